@@ -1,0 +1,246 @@
+"""The command line: `lgc compile`, `explain`, `diff` and `check`.
+
+Exit codes: 0 fine; 1 `diff` and `check` found a difference; 2 the input or the
+tool failed. Results go to standard output, diagnostics to standard error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn
+
+import click
+
+from lgc import __version__
+from lgc.compiler import output
+from lgc.compiler.diagnostics import CompileError, Diagnostic, display_path, error, render
+from lgc.compiler.ir import to_text
+from lgc.compiler.native import NativeError, building, find_compiler
+from lgc.compiler.pipeline import Compiled, Options, compile_targets
+
+_TARGET = "TARGET is `package.module:attribute` or `path/file.py:attribute`."
+
+
+def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument and options that every command takes."""
+    for decorate in (
+        click.argument("targets", metavar="TARGET...", nargs=-1, required=True),
+        click.option("--name", help="Name of the module (with one TARGET)."),
+        click.option(
+            "--root",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            default=".",
+            help="What goes first on sys.path; the working directory by default.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+_OUT = click.option(
+    "-o",
+    "out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The package directory of the generated modules.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lgc")
+def main() -> None:
+    """An ahead-of-time compiler for LangGraph."""
+
+
+@main.command("compile", epilog=_TARGET)
+@_targets
+@_OUT
+@click.option("--no-native", is_flag=True, help="Write the Python module only.")
+@click.option("--require-native", is_flag=True, help="Fail without a C compiler.")
+def compile_command(
+    targets: tuple[str, ...],
+    name: str | None,
+    root: Path,
+    out: Path,
+    no_native: bool,
+    require_native: bool,
+) -> None:
+    """Compile graphs to modules in DIR, natively where there is a C compiler."""
+    if no_native and require_native:
+        raise click.UsageError("--no-native and --require-native exclude each other")
+    with _reporting():
+        native = not no_native
+        if native and find_compiler() is None:
+            if require_native:
+                _fail(
+                    "LGC109",
+                    "no C compiler was found",
+                    "install one, or leave out --require-native",
+                )
+            native = False
+            click.echo("no C compiler was found: the modules will be interpreted", err=True)
+        started = time.perf_counter()
+        compiled = compile_targets(_options(targets, name, root, out))
+        emitted = time.perf_counter() - started
+        for warned in output.prepare(out):
+            click.echo(render(warned), err=True)
+        for item in compiled:
+            _show(item.diagnostics)
+        with ExitStack() as stack:
+            # Everything is built before anything is written.
+            built = [stack.enter_context(_built(item, out, native)) for item in compiled]
+            for item, (file, seconds) in zip(compiled, built, strict=True):
+                output.write(out, item.name, item.text, file)
+                click.echo(_report(item, out, emitted / len(compiled), seconds))
+
+
+@main.command(epilog=_TARGET)
+@_targets
+def explain(targets: tuple[str, ...], name: str | None, root: Path) -> None:
+    """Print the intermediate representation of graphs."""
+    with _reporting():
+        for item in compile_targets(_options(targets, name, root, None)):
+            _show(item.diagnostics)
+            click.echo(to_text(item.ir), nl=False)
+
+
+@main.command(epilog=_TARGET)
+@_targets
+@_OUT
+def diff(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> None:
+    """Show what compiling would change in DIR; exit 1 when anything."""
+    changed = False
+    with _reporting():
+        for item in compile_targets(_options(targets, name, root, out)):
+            path = output.module_path(out, item.name)
+            shown = display_path(path)
+            old = path.read_text(encoding="utf-8") if path.exists() else ""
+            lines = difflib.unified_diff(
+                old.splitlines(keepends=True),
+                item.text.splitlines(keepends=True),
+                shown if old else "/dev/null",
+                shown,
+            )
+            for line in lines:
+                changed = True
+                click.echo(line, nl=False)
+    sys.exit(1 if changed else 0)
+
+
+@main.command(epilog=_TARGET)
+@_targets
+@_OUT
+def check(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> None:
+    """Tell whether the modules in DIR are current; exit 1 when not."""
+    stale = False
+    with _reporting():
+        for item in compile_targets(_options(targets, name, root, out)):
+            found = list(output.problems(out, item.name, item.text))
+            for problem in found:
+                click.echo(problem)
+            if found:
+                stale = True
+            else:
+                click.echo(f"{display_path(output.module_path(out, item.name))} is current")
+    sys.exit(1 if stale else 0)
+
+
+def _options(targets: tuple[str, ...], name: str | None, root: Path, out: Path | None) -> Options:
+    if name is not None:
+        if len(targets) > 1:
+            raise click.UsageError("--name goes with one TARGET")
+        if not name.isidentifier():
+            raise click.UsageError(f"--name {name}: not a Python identifier")
+    return Options(targets, root.resolve(), None if out is None else out.resolve(), name)
+
+
+@contextmanager
+def _built(item: Compiled, out: Path, native: bool) -> Iterator[tuple[Path | None, float]]:
+    """The native file of one module and the seconds it took; (None, 0) without one."""
+    if not native:
+        yield None, 0.0
+        return
+    started = time.perf_counter()
+    with TemporaryDirectory(prefix="lgc-source-") as folder, ExitStack() as stack:
+        source = Path(folder, f"{item.name}.py")
+        source.write_bytes(item.text.encode("utf-8"))
+        try:
+            with _progress(f"building {item.name} natively"):
+                file = stack.enter_context(building(source, item.name, shown_in=_shown_in(out)))
+        except NativeError as exc:
+            if exc.log:
+                click.echo(exc.log, err=True)
+            _fail("LGC110", str(exc), "use --no-native for an interpreted module")
+        yield file, time.perf_counter() - started
+
+
+def _shown_in(out: Path) -> str:
+    """The directory as tracebacks are to show it."""
+    shown = display_path(out.resolve())
+    return "" if Path(shown).is_absolute() else shown
+
+
+def _progress(title: str) -> AbstractContextManager[object]:
+    """A spinner on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(title)
+
+
+def _report(item: Compiled, out: Path, emitted: float, native: float) -> str:
+    """What was done, for people."""
+    ir = item.ir
+    nodes = len(ir.nodes) - 1
+    branches = sum(len(node.branches) for node in ir.nodes)
+    lines = [
+        f"{item.target} -> {display_path(output.module_path(out, item.name))}",
+        f"  {_count(nodes, 'node')}, {_count(len(ir.channels), 'channel')}, "
+        f"{_count(branches, 'branch', 'branches')}, {_count(len(ir.joins), 'join')}",
+    ]
+    if ir.schedule is not None:
+        then = {"ends": "the end", "branch": "a branch decides", "repeat": "they repeat"}
+        count = _count(len(ir.schedule.supersteps), "superstep")
+        lines.append(f"  static: {count}, then {then[ir.schedule.then]}")
+    if item.langgraph_chain is None:
+        lines.append("  production imports no langgraph")
+    else:
+        lines.append(f"  production imports langgraph: {' -> '.join(item.langgraph_chain)}")
+    built = "interpreted" if not native else f"native, built in {native:.1f} s"
+    lines.append(f"  emitted in {emitted:.2f} s; {built}")
+    return "\n".join(lines)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _show(diagnostics: tuple[Diagnostic, ...]) -> None:
+    for diagnostic in diagnostics:
+        click.echo(render(diagnostic), err=True)
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Turns what the user did wrong into messages and exit code 2."""
+    try:
+        yield
+    except CompileError as exc:
+        _show(exc.diagnostics)
+        sys.exit(2)
+
+
+def _fail(code: str, message: str, help: str) -> NoReturn:
+    raise CompileError(error(code, message, help=help))
+
+
+if __name__ == "__main__":
+    main()

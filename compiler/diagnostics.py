@@ -1,0 +1,157 @@
+"""What the compiler tells the user: coded messages that point at a line of their source.
+
+Codes are stable, documented in docs/diagnostics.md, and grouped: LGC1xx the input, LGC2xx a
+feature of the graph that is not executed yet, LGC3xx linking and output, LGC4xx lint.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+
+CODES: dict[str, str] = {
+    "LGC101": "no such module",
+    "LGC102": "no such attribute",
+    "LGC103": "not a graph",
+    "LGC104": "importing the module raised an exception",
+    "LGC105": "malformed target",
+    "LGC106": "the factory cannot be called",
+    "LGC107": "two targets with one name",
+    "LGC108": "output directory not writable",
+    "LGC109": "no C compiler",
+    "LGC110": "native build failed",
+    "LGC111": "the graph does not validate",
+    "LGC112": "unsupported LangGraph version",
+    "LGC201": "node kind not supported",
+    "LGC202": "async node not supported",
+    "LGC203": "state schema kind not supported",
+    "LGC204": "channel class not supported",
+    "LGC205": "managed value not supported",
+    "LGC206": "retry policy not supported",
+    "LGC207": "cache policy not supported",
+    "LGC208": "timeout not supported",
+    "LGC209": "error handler not supported",
+    "LGC210": "deferred node not supported",
+    "LGC211": "injected parameter not supported",
+    "LGC212": "subgraph not supported",
+    "LGC213": "interrupt list not supported",
+    "LGC214": "context schema not supported",
+    "LGC215": "trace policy not supported",
+    "LGC216": "async router not supported",
+    "LGC217": "node metadata not supported",
+    "LGC218": "name collides with an internal channel",
+    "LGC219": "bound config not supported",
+    "LGC301": "callable linked through the builder",
+    "LGC302": "callable cannot be linked",
+    "LGC303": "output directory is ignored by git",
+    "LGC304": "bound saver, store or cache is not baked in",
+    "LGC401": "unreachable node",
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one source line.
+
+    `line` and the columns are 1-based and count characters; `end_column` is the first column
+    after the span. `text` is the whole line, without its line break.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One message. Raises ValueError when `code` is not in `CODES`."""
+
+    code: str
+    severity: Severity
+    message: str
+    help: str = ""
+    span: Span | None = None
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"unregistered diagnostic code {self.code!r}")
+
+
+class CompileError(Exception):
+    """Input that cannot be compiled; carries one Diagnostic or more, and prints as them."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        if not diagnostics:
+            raise ValueError("a CompileError needs a diagnostic")
+        super().__init__(*diagnostics)
+        self.diagnostics: tuple[Diagnostic, ...] = diagnostics
+
+    def __str__(self) -> str:
+        return render_all(self.diagnostics)
+
+
+def error(code: str, message: str, *, help: str = "", span: Span | None = None) -> Diagnostic:
+    """A Diagnostic that ends compilation. Raises ValueError for an unregistered code."""
+    return Diagnostic(code, "error", message, help, span)
+
+
+def warning(code: str, message: str, *, help: str = "", span: Span | None = None) -> Diagnostic:
+    """A Diagnostic about something likely wrong. Raises ValueError for an unregistered code."""
+    return Diagnostic(code, "warning", message, help, span)
+
+
+def note(code: str, message: str, *, help: str = "", span: Span | None = None) -> Diagnostic:
+    """A Diagnostic for information only. Raises ValueError for an unregistered code."""
+    return Diagnostic(code, "note", message, help, span)
+
+
+def display_path(path: str | Path) -> str:
+    """`path` as it is shown to the user: relative when it lies below the working directory."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere, or the working directory is gone
+        return str(path)
+
+
+def render(d: Diagnostic) -> str:
+    """The text of `d`, without colours or a final line break.
+
+    `file:line:column: severity CODE: message`, then the source line with carets under the
+    span, then the help; without a span only the message and the help.
+    """
+    # Continuation lines are indented, so that every line at the margin starts a diagnostic.
+    lines = [f"{d.severity} {d.code}: {d.message}".replace("\n", "\n  ")]
+    if d.span is not None:
+        lines[0] = f"{display_path(d.span.file)}:{d.span.line}:{d.span.column}: {lines[0]}"
+        lines += _snippet(d.span)
+    if d.help:
+        lines.append("  help: " + d.help.replace("\n", "\n        "))
+    return "\n".join(lines)
+
+
+def render_all(diagnostics: Iterable[Diagnostic]) -> str:
+    """The texts of `diagnostics` in their order, an empty line between two."""
+    return "\n\n".join(render(d) for d in diagnostics)
+
+
+def _snippet(span: Span) -> list[str]:
+    number = str(span.line)
+    gutter = " " * len(number) + " |"
+    before, marked = span.text[: span.column - 1], span.text[span.column - 1 : span.end_column - 1]
+    # A tab stays a tab, so that the carets line up at any tab width.
+    indent = "".join("\t" if c == "\t" else " " * _width(c) for c in before)
+    carets = "^" * max(1, sum(map(_width, marked)))
+    return [gutter, f"{number} | {span.text}".rstrip(), f"{gutter} {indent}{carets}", gutter]
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,321 @@
+"""The intermediate representation: a graph as channels, nodes, triggers and branches.
+
+Frozen dataclasses that know nothing of langgraph. What a graph means is in them
+and nothing else: no paths, positions, times or object identities, so that the
+content hash depends on meaning only (design §3).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from xxhash import xxh3_64_hexdigest
+
+ChannelKind = Literal[
+    "LastValue",
+    "AnyValue",
+    "EphemeralValue",
+    "UntrackedValue",
+    "Topic",
+    "BinaryOperatorAggregate",
+]
+
+
+@dataclass(frozen=True)
+class Ref:
+    """How the generated module reaches an object of the user's.
+
+    Attributes:
+        module: the module to import from; "builtins" needs no import; "" means
+            through the builder.
+        name: the (dotted) name in that module, or an expression on the builder
+            such as `nodes["plan"].runnable.func`.
+    """
+
+    module: str
+    name: str
+
+    @property
+    def through_builder(self) -> bool:
+        """Whether the object has no importable name (design §3, linking, case 3)."""
+        return not self.module
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}" if self.module else f"<builder>.{self.name}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a user's function with what it asks for by name.
+
+    Attributes:
+        function: what is called.
+        inject: `(parameter, source)` pairs; source is one of config, runtime,
+            writer, store, previous, error (spec §7.1).
+    """
+
+    function: Ref
+    inject: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ChannelIR:
+    """A state key.
+
+    Attributes:
+        key: the key; `__root__` for a state that is one value.
+        kind: the channel class.
+        reducer: of a BinaryOperatorAggregate.
+        seed: what makes its first value; None for none.
+        inline: the reducer as an expression of `value` and `write`; "" for a call
+            (set by the pass `reducers`).
+        guard: of EphemeralValue and UntrackedValue.
+        accumulate: of Topic.
+    """
+
+    key: str
+    kind: ChannelKind
+    reducer: Ref | None = None
+    seed: Ref | None = None
+    inline: str = ""
+    guard: bool = True
+    accumulate: bool = False
+
+
+@dataclass(frozen=True)
+class BranchIR:
+    """A conditional edge.
+
+    Attributes:
+        name: as the builder calls it.
+        path: the router.
+        reads: the keys it is given; None for the root value.
+        merges: whether the node's raw output is merged into them (spec §2.5).
+        ends: `(returned value, node)` pairs; None when the router names nodes itself.
+        ends_ref: where the map is taken from when a returned value has no literal.
+    """
+
+    name: str
+    path: Call
+    reads: tuple[str, ...] | None
+    merges: bool
+    ends: tuple[tuple[str | int | float | bool | None, str], ...] | None = None
+    ends_ref: Ref | None = None
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeIR:
+    """A node; `__start__` is one, without a call.
+
+    Attributes:
+        name: as in the builder.
+        call: the user's function; None for `__start__`.
+        reads: the keys it is given; None for the root value (and for `__start__`).
+        edges: the nodes its static edges lead to.
+        joins: the join channels it writes to.
+        branches: its conditional edges, in the builder's order.
+        defer: it waits until the run has no other trigger left.
+        triggers: the channels that start it, sorted (set by the pass `triggers`).
+    """
+
+    name: str
+    call: Call | None
+    reads: tuple[str, ...] | None
+    edges: tuple[str, ...] = ()
+    joins: tuple[str, ...] = ()
+    branches: tuple[BranchIR, ...] = ()
+    defer: bool = False
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JoinIR:
+    """A barrier: `end` starts when every one of `starts` has run.
+
+    Attributes:
+        key: the channel's name.
+        starts: as given to `add_edge`.
+        end: the node.
+        defer: `end` is a deferred node.
+    """
+
+    key: str
+    starts: tuple[str, ...]
+    end: str
+    defer: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The supersteps that are known before the run (set by the pass `schedule`).
+
+    Attributes:
+        supersteps: the nodes of each, sorted as they are scheduled; the first is
+            `__start__`'s.
+        then: what comes after them: the run "ends", a "branch" decides, or they
+            "repeat" for ever.
+    """
+
+    supersteps: tuple[tuple[str, ...], ...]
+    then: Literal["ends", "branch", "repeat"]
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name of the generated module (set by the pass `link`).
+
+    Attributes:
+        module, name: what is imported.
+        alias: the name it gets in the generated module.
+    """
+
+    module: str
+    name: str
+    alias: str
+
+
+@dataclass(frozen=True)
+class GraphIR:
+    """A whole graph.
+
+    Attributes:
+        target: what was compiled, as `module:attribute`.
+        name: the graph's name.
+        langgraph: the version that was analysed.
+        channels: the state keys, in the builder's order.
+        nodes: `__start__` first, the others in the builder's order.
+        joins: in the order of the pass `order`.
+        inputs: the keys an input may set; None for the root value.
+        outputs: the keys `invoke` returns; None for the root value.
+        streamed: the keys `stream` reports; None for the root value.
+        schedule, imports: set by passes.
+    """
+
+    target: str
+    name: str
+    langgraph: str
+    channels: tuple[ChannelIR, ...]
+    nodes: tuple[NodeIR, ...]
+    joins: tuple[JoinIR, ...]
+    inputs: tuple[str, ...] | None
+    outputs: tuple[str, ...] | None
+    streamed: tuple[str, ...] | None
+    schedule: Schedule | None = None
+    imports: tuple[Import, ...] = ()
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the state is one unnamed value."""
+        return [c.key for c in self.channels] == ["__root__"]
+
+    def node(self, name: str) -> NodeIR:
+        """The node called `name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def refs(self) -> tuple[Ref, ...]:
+        """Every object of the user's that the generated module needs, in order of use."""
+        found: dict[Ref, None] = {}
+        for channel in self.channels:
+            for ref in (channel.seed, None if channel.inline else channel.reducer):
+                if ref is not None:
+                    found[ref] = None
+        for node in self.nodes:
+            if node.call is not None:
+                found[node.call.function] = None
+            for branch in node.branches:
+                found[branch.path.function] = None
+                if branch.ends_ref is not None:
+                    found[branch.ends_ref] = None
+        return tuple(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: dicts, lists, strings, numbers."""
+        return dataclasses.asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits (XXH3-64) of what the graph means; the version analysed is left out."""
+        meaning = {k: v for k, v in self.to_dict().items() if k != "langgraph"}
+        text = json.dumps(meaning, sort_keys=True, ensure_ascii=True)
+        return xxh3_64_hexdigest(text.encode())
+
+
+def to_text(ir: GraphIR) -> str:
+    """The IR for people: `lgc explain` and `golden/*/want/ir.txt`."""
+    lines = [
+        f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
+        "",
+        "channels",
+    ]
+    for channel in ir.channels:
+        lines.append(f"  {channel.key}: {_channel_text(channel)}")
+    for node in ir.nodes:
+        lines += ["", f"node {node.name}{'  deferred' if node.defer else ''}"]
+        lines.append(f"  triggers  {', '.join(node.triggers)}")
+        if node.call is not None:
+            lines.append(f"  calls     {_call_text(node.call)}")
+            lines.append(f"  reads     {_keys_text(node.reads)}")
+        else:
+            lines.append(f"  accepts   {_keys_text(ir.inputs)}")
+        if node.edges:
+            lines.append(f"  edges     {', '.join(node.edges)}")
+        if node.joins:
+            lines.append(f"  joins     {', '.join(node.joins)}")
+        for branch in node.branches:
+            lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
+            merged = " + the node's output" if branch.merges else ""
+            lines.append(f"    reads   {_keys_text(branch.reads)}{merged}")
+            if branch.ends is not None:
+                ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
+                lines.append(f"    ends    {ends}")
+            elif branch.ends_ref is not None:
+                lines.append(f"    ends    {branch.ends_ref}")
+    for join in ir.joins:
+        lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
+        lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
+    lines += ["", f"outputs   {_keys_text(ir.outputs)}", f"streamed  {_keys_text(ir.streamed)}"]
+    if ir.schedule is not None:
+        lines += ["", "static supersteps"]
+        for i, names in enumerate(ir.schedule.supersteps):
+            lines.append(f"  {i}: {', '.join(names)}")
+        lines.append(f"  then: {ir.schedule.then}")
+    return "\n".join(lines) + "\n"
+
+
+def _channel_text(channel: ChannelIR) -> str:
+    text: str = channel.kind
+    if channel.reducer is not None:
+        reducer = channel.inline or str(channel.reducer)
+        text += f"({channel.seed or 'no seed'}, {reducer})"
+    elif channel.kind in ("EphemeralValue", "UntrackedValue"):
+        text += f"(guard={channel.guard})"
+    elif channel.kind == "Topic":
+        text += f"(accumulate={channel.accumulate})"
+    return text
+
+
+def _call_text(call: Call) -> str:
+    extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
+    return f"{call.function}(state{extra})"
+
+
+def _keys_text(keys: tuple[str, ...] | None) -> str:
+    return "the root value" if keys is None else ", ".join(keys) or "nothing"
+
+
+def with_node_changes(ir: GraphIR, changes: Mapping[str, dict[str, Any]]) -> GraphIR:
+    """`ir` with fields of some nodes replaced: `{node name: {field: value}}`."""
+    nodes = tuple(dataclasses.replace(n, **changes.get(n.name, {})) for n in ir.nodes)
+    return dataclasses.replace(ir, nodes=nodes)

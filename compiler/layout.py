@@ -1,0 +1,88 @@
+"""Lays out Python expressions the way ruff format leaves them.
+
+An expression that fits stays on one line; one that does not gets one element a
+line and a trailing comma, which the formatter keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+WIDTH: Final = 88
+"""Columns; the formatter's default."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Brackets around elements.
+
+    Attributes:
+        opening: what comes before the elements, bracket included (`f(`, `x=(`).
+        items: the elements.
+        closing: the closing bracket.
+        comma: a lone element keeps its comma on one line too (a tuple).
+    """
+
+    opening: str
+    items: tuple[Expr, ...]
+    closing: str
+    comma: bool = False
+
+
+Expr = str | Group
+
+
+def quote(text: str) -> str:
+    """`text` as a string literal, in the quotes the formatter prefers."""
+    mark = '"' if text.count('"') <= text.count("'") else "'"
+    body = repr(text + "'\"")[1:-4].replace("\\'", "'").replace('\\"', '"')
+    # What repr escaped was at most one kind of quote; only the mark needs it.
+    return mark + body.replace(mark, "\\" + mark) + mark
+
+
+def literal(value: object) -> str:
+    """A str, int, float, bool or None as Python source."""
+    return quote(value) if isinstance(value, str) else repr(value)
+
+
+def tuple_of(items: Iterable[Expr], prefix: str = "") -> Group:
+    """A tuple, after `prefix` (such as `reads=`)."""
+    return Group(prefix + "(", tuple(items), ")", comma=True)
+
+
+def names(keys: Iterable[str] | None, prefix: str = "") -> Expr:
+    """A tuple of string literals, or None."""
+    return f"{prefix}None" if keys is None else tuple_of(map(quote, keys), prefix)
+
+
+def call(function: str, *items: Expr, prefix: str = "") -> Group:
+    """A call of `function`."""
+    return Group(f"{prefix}{function}(", items, ")")
+
+
+def flat(expr: Expr) -> str:
+    """The expression on one line."""
+    if isinstance(expr, str):
+        return expr
+    inner = ", ".join(flat(item) for item in expr.items)
+    if expr.comma and len(expr.items) == 1:
+        inner += ","
+    return expr.opening + inner + expr.closing
+
+
+def lay_out(expr: Expr, indent: int = 0, suffix: str = "") -> str:
+    """The expression as source lines.
+
+    Args:
+        expr: what to lay out.
+        indent: columns the first line is indented by; it is included in the result.
+        suffix: what follows the expression on its last line.
+    """
+    space = " " * indent
+    line = space + flat(expr) + suffix
+    if len(line) <= WIDTH or isinstance(expr, str) or not expr.items:
+        return line
+    inner = [lay_out(item, indent + 4, ",") for item in expr.items]
+    return "\n".join([space + expr.opening, *inner, space + expr.closing + suffix])

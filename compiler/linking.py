@@ -1,0 +1,64 @@
+"""How the generated module reaches an object of the user's (design §3, linking).
+
+Best first: by symbol, else through the builder. Works on live objects and knows
+nothing of langgraph; the frontend says where on the builder an object stands.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import MethodType, ModuleType
+
+from lgc.compiler.ir import Ref
+
+# C modules whose contents are public under another name.
+_PUBLIC = {"_operator": "operator", "_functools": "functools", "_collections": "collections"}
+
+
+class Linker:
+    """Finds references for one target.
+
+    Args:
+        module: the module that holds the target; its globals may name an object
+            that does not know its own name (a partial, a callable instance).
+    """
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def ref(self, obj: object, on_builder: str) -> Ref:
+        """The reference for `obj`.
+
+        Args:
+            obj: a function, class or other object of the user's.
+            on_builder: the expression that gives it, on the builder.
+        """
+        return self.by_symbol(obj) or Ref("", on_builder)
+
+    def by_symbol(self, obj: object) -> Ref | None:
+        """A reference by import, or None when `obj` has no importable name."""
+        module = getattr(obj, "__module__", None)
+        qualname = getattr(obj, "__qualname__", None)
+        if isinstance(module, str) and isinstance(qualname, str):
+            module = _PUBLIC.get(module, module)
+            if _resolves(module, qualname, obj):
+                return Ref(module, qualname)
+        if isinstance(obj, MethodType):
+            owner = self.by_symbol(obj.__self__)
+            if owner is not None and _resolves(owner.module, f"{owner.name}.{obj.__name__}", obj):
+                return Ref(owner.module, f"{owner.name}.{obj.__name__}")
+        for name, value in sorted(vars(self._module).items(), key=lambda item: item[0]):
+            if value is obj and name.isidentifier():
+                return Ref(self._module.__name__, name)
+        return None
+
+
+def _resolves(module: str, qualname: str, obj: object) -> bool:
+    """Whether importing `qualname` from `module` gives `obj`."""
+    if module == "__main__" or not all(part.isidentifier() for part in qualname.split(".")):
+        return False
+    found: object = sys.modules.get(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    # Bound methods are made anew at every access, so they are compared by value.
+    return found is obj or (isinstance(obj, MethodType) and found == obj)

@@ -1,0 +1,102 @@
+"""link: the imports of the generated module, and the names they get there.
+
+After `reducers`; the emitter looks every reference up here. A name of the user's
+that the module itself needs, or that two modules share, gets an alias.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+from typing import Final
+
+from lgc.compiler.diagnostics import note
+from lgc.compiler.ir import GraphIR, Import
+from lgc.compiler.passes.finding import Finding
+
+RESERVED: Final = frozenset(
+    [
+        "Any",
+        "BODY",
+        "BUILDER",
+        "INPUTS",
+        "KEYS",
+        "KNOWN",
+        "abi",
+        "annotations",
+        "compile",
+        "dict",
+        "graph",
+        "output",
+        "state",
+        "task",
+        "update",
+        "update_root",
+        "value",
+        "write",
+        "writes",
+        "list",
+        "set",
+        "tuple",
+        "frozenset",
+        "int",
+        "str",
+        "float",
+        "bool",
+    ]
+)
+"""Names the templates use, and builtins that a seed may be."""
+
+
+_GENERATED = ("node_", "nodes_", "branch_", "branches_", "channels_", "reduce_", "_")
+"""Prefixes of the names the emitter makes."""
+
+
+def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+    """Sets `imports`, sorted by module and name; notes what goes through the builder."""
+    owners = {n.call.function: n.name for n in ir.nodes if n.call is not None}
+    target_module, _, target_attribute = ir.target.partition(":")
+    said: list[Finding] = []
+    wanted: set[tuple[str, str]] = set()
+    for ref in ir.refs():
+        if ref.through_builder:
+            wanted.add((target_module, target_attribute.split(".")[0]))
+            said.append(
+                Finding(
+                    note(
+                        "LGC301",
+                        f"`{ref.name}` has no importable name, so the module imports {ir.target} "
+                        "and takes it from there",
+                        help="define it at module level and it is imported by name",
+                    ),
+                    owners.get(ref, ""),
+                )
+            )
+        elif ref.module != "builtins":
+            wanted.add((ref.module, ref.name.split(".")[0]))
+    taken: set[str] = set()
+    imports = []
+    for module, name in sorted(wanted):
+        alias = name
+        number = 2
+        while alias in taken or alias in RESERVED or alias.startswith(_GENERATED):
+            # A prefix of the emitter's stays one whatever is appended.
+            alias = f"user_{name}" if alias.startswith(_GENERATED) else f"{name}_{number}"
+            number += 1
+        taken.add(alias)
+        imports.append(Import(module, name, alias))
+    return dataclasses.replace(ir, imports=tuple(imports)), said
+
+
+def identifier(name: str, taken: set[str]) -> str:
+    """A Python identifier for a node's or key's `name`, not in `taken`; added to it."""
+    base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name) or "_"
+    if keyword.iskeyword(base):
+        base += "_"
+    candidate = base
+    number = 2
+    while candidate in taken:
+        candidate = f"{base}_{number}"
+        number += 1
+    taken.add(candidate)
+    return candidate

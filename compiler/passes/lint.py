@@ -1,0 +1,37 @@
+"""lint: what is legal and hardly meant. Last, because it only reads."""
+
+from __future__ import annotations
+
+from lgc.compiler.diagnostics import warning
+from lgc.compiler.ir import GraphIR
+from lgc.compiler.passes.finding import Finding
+
+
+def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+    """Warns of nodes that no edge, join or known branch leads to (LGC401)."""
+    reached: set[str] = {"__start__"}
+    pending = ["__start__"]
+    while pending:
+        node = ir.node(pending.pop())
+        ends = set(node.edges)
+        for branch in node.branches:
+            if not branch.targets:
+                # The router may name any node.
+                return ir, []
+            ends |= set(branch.targets)
+        ends |= {join.end for join in ir.joins if join.key in node.joins}
+        for end in ends - reached - {"__end__"}:
+            reached.add(end)
+            pending.append(end)
+    return ir, [
+        Finding(
+            warning(
+                "LGC401",
+                f"no edge leads to node `{node.name}`",
+                help="remove it, or add the edge that is missing",
+            ),
+            node.name,
+        )
+        for node in ir.nodes
+        if node.name not in reached
+    ]

@@ -1,0 +1,31 @@
+"""order: puts what upstream keeps in sets into one order.
+
+LangGraph stores edges and joins in sets, so the order of a node's static writes
+depends on PYTHONHASHSEED there (spec, trap 64). Here it is the builder's node
+order. First of the passes, because every later one walks these tuples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from lgc.compiler.ir import GraphIR, with_node_changes
+from lgc.compiler.passes.finding import Finding
+
+
+def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+    """Sorts edges by target, joins by end and starts, and each node's joins likewise."""
+    position = {node.name: i for i, node in enumerate(ir.nodes)}
+    # END is no node; it comes last.
+    position["__end__"] = len(position)
+    joins = tuple(
+        sorted(ir.joins, key=lambda j: (position[j.end], [position[s] for s in j.starts]))
+    )
+    changes = {
+        node.name: {
+            "edges": tuple(sorted(node.edges, key=lambda end: position[end])),
+            "joins": tuple(j.key for j in joins for start in j.starts if start == node.name),
+        }
+        for node in ir.nodes
+    }
+    return dataclasses.replace(with_node_changes(ir, changes), joins=joins), []

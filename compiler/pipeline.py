@@ -1,0 +1,101 @@
+"""From a TARGET to the text of its module: what the commands have in common."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lgc.compiler.diagnostics import CompileError, Diagnostic, error
+from lgc.compiler.emit import emit
+from lgc.compiler.imports import langgraph_chain
+from lgc.compiler.ir import GraphIR
+from lgc.compiler.passes import run_passes
+from lgc.compiler.target import Target, default_name, load, parse_target
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for.
+
+    Attributes:
+        targets: TARGETs as written.
+        root: what goes first on `sys.path`.
+        out: the output directory; None when nothing is written (`explain`).
+        name: `--name`; only with one target.
+    """
+
+    targets: tuple[str, ...]
+    root: Path
+    out: Path | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One compiled target.
+
+    Attributes:
+        target, name: what was compiled, and what its module is called.
+        ir: annotated by the passes.
+        text: the module.
+        diagnostics: warnings and notes.
+        langgraph_chain: the imports by which the module brings in langgraph.
+    """
+
+    target: Target
+    name: str
+    ir: GraphIR
+    text: str
+    diagnostics: tuple[Diagnostic, ...]
+    langgraph_chain: tuple[str, ...] | None
+
+
+def compile_targets(options: Options) -> list[Compiled]:
+    """Compiles every target; nothing is written.
+
+    Raises:
+        CompileError: a target cannot be compiled, or two get one name (LGC107).
+    """
+    targets = [parse_target(text, options.root) for text in options.targets]
+    named = [(options.name or default_name(target), target) for target in targets]
+    seen: dict[str, Target] = {}
+    for name, target in named:
+        if name in seen:
+            raise CompileError(
+                error(
+                    "LGC107",
+                    f"{seen[name]} and {target} would both be written as {name}.py",
+                    help="compile one of them by itself with --name",
+                )
+            )
+        seen[name] = target
+    return [_compile(name, target, options) for name, target in named]
+
+
+def _compile(name: str, target: Target, options: Options) -> Compiled:
+    loaded = load(target, options.root)
+    # Imported late: it brings in langgraph, which a malformed TARGET need not pay for.
+    from lgc.compiler.frontend import analyse
+
+    analysis = analyse(loaded)
+    ir, said = run_passes(analysis.ir)
+    text = emit(ir, _command(name, target, options))
+    modules = tuple(dict.fromkeys(item.module for item in ir.imports))
+    located = (replace(d, span=analysis.spans.get(node)) for d, node in said)
+    diagnostics = (*analysis.notes, *located)
+    return Compiled(target, name, ir, text, diagnostics, langgraph_chain(modules))
+
+
+def _command(name: str, target: Target, options: Options) -> str:
+    """The command that makes the module again, from the root; no absolute path."""
+    words = ["lgc", "compile", str(target), "-o", _portable(options.out or Path("build"), options)]
+    if name != default_name(target):
+        words += ["--name", name]
+    return shlex.join(words)
+
+
+def _portable(path: Path, options: Options) -> str:
+    relative = os.path.relpath(path, options.root)
+    return "DIR" if relative.startswith("..") else Path(relative).as_posix()

@@ -1,0 +1,1 @@
+"""What a generated module and production need; imports nothing of the compiler."""

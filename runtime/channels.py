@@ -1,0 +1,445 @@
+"""The channel classes (spec §3; upstream `langgraph/channels/`).
+
+A channel in a program is a prototype that is never written; every run works on
+`fresh()` copies. Values are `object`: mypyc must not convert what users store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lgc.runtime.constants import MISSING
+from lgc.runtime.errors import error_class, with_code
+from lgc.runtime.types import overwritten
+
+
+class Channel:
+    """One channel of a run.
+
+    Args:
+        key: the name used in error messages (the state key, or the trigger).
+
+    Attributes:
+        volatile: an empty update may change it, so it is told about every
+            superstep that does not write it.
+        deferred: `finish` may make it available.
+        consumable: `consume` may change it.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key: str = key
+        self.volatile: bool = False
+        self.deferred: bool = False
+        self.consumable: bool = False
+
+    def fresh(self) -> Channel:
+        """An empty channel of the same kind (`from_checkpoint(MISSING)` upstream)."""
+        raise TypeError(f"channel {self.key!r} has no kind")
+
+    def copy(self) -> Channel:
+        """A channel with the same value; containers of the channel's own are copied."""
+        raise TypeError(f"channel {self.key!r} has no kind")
+
+    def update(self, values: list[object]) -> bool:
+        """Applies one superstep's writes, in order; whether the channel changed.
+
+        Raises:
+            InvalidUpdateError: the channel cannot take these values together.
+        """
+        raise TypeError(f"channel {self.key!r} has no kind")
+
+    def get(self) -> object:
+        """The value, or `MISSING` where upstream raises EmptyChannelError."""
+        raise TypeError(f"channel {self.key!r} has no kind")
+
+    def is_available(self) -> bool:
+        """Whether `get` has a value."""
+        return self.get() is not MISSING
+
+    def consume(self) -> bool:
+        """A task that this channel triggers has run; whether the channel changed."""
+        return False
+
+    def finish(self) -> bool:
+        """No trigger is left in the run; whether the channel changed."""
+        return False
+
+    def checkpoint(self) -> object:
+        """What is stored for the channel, or `MISSING`."""
+        return self.get()
+
+    def restore(self, stored: object) -> Channel:
+        """A channel of this kind holding what `checkpoint` gave (or MISSING: empty)."""
+        raise TypeError(f"channel {self.key!r} has no kind")
+
+
+class _Single(Channel):
+    """The kinds that hold one value or none."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.value: object = MISSING
+
+    def get(self) -> object:
+        return self.value
+
+    def is_available(self) -> bool:
+        return self.value is not MISSING
+
+    def copy(self) -> Channel:
+        other = self.fresh()
+        assert isinstance(other, _Single)
+        other.value = self.value
+        return other
+
+    def restore(self, stored: object) -> Channel:
+        other = self.fresh()
+        assert isinstance(other, _Single)
+        if stored is not MISSING:
+            other.value = stored
+        return other
+
+
+class LastValue(_Single):
+    """The value written last; at most one write a superstep."""
+
+    def fresh(self) -> Channel:
+        return LastValue(self.key)
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            return False
+        if len(values) != 1:
+            raise error_class("InvalidUpdateError")(
+                with_code(
+                    f"At key '{self.key}': Can receive only one value per step. "
+                    "Use an Annotated key to handle multiple values.",
+                    "INVALID_CONCURRENT_GRAPH_UPDATE",
+                )
+            )
+        self.value = values[0]
+        return True
+
+
+class AnyValue(_Single):
+    """The last of this superstep's writes; emptied by a superstep without one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.volatile = True
+
+    def fresh(self) -> Channel:
+        return AnyValue(self.key)
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            changed = self.value is not MISSING
+            self.value = MISSING
+            return changed
+        self.value = values[-1]
+        return True
+
+
+class EphemeralValue(_Single):
+    """A value that lasts one superstep.
+
+    Args:
+        key: the name.
+        guard: refuse more than one write a superstep.
+    """
+
+    def __init__(self, key: str, guard: bool = True) -> None:
+        super().__init__(key)
+        self.guard: bool = guard
+        self.volatile = True
+
+    def fresh(self) -> Channel:
+        return EphemeralValue(self.key, self.guard)
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            changed = self.value is not MISSING
+            self.value = MISSING
+            return changed
+        if self.guard and len(values) != 1:
+            raise error_class("InvalidUpdateError")(
+                f"At key '{self.key}': EphemeralValue(guard=True) can receive only one value "
+                "per step. Use guard=False if you want to store any one of multiple values."
+            )
+        self.value = values[-1]
+        return True
+
+
+class UntrackedValue(_Single):
+    """The value written last, never stored in a checkpoint.
+
+    Args:
+        key: the name.
+        guard: refuse more than one write a superstep.
+    """
+
+    def __init__(self, key: str, guard: bool = True) -> None:
+        super().__init__(key)
+        self.guard: bool = guard
+
+    def fresh(self) -> Channel:
+        return UntrackedValue(self.key, self.guard)
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            return False
+        if self.guard and len(values) != 1:
+            raise error_class("InvalidUpdateError")(
+                f"At key '{self.key}': UntrackedValue(guard=True) can receive only one value "
+                "per step. Use guard=False if you want to store any one of multiple values."
+            )
+        self.value = values[-1]
+        return True
+
+    def checkpoint(self) -> object:
+        return MISSING
+
+    def restore(self, stored: object) -> Channel:
+        return self.fresh()
+
+
+class BinaryOperatorAggregate(_Single):
+    """Folds writes into the value with a reducer (spec §3.1).
+
+    Args:
+        key: the name.
+        seed: called without arguments for the first value, or None for no value.
+        reducer: `(value, write) -> value`.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        seed: Callable[[], object] | None,
+        reducer: Callable[[object, object], object],
+    ) -> None:
+        super().__init__(key)
+        self.seed: Callable[[], object] | None = seed
+        self.reducer: Callable[[object, object], object] = reducer
+
+    def fresh(self) -> Channel:
+        other = BinaryOperatorAggregate(self.key, self.seed, self.reducer)
+        if self.seed is not None:
+            other.value = self.seed()
+        return other
+
+    def copy(self) -> Channel:
+        other = BinaryOperatorAggregate(self.key, self.seed, self.reducer)
+        other.value = self.value
+        return other
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            return False
+        first = 0
+        if self.value is MISSING:
+            # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
+            self.value = values[0]
+            first = 1
+        replaced = False
+        for i in range(first, len(values)):
+            write = values[i]
+            # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
+            kind = type(write)
+            if kind is not list and kind is not str and kind is not int:
+                is_overwrite, value = overwritten(write)
+                if is_overwrite:
+                    if replaced:
+                        raise error_class("InvalidUpdateError")(
+                            with_code(
+                                "Can receive only one Overwrite value per super-step.",
+                                "INVALID_CONCURRENT_GRAPH_UPDATE",
+                            )
+                        )
+                    self.value = value
+                    replaced = True
+                    continue
+            if not replaced:
+                self.value = self.reducer(self.value, write)
+        return True
+
+
+class Topic(Channel):
+    """A list of what was published; lists that are written are flattened by one level.
+
+    Args:
+        key: the name.
+        accumulate: keep the values of earlier supersteps.
+    """
+
+    def __init__(self, key: str, accumulate: bool = False) -> None:
+        super().__init__(key)
+        self.accumulate: bool = accumulate
+        self.volatile = not accumulate
+        self.values: Any = []
+
+    def fresh(self) -> Channel:
+        return Topic(self.key, self.accumulate)
+
+    def copy(self) -> Channel:
+        other = Topic(self.key, self.accumulate)
+        other.values = self.values.copy()
+        return other
+
+    def update(self, values: list[object]) -> bool:
+        changed = False
+        if not self.accumulate:
+            changed = bool(self.values)
+            self.values = []
+        for value in values:
+            if isinstance(value, list):
+                if value:
+                    self.values.extend(value)
+                    changed = True
+            else:
+                self.values.append(value)
+                changed = True
+        return changed
+
+    def get(self) -> object:
+        return list(self.values) if self.values else MISSING
+
+    def is_available(self) -> bool:
+        return bool(self.values)
+
+    def checkpoint(self) -> object:
+        return self.values
+
+    def restore(self, stored: object) -> Channel:
+        other = Topic(self.key, self.accumulate)
+        if stored is not MISSING:
+            # Old checkpoints hold a tuple (topic.py: backwards compatibility).
+            other.values = stored[1] if isinstance(stored, tuple) else stored
+        return other
+
+
+class LastValueAfterFinish(Channel):
+    """A value that becomes available when the run has no other trigger left."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.deferred = True
+        self.consumable = True
+        self.value: object = MISSING
+        self.finished: bool = False
+
+    def fresh(self) -> Channel:
+        return LastValueAfterFinish(self.key)
+
+    def copy(self) -> Channel:
+        other = LastValueAfterFinish(self.key)
+        other.value = self.value
+        other.finished = self.finished
+        return other
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            return False
+        self.finished = False
+        self.value = values[-1]
+        return True
+
+    def get(self) -> object:
+        return self.value if self.finished else MISSING
+
+    def consume(self) -> bool:
+        if not self.finished:
+            return False
+        self.finished = False
+        self.value = MISSING
+        return True
+
+    def finish(self) -> bool:
+        if self.finished or self.value is MISSING:
+            return False
+        self.finished = True
+        return True
+
+    def checkpoint(self) -> object:
+        return MISSING if self.value is MISSING else (self.value, self.finished)
+
+    def restore(self, stored: object) -> Channel:
+        other = LastValueAfterFinish(self.key)
+        if stored is not MISSING:
+            pair: Any = stored
+            other.value = pair[0]
+            other.finished = pair[1]
+        return other
+
+
+class NamedBarrierValue(Channel):
+    """Available, with the value None, once every name has been written.
+
+    Args:
+        key: the name.
+        names: the names to wait for.
+        deferred: wait for `finish` too (upstream NamedBarrierValueAfterFinish).
+    """
+
+    def __init__(self, key: str, names: frozenset[str], deferred: bool = False) -> None:
+        super().__init__(key)
+        self.deferred = deferred
+        self.consumable = True
+        self.names: frozenset[str] = names
+        self.seen: Any = set()
+        self.finished: bool = False
+
+    def fresh(self) -> Channel:
+        return NamedBarrierValue(self.key, self.names, self.deferred)
+
+    def copy(self) -> Channel:
+        other = NamedBarrierValue(self.key, self.names, self.deferred)
+        other.seen = self.seen.copy()
+        other.finished = self.finished
+        return other
+
+    def update(self, values: list[object]) -> bool:
+        changed = False
+        for value in values:
+            if value not in self.names:
+                raise error_class("InvalidUpdateError")(
+                    f"At key '{self.key}': Value {value} not in {set(self.names)}"
+                )
+            if value not in self.seen:
+                self.seen.add(value)
+                changed = True
+        return changed
+
+    def is_available(self) -> bool:
+        return len(self.seen) == len(self.names) and (self.finished or not self.deferred)
+
+    def get(self) -> object:
+        return None if self.is_available() else MISSING
+
+    def consume(self) -> bool:
+        if not self.is_available():
+            return False
+        self.finished = False
+        self.seen = set()
+        return True
+
+    def finish(self) -> bool:
+        if not self.deferred or self.finished or len(self.seen) != len(self.names):
+            return False
+        self.finished = True
+        return True
+
+    def checkpoint(self) -> object:
+        return (self.seen, self.finished) if self.deferred else self.seen
+
+    def restore(self, stored: object) -> Channel:
+        other = NamedBarrierValue(self.key, self.names, self.deferred)
+        if stored is not MISSING:
+            state: Any = stored
+            if self.deferred:
+                other.seen = state[0]
+                other.finished = state[1]
+            else:
+                other.seen = state
+        return other

@@ -1,0 +1,359 @@
+"""RunnableConfig: merging what a caller gave, and the config a task sees.
+
+Rules: spec §4.6, §7.2, §7.4; upstream `_internal/_config.py` and
+`pregel/_algo.py:prepare_single_task`. A task's config is built when it is first
+read: most nodes never do, and it costs more than the node. This file stays
+interpreted because `TaskConfig` derives from dict.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from itertools import count
+from typing import Any, Final
+
+from lgc.runtime.constants import (
+    CONF,
+    CONF_CALL,
+    CONF_CHECKPOINTER,
+    CONF_DURABILITY,
+    CONF_READ,
+    CONF_REPLAY_STATE,
+    CONF_RESUMING,
+    CONF_RUNTIME,
+    CONF_SCRATCHPAD,
+    CONF_SEND,
+    CONF_TASK_ID,
+)
+from lgc.runtime.errors import Unsupported
+from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad
+
+DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
+
+_KEYS = frozenset(
+    (
+        "callbacks",
+        "configurable",
+        "max_concurrency",
+        "metadata",
+        "recursion_limit",
+        "run_id",
+        "run_name",
+        "tags",
+    )
+)
+_COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+_TO_METADATA = (
+    "thread_id",
+    "checkpoint_id",
+    "checkpoint_ns",
+    "task_id",
+    "run_id",
+    "assistant_id",
+    "graph_id",
+)
+
+CURRENT: ContextVar[Any] = ContextVar("lgc_task", default=None)
+"""The task whose node is running, for code that does not load langchain-core."""
+
+
+def langchain_var() -> Any:
+    """langchain-core's contextvar of the ambient config, or None while it is not loaded."""
+    module = sys.modules.get("langchain_core.runnables.config")
+    return getattr(module, "var_child_runnable_config", None)
+
+
+def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The ambient config and `config` merged, with every default but `recursion_limit`.
+
+    Args:
+        config: what the caller passed: a RunnableConfig, or None.
+
+    Returns:
+        A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
+        else was given. `recursion_limit` is there only when it was given explicitly.
+
+    Raises:
+        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
+    """
+    merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
+    inherited: list[str] = []
+    ambient = _ambient()
+    if ambient is not None:
+        for key, value in ambient.items():
+            if _given(value):
+                merged[key] = value.copy() if isinstance(value, (dict, list)) else value
+        merged["metadata"] = dict(merged["metadata"])
+        inherited = list(merged["tags"])
+    if config is not None:
+        explicit = config.get(CONF)
+        if explicit and any(_given(explicit.get(key)) for key in _COORDINATES):
+            # The caller addresses a thread of its own (spec §7.4).
+            merged[CONF] = {}
+        for key, value in config.items():
+            if not _given(value):
+                continue
+            if key == CONF:
+                merged[CONF] = {**merged[CONF], **value}
+            elif key == "metadata":
+                merged["metadata"] = _merge_metadata(merged["metadata"], value)
+            elif key == "tags":
+                merged["tags"] = [*merged["tags"], *(t for t in value if t not in inherited)]
+            elif key in _KEYS:
+                merged[key] = value
+        for key, value in config.items():
+            if key not in _KEYS and _given(value):
+                merged[CONF][key] = value
+    conf = merged[CONF]
+    if conf:
+        for key in _TO_METADATA:
+            if key not in merged["metadata"] and conf.get(key):
+                merged["metadata"][key] = conf[key]
+    _refuse(merged)
+    if conf.get("checkpoint_ns"):
+        merged[CONF] = {**conf, "checkpoint_ns": "", "checkpoint_id": None}
+    return merged
+
+
+def _ambient() -> Mapping[str, Any] | None:
+    var = langchain_var()
+    found: Mapping[str, Any] | None = None if var is None else var.get()
+    if found:
+        return found
+    task = CURRENT.get()
+    if task is not None:
+        found = task.config
+    return found
+
+
+def _given(value: Any) -> bool:
+    return len(value) > 0 if isinstance(value, (list, tuple, dict)) else value is not None
+
+
+def _merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in base.items()}
+    for key, value in new.items():
+        old = merged.get(key)
+        if key == "lc_versions" and isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = {**old, **value}
+        else:
+            merged[key] = dict(value) if isinstance(value, Mapping) else value
+    return merged
+
+
+_TRACING_ENV = (
+    "LANGSMITH_TRACING",
+    "LANGSMITH_TRACING_V2",
+    "LANGCHAIN_TRACING",
+    "LANGCHAIN_TRACING_V2",
+)
+
+
+def _refuse(merged: dict[str, Any]) -> None:
+    callbacks = merged.get("callbacks")
+    if callbacks and not (
+        hasattr(callbacks, "handlers")
+        and not callbacks.handlers
+        and not callbacks.inheritable_handlers
+    ):
+        raise Unsupported("callbacks", "config['callbacks']")
+    if CONF_TASK_ID in merged[CONF]:
+        raise Unsupported("a graph called inside a node of another graph")
+
+
+def refuse_tracing() -> None:
+    """Raises Unsupported when the environment asks for LangSmith tracing."""
+    for name in _TRACING_ENV:
+        if os.environ.get(name) == "true":
+            raise Unsupported("LangSmith tracing", f"environment variable {name}")
+
+
+def task_config(task: Any) -> dict[str, Any]:
+    """The config of one task, as a node, its branches and what they call see it.
+
+    Args:
+        task: the engine's Task.
+    """
+    run = task.run
+    base: dict[str, Any] = run.config
+    name: str = task.node.name
+    metadata = _merge_metadata(
+        base["metadata"],
+        {
+            "langgraph_step": task.step,
+            "langgraph_node": name,
+            "langgraph_triggers": task.node.triggers,
+            "langgraph_path": task.path,
+            "langgraph_checkpoint_ns": task.namespace,
+        },
+    )
+    tags = list(base["tags"])
+    config: dict[str, Any] = {"tags": tags} if tags else {}
+    config["metadata"] = metadata
+    for key in ("recursion_limit", "max_concurrency"):
+        if key in base:
+            config[key] = base[key]
+    scratchpad = _scratchpad(task)
+    conf: dict[str, Any] = {
+        **base[CONF],
+        CONF_REPLAY_STATE: None,
+        CONF_TASK_ID: task.id,
+        CONF_SEND: task.writes.extend,
+        CONF_READ: task.read,
+        CONF_CHECKPOINTER: None,
+        "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.stamp.id},
+        "checkpoint_id": None,
+        "checkpoint_ns": task.namespace,
+        CONF_SCRATCHPAD: scratchpad,
+        CONF_RUNTIME: runtime(task),
+        CONF_CALL: _refuse_call,
+    }
+    if task.step == 0:
+        conf[CONF_RESUMING] = False
+    if run.durability is not None:
+        conf[CONF_DURABILITY] = run.durability
+    config[CONF] = conf
+    config["callbacks"] = _callbacks(tags, metadata)
+    return config
+
+
+def _refuse_call(*args: Any, **kwargs: Any) -> Any:
+    raise Unsupported("@task inside a node")
+
+
+def _no_resume(consume: bool = False) -> None:
+    return None
+
+
+def _scratchpad(task: Any) -> Any:
+    module = sys.modules.get("langgraph._internal._scratchpad")
+    cls: Any = getattr(module, "PregelScratchpad", Scratchpad)
+    return cls(
+        step=task.step,
+        stop=task.run.stop,
+        call_counter=count().__next__,
+        interrupt_counter=count().__next__,
+        get_null_resume=_no_resume,
+        resume=[],
+        subgraph_counter=count().__next__,
+    )
+
+
+def _callbacks(tags: list[str], metadata: dict[str, Any]) -> Any:
+    """An empty manager, as LangGraph hands down when nobody listens; None without langchain."""
+    module = sys.modules.get("langchain_core.callbacks.manager")
+    if module is None:
+        return None
+    from uuid import uuid4
+
+    inherited = {**metadata, "ls_integration": "langgraph"}
+    return module.CallbackManager(
+        handlers=[],
+        inheritable_handlers=[],
+        parent_run_id=uuid4(),
+        tags=[*tags, "seq:step:1"],
+        inheritable_tags=tags,
+        metadata=inherited,
+        inheritable_metadata=dict(inherited),
+    )
+
+
+def runtime(task: Any) -> Any:
+    """The `Runtime` of one task; LangGraph's class when it is loaded (spec §7.3)."""
+    conf = task.run.config[CONF]
+    if any(
+        conf.get(key) is not None for key in ("assistant_id", "graph_id", "langgraph_auth_user")
+    ):
+        raise Unsupported("Runtime.server_info", "configurable assistant_id or graph_id")
+    module = sys.modules.get("langgraph.runtime")
+    run_id = task.run.config.get("run_id")
+    info = getattr(module, "ExecutionInfo", ExecutionInfo)(
+        checkpoint_id=task.stamp.id,
+        checkpoint_ns=task.namespace,
+        task_id=task.id,
+        thread_id=conf.get("thread_id"),
+        run_id=str(run_id) if run_id else None,
+        node_attempt=1,
+        node_first_attempt_time=task.started,
+    )
+    if module is None:
+        return Runtime(stream_writer=_ignore, heartbeat=_no_heartbeat, execution_info=info)
+    run = task.run
+    if run.control is None:
+        run.control = module.RunControl()
+    return module.Runtime(stream_writer=_ignore, execution_info=info, control=run.control)
+
+
+def _ignore(chunk: Any) -> None:
+    """The stream writer of a run whose consumer did not ask for custom chunks."""
+
+
+def _no_heartbeat() -> None:
+    """No task of lgc has an idle timeout yet."""
+
+
+class TaskConfig(dict[str, Any]):
+    """A task's config that fills itself in when it is first looked at.
+
+    It is what langchain-core's contextvar holds while a node runs that does not
+    ask for its config by name.
+    """
+
+    __slots__ = ("task",)
+    task: Any
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return (dict, (dict(self),))
+
+
+def _filling(name: str) -> Any:
+    inherited = getattr(dict, name)
+
+    def method(self: TaskConfig, *args: Any, **kwargs: Any) -> Any:
+        task = self.task
+        if task is not None:
+            # Filled before the mark goes: another thread must not see it empty.
+            dict.update(self, task_config(task))
+            self.task = None
+        return inherited(self, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+for _name in [
+    "__contains__",
+    "__delitem__",
+    "__eq__",
+    "__getitem__",
+    "__ior__",
+    "__iter__",
+    "__len__",
+    "__ne__",
+    "__or__",
+    "__repr__",
+    "__reversed__",
+    "__ror__",
+    "__setitem__",
+    "clear",
+    "copy",
+    "get",
+    "items",
+    "keys",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+    "values",
+]:
+    setattr(TaskConfig, _name, _filling(_name))
+
+
+def lazy(task: Any) -> TaskConfig:
+    """A `TaskConfig` for `task`, still empty."""
+    config = TaskConfig()
+    config.task = task
+    return config

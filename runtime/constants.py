@@ -1,0 +1,59 @@
+"""The reserved strings of LangGraph (spec, table of reserved strings).
+
+Their values are on the wire and in user-visible configs, so they are never
+changed; `langgraph._internal._constants` is the upstream file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+START: Final = "__start__"
+END: Final = "__end__"
+INPUT: Final = "__input__"
+INTERRUPT: Final = "__interrupt__"
+RESUME: Final = "__resume__"
+ERROR: Final = "__error__"
+ERROR_SOURCE_NODE: Final = "__error_source_node__"
+NO_WRITES: Final = "__no_writes__"
+RETURN: Final = "__return__"
+OVERWRITE: Final = "__overwrite__"
+PUSH: Final = "__pregel_push"
+PULL: Final = "__pregel_pull"
+TASKS: Final = "__pregel_tasks"
+ROOT: Final = "__root__"
+TAG_HIDDEN: Final = "langsmith:hidden"
+
+NS_SEP: Final = "|"
+NS_END: Final = ":"
+
+BRANCH_TO: Final = "branch:to:"
+"""Prefix of the channel that triggers a node."""
+
+CONF: Final = "configurable"
+CONF_TASK_ID: Final = "__pregel_task_id"
+CONF_SEND: Final = "__pregel_send"
+CONF_READ: Final = "__pregel_read"
+CONF_CALL: Final = "__pregel_call"
+CONF_CHECKPOINTER: Final = "__pregel_checkpointer"
+CONF_SCRATCHPAD: Final = "__pregel_scratchpad"
+CONF_RUNTIME: Final = "__pregel_runtime"
+CONF_RESUMING: Final = "__pregel_resuming"
+CONF_REPLAY_STATE: Final = "__pregel_replay_state"
+CONF_DURABILITY: Final = "__pregel_durability"
+
+IGNORED_WRITES: Final = frozenset(
+    (NO_WRITES, PUSH, RESUME, INTERRUPT, RETURN, ERROR, ERROR_SOURCE_NODE)
+)
+"""Writes that `apply_writes` passes over (pregel/_algo.py)."""
+
+
+class _Missing:
+    """The type of `MISSING`."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""A channel without a value; distinct from one that holds None."""

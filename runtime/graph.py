@@ -1,0 +1,214 @@
+"""The public object: a compiled graph (spec §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure, refuse_tracing
+from lgc.runtime.engine import Program, Run
+from lgc.runtime.errors import Unsupported
+from lgc.runtime.stream import chunks, result
+
+_MODES = ("values", "updates")
+# What LangGraph streams and lgc does not yet.
+_OTHER_MODES = ("checkpoints", "custom", "debug", "messages", "tasks", "tools")
+
+
+class CompiledGraph:
+    """A graph compiled by lgc; used like the object LangGraph's `compile` returns.
+
+    It holds no state of a run: any number of threads may run it at once.
+
+    Args:
+        program: the tables of the generated module.
+        name: how the graph is called; the module's own name when None.
+    """
+
+    def __init__(self, program: Program, name: str | None = None) -> None:
+        self.program = program
+        self.name = name or program.name
+        self.stream_mode = "updates"
+
+    def __repr__(self) -> str:
+        return f"<lgc graph {self.name!r}>"
+
+    def compile(
+        self,
+        checkpointer: Any = None,
+        *,
+        cache: Any = None,
+        store: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        debug: bool = False,
+        name: str | None = None,
+    ) -> CompiledGraph:
+        """Another graph over the same program, as the builder's `compile` would make it.
+
+        Raises:
+            Unsupported: an argument asks for what lgc does not do yet.
+        """
+        _refuse(
+            {
+                "a checkpointer": checkpointer not in (None, False),
+                "a cache": cache is not None,
+                "a store": store is not None,
+                "interrupt_before": bool(interrupt_before),
+                "interrupt_after": bool(interrupt_after),
+                "debug=True": debug,
+            },
+            "compile",
+        )
+        return CompiledGraph(self.program, name)
+
+    def invoke(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: str = "values",
+        print_mode: str | Sequence[str] = (),
+        output_keys: str | Sequence[str] | None = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: str | None = None,
+        control: Any = None,
+        version: str = "v1",
+    ) -> Any:
+        """Runs the graph (spec §5.6).
+
+        Args:
+            input: the input: a dict of state keys, or the root value.
+            config: a RunnableConfig.
+            stream_mode: "values" for the final values, else a list of chunks is returned.
+            output_keys: the keys to return; the output schema's by default.
+            durability: has no effect without a checkpointer.
+
+        Returns:
+            The values of the output keys after the run; None when none was written.
+
+        Raises:
+            GraphRecursionError: `recursion_limit` supersteps were not enough.
+            EmptyInputError: `input` is None.
+            Unsupported: an argument asks for what lgc does not do yet.
+            Exception: what a node raised.
+        """
+        _refuse_arguments(
+            "invoke", context, print_mode, interrupt_before, interrupt_after, control, version
+        )
+        keys = self.program.outputs if output_keys is None else output_keys
+        run = self._run(config, stream_mode, keys, durability, silent=stream_mode == "values")
+        if stream_mode == "values":
+            return result(run, input)
+        return list(chunks(run, input))
+
+    def stream(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: str | Sequence[str] | None = None,
+        print_mode: str | Sequence[str] = (),
+        output_keys: str | Sequence[str] | None = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: str | None = None,
+        control: Any = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
+    ) -> Iterator[Any]:
+        """Runs the graph and yields chunks (spec §5.1, §5.3).
+
+        Args:
+            stream_mode: "values" or "updates" gives bare payloads, a list of them gives
+                `(mode, payload)`; "updates" by default. The rest as in `invoke`.
+
+        Raises:
+            The same as `invoke`, at the first `next`.
+        """
+        _refuse_arguments(
+            "stream", context, print_mode, interrupt_before, interrupt_after, control, version
+        )
+        _refuse({"subgraphs=True": subgraphs, "debug=True": bool(debug)}, "stream")
+        keys = self.program.streamed if output_keys is None else output_keys
+        mode = self.stream_mode if stream_mode is None else stream_mode
+        yield from chunks(self._run(config, mode, keys, durability, silent=False), input)
+
+    def _run(
+        self,
+        config: Mapping[str, Any] | None,
+        stream_mode: str | Sequence[str],
+        output: str | Sequence[str] | None,
+        durability: str | None,
+        *,
+        silent: bool,
+    ) -> Run:
+        modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
+        for mode in modes:
+            if mode in _OTHER_MODES:
+                raise Unsupported(f"stream_mode={mode!r}")
+        refuse_tracing()
+        merged = ensure(config)
+        limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
+        if limit < 1:
+            raise ValueError("recursion_limit must be at least 1")
+        if durability is not None:
+            import warnings
+
+            warnings.warn(
+                "`durability` has no effect when no checkpointer is present.", stacklevel=4
+            )
+        return Run(
+            self.program,
+            merged,
+            limit,
+            _keys(self.program, output),
+            "updates" in modes,
+            "values" in modes,
+            isinstance(stream_mode, list),
+            silent,
+            durability,
+        )
+
+
+def _keys(program: Program, output: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
+    """The keys to report, and whether one bare value is reported instead of a dict."""
+    if output is None:
+        return (program.root,), True
+    keys = (output,) if isinstance(output, str) else tuple(output)
+    for key in keys:
+        if key not in program.index:
+            raise ValueError(f"Key {key} not in channels")
+    return keys, isinstance(output, str)
+
+
+def _refuse(asked: dict[str, bool], where: str) -> None:
+    for feature, wanted in asked.items():
+        if wanted:
+            raise Unsupported(feature, where)
+
+
+def _refuse_arguments(
+    where: str,
+    context: Any,
+    print_mode: Any,
+    interrupt_before: Any,
+    interrupt_after: Any,
+    control: Any,
+    version: str,
+) -> None:
+    _refuse(
+        {
+            "context": context is not None,
+            "print_mode": bool(print_mode),
+            "interrupt_before": bool(interrupt_before),
+            "interrupt_after": bool(interrupt_after),
+            "control": control is not None,
+            f"version={version!r}": version != "v1",
+        },
+        where,
+    )

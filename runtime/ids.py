@@ -1,0 +1,132 @@
+"""Ids: checkpoints, tasks, interrupts and channel versions (spec §4.5-§4.8, §4.12).
+
+Time and chance enter lgc here and nowhere else. `time` and `random` are called
+through their modules, so patching `time.time_ns` pins LangGraph and lgc alike.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from xxhash import xxh3_128_hexdigest
+
+# 100 ns intervals between 1582-10-15 (the epoch of UUIDs) and 1970-01-01.
+_UUID_EPOCH: Final = 0x01B21DD213814000
+
+
+class Sources:
+    """Where time and chance come from; tests replace the attributes of `SOURCES`.
+
+    Attributes:
+        now_ns: nanoseconds since 1970.
+        now: seconds since 1970.
+        node: 48 random bits for a uuid6.
+        chance: a float in [0, 1) for a version.
+        last: the newest uuid6 timestamp handed out; the next one is greater.
+    """
+
+    def __init__(self) -> None:
+        self.last: int = 0
+        self.now_ns: Callable[[], int] = _now_ns
+        self.now: Callable[[], float] = _now
+        self.node: Callable[[], int] = _node
+        self.chance: Callable[[], float] = _chance
+
+
+def _now_ns() -> int:
+    return time.time_ns()
+
+
+def _now() -> float:
+    return time.time()
+
+
+def _node() -> int:
+    return random.getrandbits(48)
+
+
+def _chance() -> float:
+    return random.random()
+
+
+SOURCES: Final = Sources()
+
+
+class Stamp:
+    """One checkpoint id: drawn at once, formatted when somebody reads it.
+
+    Args:
+        clock_seq: the superstep (−2 for the empty checkpoint), kept in 14 bits.
+    """
+
+    def __init__(self, clock_seq: int) -> None:
+        timestamp = SOURCES.now_ns() // 100 + _UUID_EPOCH
+        if timestamp <= SOURCES.last:
+            timestamp = SOURCES.last + 1
+        SOURCES.last = timestamp
+        self.timestamp: int = timestamp
+        self.clock_seq: int = clock_seq & 0x3FFF
+        self.node: int = SOURCES.node()
+        self._id: str = ""
+
+    @property
+    def id(self) -> str:
+        """The uuid6 (checkpoint/base/id.py) as text: 8-4-4-4-12 hex digits."""
+        if not self._id:
+            t = self.timestamp
+            self._id = (
+                f"{t >> 28:08x}-{(t >> 12) & 0xFFFF:04x}-{0x6000 | (t & 0xFFF):04x}"
+                f"-{0x8000 | self.clock_seq:04x}-{self.node & 0xFFFFFFFFFFFF:012x}"
+            )
+        return self._id
+
+
+def uuid6(clock_seq: int) -> str:
+    """A new checkpoint id for superstep `clock_seq`."""
+    return Stamp(clock_seq).id
+
+
+def task_id(checkpoint_id: str, parts: tuple[str, ...]) -> str:
+    """The id of a task: XXH3-128 over the checkpoint's 16 bytes and `parts` joined.
+
+    Args:
+        checkpoint_id: the uuid of the checkpoint the task was prepared from.
+        parts: for a PULL task namespace, step, name, `__pregel_pull`, triggers
+            (pregel/_algo.py:_xxhash_str; the parts of other kinds: spec §4.6).
+    """
+    data = bytes.fromhex(checkpoint_id.replace("-", "")) + "".join(parts).encode()
+    h: str = xxh3_128_hexdigest(data)
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def interrupt_id(namespace: str, answers: int) -> str:
+    """The id of a task's interrupt after `answers` resume values (spec §4.8).
+
+    Args:
+        namespace: the task's checkpoint namespace.
+        answers: how many of the task's interrupts have been answered.
+    """
+    text = f"{namespace}|{answers}" if answers else namespace
+    digest: str = xxh3_128_hexdigest(text.encode())
+    return digest
+
+
+def next_version(current: str | int | float | None) -> str:
+    """The channel version after `current`, as LangGraph's savers make it.
+
+    Args:
+        current: the highest version so far (an int from an old saver too), or None.
+
+    Returns:
+        32 digits, a dot, and a random float (checkpoint/memory:get_next_version).
+    """
+    if current is None:
+        number = 0
+    elif isinstance(current, str):
+        number = int(current.split(".")[0])
+    else:
+        number = int(current)
+    return f"{number + 1:032}.{SOURCES.chance():016}"

@@ -1,0 +1,35 @@
+"""What a consumer can abandon half-way, so it is never compiled.
+
+A generator of mypyc that is dropped while suspended does not run its `finally`
+(design §5), and then nobody would wait for the tasks still running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from lgc.runtime.engine import Run
+
+
+def chunks(run: Run, value: Any) -> Iterator[Any]:
+    """The chunks of `run` on input `value`, as they become due.
+
+    Closing or dropping the iterator ends the run; tasks that are already running
+    are waited for, as upstream does.
+    """
+    try:
+        run.start(value)
+        while (due := run.advance()) is not None:
+            yield from due
+    finally:
+        run.close()
+
+
+def result(run: Run, value: Any) -> Any:
+    """The newest values of `run` on input `value`; None when no output key was written."""
+    try:
+        run.start(value)
+        return run.drain()
+    finally:
+        run.close()
