@@ -6,6 +6,7 @@ same bytes, whatever the hash seed, directory or locale.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,8 +91,8 @@ class _Emitter:
         self.from_builder: dict[str, str] = {}
         for ref in ir.refs():
             if ref.through_builder:
-                plain = re.sub(r"\W+", "_", ref.name, flags=re.ASCII).strip("_")
-                self.from_builder[ref.name] = identifier(plain, self.taken)
+                name = identifier(_builder_name(ref.name), self.taken)
+                self.from_builder[ref.name] = name
 
     def context(self, command: str) -> dict[str, Any]:
         ir = self.ir
@@ -328,6 +329,24 @@ _SOURCES = {
 
 def _keys(keys: Iterable[str], prefix: str = "") -> Group:
     return tuple_of(map(quote, keys), prefix)
+
+
+def _builder_name(expression: str) -> str:
+    """A name for what `expression` takes from the builder, such as `plan_function`."""
+    keys = [json.loads(text) for text in re.findall(r'"(?:[^"\\]|\\.)*"', expression)]
+    for ending, kind in _BUILDER_KINDS.items():
+        if expression.endswith(ending):
+            return "_".join([*map(_plain, keys), kind])
+    raise ValueError(f"unknown builder expression {expression}")
+
+
+_BUILDER_KINDS = {
+    ".runnable.func": "function",
+    ".path.func": "router",
+    ".ends": "ends",
+    ".operator": "reducer",
+    "]": "seed",
+}
 
 
 def _plain(name: str) -> str:

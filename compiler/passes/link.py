@@ -48,10 +48,6 @@ RESERVED: Final = frozenset(
 """Names the templates use, and builtins that a seed may be."""
 
 
-_GENERATED = ("node_", "nodes_", "branch_", "branches_", "channels_", "reduce_", "_")
-"""Prefixes of the names the emitter makes."""
-
-
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Sets `imports`, sorted by module and name; notes what goes through the builder."""
     owners = {n.call.function: n.name for n in ir.nodes if n.call is not None}
@@ -79,9 +75,8 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     for module, name in sorted(wanted):
         alias = name
         number = 2
-        while alias in taken or alias in RESERVED or alias.startswith(_GENERATED):
-            # A prefix of the emitter's stays one whatever is appended.
-            alias = f"user_{name}" if alias.startswith(_GENERATED) else f"{name}_{number}"
+        while alias in taken or alias in RESERVED:
+            alias = f"{name}_{number}"
             number += 1
         taken.add(alias)
         imports.append(Import(module, name, alias))

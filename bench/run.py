@@ -1,0 +1,154 @@
+"""`make bench`: µs per run of lgc, hand-written Python and LangGraph, side by side.
+
+    .venv/bin/python bench/run.py [--quick] [--json FILE]
+
+One process measures one runtime (interpreted or native), with or without
+langchain-core loaded; LangGraph can run only in those that load it. The ratio of
+LangGraph to lgc without langchain-core is therefore a quotient of two ratios to
+the same hand-written code, each measured in its own process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from measure import ratio
+from prepare import HERE, WORKLOADS, build_modules, build_runtime
+
+from lgc.compiler.native import find_compiler
+
+ROUNDS = 100
+QUICK_ROUNDS = 15
+
+Samples = dict[str, dict[str, list[float]]]
+
+
+def main() -> None:
+    """Builds, measures, prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE too")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds")
+    arguments = parser.parse_args()
+    rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
+
+    native = find_compiler() is not None
+    if native:
+        build_runtime()
+    else:
+        print("No C compiler with Python's headers: only the interpreted modes are measured.")
+    build_modules(native)
+    rows: list[dict[str, Any]] = []
+    for runtime in ("interpreted", "native") if native else ("interpreted",):
+        loaded = _worker(runtime, "with", rounds)
+        bare = _worker(runtime, "without", rounds)
+        for workload in WORKLOADS:
+            rows += _rows(workload, runtime, loaded[workload], bare[workload])
+    report = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "langgraph": version("langgraph"),
+        "langchain_core": version("langchain-core"),
+        "rounds": rounds,
+        "rows": rows,
+    }
+    _print(report)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _worker(runtime: str, langchain: str, rounds: int) -> Samples:
+    print(f"measuring the {runtime} runtime {langchain} langchain-core", file=sys.stderr)
+    command = [sys.executable, str(HERE / "measure.py"), runtime, langchain, str(rounds)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    found: Samples = json.loads(done.stdout)
+    return found
+
+
+def _rows(
+    workload: str, runtime: str, loaded: dict[str, list[float]], bare: dict[str, list[float]]
+) -> list[dict[str, Any]]:
+    """The figures of one workload under one runtime.
+
+    Args:
+        loaded, bare: the samples with and without langchain-core, by contestant.
+    """
+    rows = []
+    for contestant, times in loaded.items():
+        row = _row(workload, runtime, contestant, times, loaded["hand"])
+        row["langchain_core"] = True
+        row["langgraph_over"] = ratio(loaded["langgraph"], times)
+        rows.append(row)
+    middle, low, high = ratio(loaded["langgraph"], loaded["hand"])
+    for contestant, times in bare.items():
+        row = _row(workload, runtime, contestant, times, bare["hand"])
+        row["langchain_core"] = False
+        over = row["over_hand"]
+        row["langgraph_over"] = (middle / over[0], low / over[2], high / over[1])
+        rows.append(row)
+    return rows
+
+
+def _row(
+    workload: str, runtime: str, contestant: str, times: list[float], hand: list[float]
+) -> dict[str, Any]:
+    return {
+        "workload": workload,
+        "runtime": runtime,
+        "contestant": contestant,
+        "us_median": median(times),
+        "us_min": min(times),
+        "over_hand": ratio(times, hand),
+    }
+
+
+_LABELS = {
+    "hand": "hand-written",
+    "interpreted": "lgc, {} runtime, interpreted module",
+    "native": "lgc, {} runtime, native module",
+    "langgraph": "LangGraph {}",
+}
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(
+        f"Python {report['python']}, langchain-core {report['langchain_core']}, "
+        f"{report['rounds']} rounds.\n"
+        "µs per run; × hand-written: this row / hand-written; LangGraph ×: LangGraph / this row.\n"
+        "Ratios are medians of the ratios within each round, [quartiles]. Rows between two rules\n"
+        "were measured in one process, LangGraph × without langchain-core across two (a quotient)."
+    )
+    for workload in WORKLOADS:
+        for loaded in (True, False):
+            shown = "with" if loaded else "without"
+            print(f"\n{workload}, {shown} langchain-core loaded")
+            print(f"{'':42}{'median':>9}{'min':>9}  {'× hand-written':<24}LangGraph ×")
+            for row in report["rows"]:
+                if row["workload"] == workload and row["langchain_core"] == loaded:
+                    _print_row(row, report["langgraph"])
+
+
+def _print_row(row: dict[str, Any], langgraph: str) -> None:
+    contestant = row["contestant"]
+    if contestant == "hand":
+        print("-" * 100)
+    filling = langgraph if contestant == "langgraph" else row["runtime"]
+    print(
+        f"{_LABELS[contestant].format(filling):42}{row['us_median']:9.1f}{row['us_min']:9.1f}  "
+        f"{_shown(row['over_hand']):<24}{_shown(row['langgraph_over'])}"
+    )
+
+
+def _shown(found: tuple[float, float, float]) -> str:
+    return f"{found[0]:.3g} [{found[1]:.3g}, {found[2]:.3g}]"
+
+
+if __name__ == "__main__":
+    main()
