@@ -1,0 +1,1 @@
+"""A small agent; its nodes know nothing of LangGraph."""
