@@ -27,6 +27,7 @@ from lgc.runtime.constants import (
     CONF_SCRATCHPAD,
     CONF_SEND,
     CONF_TASK_ID,
+    TAG_HIDDEN,
 )
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad
@@ -172,7 +173,7 @@ def refuse_tracing() -> None:
 
 
 def task_config(task: Any) -> dict[str, Any]:
-    """The config of one task, as a node, its branches and what they call see it.
+    """The config of one task, as its node and what that calls see it; for routers `router_config`.
 
     Args:
         task: the engine's Task.
@@ -190,7 +191,7 @@ def task_config(task: Any) -> dict[str, Any]:
             "langgraph_checkpoint_ns": task.namespace,
         },
     )
-    tags = list(base["tags"])
+    tags = [*base["tags"], TAG_HIDDEN] if task.node.is_start else list(base["tags"])
     config: dict[str, Any] = {"tags": tags} if tags else {}
     config["metadata"] = metadata
     for key in ("recursion_limit", "max_concurrency"):
@@ -216,7 +217,19 @@ def task_config(task: Any) -> dict[str, Any]:
     if run.durability is not None:
         conf[CONF_DURABILITY] = run.durability
     config[CONF] = conf
-    config["callbacks"] = _callbacks(tags, metadata)
+    config["callbacks"] = _callbacks(task, config, [*tags, "seq:step:1"])
+    return config
+
+
+def router_config(task: Any, own_tags: list[str]) -> dict[str, Any]:
+    """The config of `task` as one of its conditional edges sees it: callbacks differ.
+
+    Args:
+        task: the engine's Task.
+        own_tags: the tags that the callbacks do not hand down.
+    """
+    config = dict(task.config)
+    config["callbacks"] = _callbacks(task, config, [*own_tags, *config.get("tags", ())])
     return config
 
 
@@ -242,20 +255,23 @@ def _scratchpad(task: Any) -> Any:
     )
 
 
-def _callbacks(tags: list[str], metadata: dict[str, Any]) -> Any:
+def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     """An empty manager, as LangGraph hands down when nobody listens; None without langchain."""
     module = sys.modules.get("langchain_core.callbacks.manager")
     if module is None:
         return None
     from uuid import uuid4
 
-    inherited = {**metadata, "ls_integration": "langgraph"}
+    # The caller's `ls_integration`, if any, and the place of the key are upstream's.
+    inherited = dict(task.run.config["metadata"])
+    inherited.setdefault("ls_integration", "langgraph")
+    inherited.update(config["metadata"])
     return module.CallbackManager(
         handlers=[],
         inheritable_handlers=[],
         parent_run_id=uuid4(),
-        tags=[*tags, "seq:step:1"],
-        inheritable_tags=tags,
+        tags=tags,
+        inheritable_tags=list(config.get("tags", ())),
         metadata=inherited,
         inheritable_metadata=dict(inherited),
     )
@@ -296,7 +312,7 @@ def _no_heartbeat() -> None:
 
 
 class TaskConfig(dict[str, Any]):
-    """A task's config that fills itself in when it is first looked at.
+    """A task's or router's config that fills itself in when it is first looked at.
 
     It is what langchain-core's contextvar holds while a node runs that does not
     ask for its config by name.
@@ -316,7 +332,7 @@ def _filling(name: str) -> Any:
         task = self.task
         if task is not None:
             # Filled before the mark goes: another thread must not see it empty.
-            dict.update(self, task_config(task))
+            dict.update(self, task.ambient_content())
             self.task = None
         return inherited(self, *args, **kwargs)
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final
 
 from lgc.runtime.channels import BinaryOperatorAggregate, Channel
-from lgc.runtime.config import CURRENT, langchain_var, lazy, task_config
+from lgc.runtime.config import CURRENT, langchain_var, lazy, router_config, task_config
 from lgc.runtime.constants import (
     BRANCH_TO,
     END,
@@ -205,6 +205,10 @@ class Task:
             self._config = task_config(self) if self.node.wants_config else lazy(self)
         return self._config
 
+    def ambient_content(self) -> dict[str, Any]:
+        """What `ambient` is filled with."""
+        return task_config(self)
+
     def read(self, select: Any, fresh: bool = False) -> Any:
         """Current state as this task sees it (pregel/_algo.py:local_read).
 
@@ -218,12 +222,53 @@ class Task:
         return self.run.local(self, list(select), fresh)
 
 
-def _enter(task: Task, body: Callable[..., Any], *args: Any) -> Any:
-    """Runs user code with the ambient config set; called inside a context of its own."""
-    CURRENT.set(task)
+class Router:
+    """What the function of a conditional edge sees of its task (spec §7.5).
+
+    Args:
+        task: the task; its config is the router's too, but for the callbacks.
+        number: which of the node's conditional edges it is.
+        static: how many writes the task had before the first of them.
+    """
+
+    def __init__(self, task: Task, number: int, static: int) -> None:
+        self.task: Task = task
+        self.number: int = number
+        self.static: int = static
+        self._config: Any = None
+
+    @property
+    def config(self) -> Any:
+        """What the function gets that takes its config by name."""
+        if self._config is None:
+            task = self.task
+            index = task.run.program.index
+            # Upstream counts the node, its update, and a step for every static edge and join.
+            edges = [name for name, _ in task.writes[: self.static] if index[name] > index[START]]
+            position = len(edges) + self.number + (2 if task.node.is_start else 3)
+            self._config = router_config(task, [f"seq:step:{position}"])
+        return self._config
+
+    @property
+    def runtime(self) -> Any:
+        """The task's `Runtime`."""
+        return self.task.runtime
+
+    def ambient(self) -> Any:
+        """The ambient config, not filled in before somebody looks at it."""
+        return lazy(self)
+
+    def ambient_content(self) -> dict[str, Any]:
+        """What `ambient` is filled with."""
+        return router_config(self.task, [])
+
+
+def _enter(current: Any, body: Callable[..., Any], *args: Any) -> Any:
+    """Runs user code with the ambient config of a Task or Router, in a context of its own."""
+    CURRENT.set(current)
     var = langchain_var()
     if var is not None:
-        var.set(task.ambient())
+        var.set(current.ambient())
     return body(*args)
 
 
@@ -368,12 +413,13 @@ class Run:
                     self._submit()
                     self.phase = _WAIT
             elif self.phase == _WAIT:
-                self._collect()
-                if self.error is not None:
-                    self.phase = _FAIL
-                if self.queue:
-                    return self._take()
-                if self.error is None and not self.inflight:
+                if self.inflight:
+                    self._collect()
+                    if self.error is not None:
+                        self.phase = _FAIL
+                    if self.queue:
+                        return self._take()
+                else:
                     self.phase = _TICK
                     self._after_tick()
             elif self.phase == _FAIL:
@@ -388,12 +434,12 @@ class Run:
                 return None
 
     def close(self) -> None:
-        """Waits for the tasks that are still running; called once, however the run ends."""
+        """Waits for the superstep's tasks to finish; called once, however the run ends."""
         self.phase = _DONE
-        self.unstarted.clear()
         while self.inflight:
             self.done.get()
             self.inflight -= 1
+            self._start_next()
 
     def _take(self) -> list[Any]:
         chunks = self.queue
@@ -551,8 +597,9 @@ class Run:
                 output = node.body(task.input, task.writes, task)
             else:
                 output = copy_context().run(_enter, task, node.body, task.input, task.writes, task)
-            for branch in node.branches:
-                self._route(task, branch, output)
+            static = len(task.writes)
+            for number, branch in enumerate(node.branches):
+                self._route(task, branch, output, Router(task, number, static))
         except Exception as exc:
             bubble_up = getattr(sys.modules.get("langgraph.errors"), "GraphBubbleUp", None)
             if bubble_up is not None and isinstance(exc, bubble_up):
@@ -568,7 +615,7 @@ class Run:
             cancelled.__cause__ = exc
             raise cancelled
 
-    def _route(self, task: Task, branch: Branch, output: Any) -> None:
+    def _route(self, task: Task, branch: Branch, output: Any, router: Router) -> None:
         """One conditional edge (graph/_branch.py:_route, _finish)."""
         reads = branch.reads
         value: Any
@@ -579,7 +626,7 @@ class Run:
             value = self.local(task, list(reads), True)
         if branch.merges and isinstance(value, dict) and isinstance(output, dict):
             value = {**output, **value}
-        result = copy_context().run(_enter, task, branch.path, value, task)
+        result = copy_context().run(_enter, router, branch.path, value, router)
         if isinstance(result, str):
             self._goto(task, branch, [result])
         elif isinstance(result, (list, tuple)):
@@ -643,6 +690,11 @@ class Run:
         for task in self.tasks[:limit]:
             self._start_task(task)
 
+    def _start_next(self) -> None:
+        """A place is free; upstream runs what waits for one even when the run has failed."""
+        if self.unstarted:
+            self._start_task(self.unstarted.pop())
+
     def _start_task(self, task: Task) -> None:
         self.inflight += 1
         POOL.submit(partial(_work, self, task, copy_context(), self.done))
@@ -658,8 +710,7 @@ class Run:
                 self._commit_error(task, task.error)
                 if self.error is None:
                     self.error = task.error
-            if self.unstarted and self.error is None:
-                self._start_task(self.unstarted.pop())
+            self._start_next()
             if self.done.empty():
                 return
             task = self.done.get()

@@ -1,0 +1,565 @@
+"""One small graph for each trap of the semantic specification (§13.3), named by its number."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from inprocess import compile_in_process
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.channels import AnyValue, EphemeralValue, Topic
+from langgraph.config import get_config
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Overwrite
+from parity import BOTH, INVOKE, UPDATES, VALUES, Build, Call, Log, compare, plain, plain_config
+from pydantic import BaseModel
+
+Nodes = dict[str, Callable[..., Any]]
+
+
+class Lists(TypedDict):
+    """One key that is reduced, one that is not."""
+
+    x: Annotated[list, operator.add]
+    last: Any
+
+
+class Short(TypedDict):
+    """Keys that last one superstep, and one that stays."""
+
+    e: Annotated[int, EphemeralValue]
+    t: Annotated[list, Topic(int)]
+    v: Annotated[int, AnyValue]
+    x: int
+
+
+class Private(TypedDict):
+    """One node's schema, with a key that the graph's does not have."""
+
+    last: Any
+    private: Any
+
+
+def wire(state: Any, nodes: Nodes, *edges: Any, **schemas: Any) -> StateGraph[Any, Any, Any, Any]:
+    """A builder; an edge is `(start, end)`, `([starts], end)` or `(start, router)`."""
+    builder = StateGraph(state, **schemas)
+    for name, function in nodes.items():
+        builder.add_node(name, function)
+    for start, end in edges:
+        if callable(end):
+            builder.add_conditional_edges(start, end)
+        else:
+            builder.add_edge(start, end)
+    return builder
+
+
+def writes(**values: Any) -> Callable[[Any], Any]:
+    """A node that returns `values`, made anew."""
+    return lambda state: dict(values)
+
+
+def result(build: Build, input: Any, config: Any = None) -> Any:
+    """What `invoke` gives, after the comparison of all calls."""
+    return compare(build, input, config)[0]["result"]
+
+
+def error(build: Build, input: Any, config: Any = None) -> Any:
+    """The error of `invoke`, after the comparison of all calls."""
+    return compare(build, input, config)[0]["error"]
+
+
+def test_trap_1_branch_reads_its_own_task_fresh() -> None:
+    """A router sees its node's write and no parallel node's."""
+
+    def build(log: Log) -> Any:
+        def route(state: Lists) -> str:
+            log.note("a", "route", state["x"])
+            return END
+
+        nodes = {"a": writes(x=["A"]), "c": writes(x=["C"])}
+        return wire(Lists, nodes, (START, "a"), (START, "c"), ("a", route))
+
+    seen = compare(build, {"x": ["i"]})
+    assert seen[0]["log"] == [("a", "route", ["i", "A"])]
+    assert seen[0]["result"] == {"x": ["i", "A", "C"]}
+
+
+def test_trap_2_branch_merges_raw_output() -> None:
+    """A router without a schema of its own gets unknown keys of the node's output too."""
+
+    def build(log: Log) -> Any:
+        def route(state):  # type: ignore[no-untyped-def]
+            log.note("a", "route", state)
+            return END
+
+        return wire(Lists, {"a": writes(last=5, extra=1)}, (START, "a"), ("a", route))
+
+    assert compare(build, {})[0]["log"] == [("a", "route", {"last": 5, "extra": 1, "x": []})]
+
+
+def test_trap_3_fresh_read_runs_reducers_again() -> None:
+    """A reducer that changes its argument does so once per router, and once more in the end."""
+
+    class InPlace(TypedDict):
+        x: Annotated[list, operator.iadd]
+
+    def build(log: Log) -> Any:
+        return wire(InPlace, {"a": writes(x=["a"])}, (START, "a"), ("a", lambda state: END))
+
+    assert result(build, {"x": ["i"]}) == {"x": ["i", "a", "a"]}
+
+
+def test_trap_4_fresh_read_clears_ephemerals() -> None:
+    """What lasts one superstep is gone for the router unless its node wrote it."""
+
+    def build(log: Log) -> Any:
+        def node(state: Short) -> Any:
+            log.note("a", "node", state)
+            return {"x": 2}
+
+        def route(state: Short) -> str:
+            log.note("a", "route", state)
+            return END
+
+        return wire(Short, {"a": node}, (START, "a"), ("a", route))
+
+    everything = {"e": 1, "t": [1], "v": 1, "x": 1}
+    seen = compare(build, everything)[0]["log"]
+    assert seen == [("a", "node", everything), ("a", "route", {"x": 2})]
+
+
+def test_trap_5_writes_apply_by_name() -> None:
+    """`n10` comes before `n2`, whatever the order of definition and of completion."""
+
+    def build(log: Log) -> Any:
+        def slow(state: Lists) -> Any:
+            time.sleep(0.02)
+            return {"x": ["n10"]}
+
+        return wire(Lists, {"n2": writes(x=["n2"]), "n10": slow}, (START, "n2"), (START, "n10"))
+
+    assert result(build, {}) == {"x": ["n10", "n2"]}
+
+
+@pytest.mark.parametrize("first", [1, Overwrite(1), {"__overwrite__": 1}])
+def test_trap_7_first_value_is_not_reduced(first: Any) -> None:
+    """Without a seed the first write is the value, even when it is an Overwrite."""
+
+    class Unseeded(TypedDict):
+        x: Annotated[Any, lambda old, new: (old, new)]
+
+    def build(log: Log) -> Any:
+        return wire(Unseeded, {"a": writes(x=2)}, (START, "a"))
+
+    assert result(build, {"x": first}) == {"x": (plain(first), 2)}
+
+
+def test_trap_8_conflict_is_within_one_superstep() -> None:
+    """Two nodes may write a plain key one after the other, but not at once."""
+
+    def after(log: Log) -> Any:
+        nodes = {"a": writes(last=1), "b": writes(last=2)}
+        return wire(Lists, nodes, (START, "a"), ("a", "b"))
+
+    def at_once(log: Log) -> Any:
+        nodes = {"a": writes(last=1), "b": writes(last=2)}
+        return wire(Lists, nodes, (START, "a"), (START, "b"))
+
+    assert result(after, {})["last"] == 2
+    assert error(at_once, {})["class"].endswith("InvalidUpdateError")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [Overwrite, lambda v: {"__overwrite__": v}, lambda v: {"type": "__overwrite__", "value": v}],
+)
+def test_trap_9_overwrite(form: Callable[[Any], Any]) -> None:
+    """It beats later writes of its superstep, two of them are an error, LastValue keeps it."""
+
+    def beats(log: Log) -> Any:
+        nodes = {"a": writes(x=["a"]), "b": writes(x=form(["b"])), "c": writes(x=["c"])}
+        return wire(Lists, nodes, *((START, name) for name in nodes))
+
+    def twice(log: Log) -> Any:
+        nodes = {"a": writes(x=form(["a"])), "b": writes(x=form(["b"]))}
+        return wire(Lists, nodes, *((START, name) for name in nodes))
+
+    def last(log: Log) -> Any:
+        return wire(Lists, {"a": writes(last=form(1))}, (START, "a"))
+
+    assert result(beats, {"x": ["i"]}) == {"x": ["b"]}
+    assert "one Overwrite" in error(twice, {})["text"]
+    assert result(last, {})["last"] != 1
+
+
+def test_trap_10_unknown_names_are_dropped() -> None:
+    """Keys without a word, destinations with a warning."""
+
+    def build(log: Log) -> Any:
+        return wire(
+            Lists, {"a": writes(last=1, other=2)}, (START, "a"), ("a", lambda state: "nowhere")
+        )
+
+    seen = compare(build, {"other": 1})[0]
+    assert seen["result"] == {"x": [], "last": 1}
+    assert len(seen["warnings"]) == 1
+
+
+@pytest.mark.parametrize("returned", [None, {}, [], [{"x": [1]}], "x", 5, {1}, object, Exception()])
+def test_trap_13_what_a_node_may_return(returned: Any) -> None:
+    """None and an empty dict are no update; a list, even an empty one, is an error."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": lambda state: returned}, (START, "a"))
+
+    failed = error(build, {"x": [1]})
+    assert (failed is None) == (returned in (None, {}))
+
+
+def test_trap_15_pydantic_updates() -> None:
+    """Defaults that are not None are written, None only when it was set."""
+
+    class Update(BaseModel):
+        last: Any = None
+        x: list[str] = ["default"]
+
+    def build(log: Log) -> Any:
+        nodes = {
+            "a": lambda state: Update(),
+            "b": lambda state: Update(last=None, x=["set"]),
+        }
+        return wire(Lists, nodes, (START, "a"), ("a", "b"))
+
+    seen = compare(build, {"last": 1}, None, INVOKE, UPDATES)
+    assert seen[0]["result"] == {"x": ["default", "set"], "last": None}
+    assert seen[1]["chunks"][0] == {"a": {"x": ["default"]}}
+
+
+def test_trap_16_no_coercion_on_write() -> None:
+    """A value of the wrong type stays what it is."""
+
+    class Typed(TypedDict):
+        n: int
+
+    def build(log: Log) -> Any:
+        return wire(Typed, {"a": writes(n="7")}, (START, "a"))
+
+    assert result(build, {"n": "1"}) == {"n": "7"}
+
+
+def test_trap_18_nested_values_are_shared() -> None:
+    """A list changed in place changes the state; the dict around it is a copy of the node's own."""
+
+    def build(log: Log) -> Any:
+        def change(state: Lists) -> None:
+            state["x"].append("changed")
+            state["last"] = "not seen"
+
+        def look(state: Lists) -> None:
+            log.note("b", "state", state)
+
+        return wire(Lists, {"a": change, "b": look}, (START, "a"), (START, "b"))
+
+    seen = compare(build, {"x": [1]}, {"max_concurrency": 1})
+    assert seen[0]["log"] == [("b", "state", {"x": [1, "changed"]})]
+    assert seen[0]["result"] == {"x": [1, "changed"]}
+
+
+def test_trap_19_no_output_key_written() -> None:
+    """The result is None, not an empty dict."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes()}, (START, "a"))
+
+    assert result(build, {}) is None
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
+def test_trap_20_recursion_limit(limit: int) -> None:
+    """It is used up before the run is found to be over: two nodes need three."""
+
+    def build(log: Log) -> Any:
+        nodes = {"a": writes(last=1), "b": writes(last=2)}
+        return wire(Lists, nodes, (START, "a"), ("a", "b"))
+
+    assert (error(build, {}, {"recursion_limit": limit}) is None) == (limit >= 3)
+
+
+def test_trap_21_no_input() -> None:
+    """None asks to resume, and there is nothing to; an empty dict is an input."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes(last=1)}, (START, "a"))
+
+    assert error(build, None)["class"].endswith("EmptyInputError")
+    assert result(build, {}) == {"x": [], "last": 1}
+
+
+def test_trap_25_start_is_a_superstep() -> None:
+    """It is step 0, hidden from streams; a router on it sees its config."""
+
+    def build(log: Log) -> Any:
+        def route(state: Lists, config: RunnableConfig) -> str:
+            log.note("start", "config", plain_config(config))
+            log.note("start", "ambient", plain_config(get_config()))
+            return "a"
+
+        return wire(Lists, {"a": writes(last=1), "b": writes()}, (START, "b"), (START, route))
+
+    seen = compare(build, {}, {"tags": ["t"]}, INVOKE, UPDATES)
+    config = seen[0]["log"][0][2]
+    assert config["metadata"]["langgraph_step"] == 0
+    assert config["tags"] == ["t", "langsmith:hidden"]
+    assert seen[1]["chunks"] == [{"a": {"last": 1}}, {"b": None}]
+
+
+def test_trap_26_conditional_entry_reads_the_state() -> None:
+    """The router is given the state's keys; the input is filtered by the input schema's."""
+
+    class Entry(TypedDict):
+        last: Any
+
+    def build(log: Log) -> Any:
+        def route(state):  # type: ignore[no-untyped-def]
+            log.note("start", "state", state)
+            return "a"
+
+        return wire(Lists, {"a": writes()}, (START, route), input_schema=Entry)
+
+    seen = compare(build, {"last": 1, "x": ["dropped"]})
+    # The raw input is merged in, as a node's raw output would be.
+    assert seen[0]["log"] == [("start", "state", {"last": 1, "x": []})]
+
+
+def test_trap_27_available_with_none() -> None:
+    """A trigger holds None and still fires; a key that holds None is there."""
+
+    def build(log: Log) -> Any:
+        def look(state: Lists) -> None:
+            log.note("b", "state", state)
+
+        return wire(Lists, {"a": writes(last=None), "b": look}, (START, "a"), ("a", "b"))
+
+    assert compare(build, {})[0]["log"] == [("b", "state", {"x": [], "last": None})]
+
+
+def test_trap_31_deferred_nodes_fire_together() -> None:
+    """They wait until nothing else is left to run."""
+
+    def build(log: Log) -> Any:
+        builder = wire(
+            Lists,
+            {"a": writes(x=["a"]), "b": writes(x=["b"]), "c": writes(x=["c"])},
+            (START, "a"),
+            ("a", "b"),
+            ("b", "c"),
+        )
+        for name in ("d1", "d2"):
+            builder.add_node(name, writes(x=[name]), defer=True)
+            builder.add_edge(START, name)
+        return builder
+
+    assert result(build, {}) == {"x": ["a", "b", "c", "d1", "d2"]}
+
+
+def test_trap_32_join_waits_over_steps() -> None:
+    """A start that runs twice before the others counts once; one start is a barrier too."""
+
+    def build(log: Log) -> Any:
+        nodes = {name: writes(x=[name]) for name in ("a", "b1", "b2", "j", "k")}
+        return wire(
+            Lists,
+            nodes,
+            (START, "a"),
+            (START, "b1"),
+            ("a", lambda state: "a" if state["x"].count("a") < 2 else END),
+            ("b1", "b2"),
+            (["a", "b2"], "j"),
+            (["j"], "k"),
+        )
+
+    assert result(build, {}) == {"x": ["a", "b1", "a", "b2", "j", "k"]}
+
+
+def test_trap_41_unset_is_not_none() -> None:
+    """A key without a value is absent; asked for by itself it is None."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes(x=[1])}, (START, "a"))
+
+    one = Call("invoke", (("output_keys", "last"),))
+    several = Call("stream", (("output_keys", ["last", "x"]), ("stream_mode", "values")))
+    seen = compare(build, {}, None, INVOKE, one, several, VALUES)
+    assert seen[0]["result"] == {"x": [1]}
+    assert seen[1]["result"] is None
+    assert seen[2]["chunks"][-1] == {"x": [1]}
+
+
+def test_trap_42_input_schema_of_a_node() -> None:
+    """A node is given its own schema's available keys, which may be new to the graph."""
+
+    def build(log: Log) -> Any:
+        def look(state: Private) -> None:
+            log.note("b", "state", state)
+
+        nodes = {"a": writes(last=1, private=2), "b": look}
+        return wire(Lists, nodes, (START, "a"), ("a", "b"))
+
+    seen = compare(build, {})
+    assert seen[0]["log"] == [("b", "state", {"last": 1, "private": 2})]
+    assert seen[0]["result"] == {"x": [], "last": 1}
+
+
+def watched(log: Log) -> Any:
+    """A graph whose node notes its config."""
+
+    def node(state: Lists, config: RunnableConfig) -> None:
+        log.note("a", "config", plain_config(config))
+        log.note("a", "same", get_config() is config)
+
+    return wire(Lists, {"a": node}, (START, "a"))
+
+
+@contextmanager
+def ambient(config: RunnableConfig) -> Iterator[None]:
+    """Runs the block as a runnable with `config` would."""
+    token = var_child_runnable_config.set(config)
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(token)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        {"recursion_limit": 5},
+        {"other": 1, "configurable": {"user": "u"}},
+        {"configurable": {"thread_id": "2", "checkpoint_ns": ""}, "tags": ["own", "given"]},
+        {"metadata": {"ls_integration": "own", "m": 2}, "max_concurrency": 4, "run_name": "r"},
+    ],
+)
+def test_trap_45_config(config: dict[str, Any] | None) -> None:
+    """What a node sees of the caller's config, and of the ambient one."""
+    seen = compare(watched, {"x": [1]}, config)[0]["log"]
+    assert ("recursion_limit" in seen[0][2]) == ("recursion_limit" in (config or {}))
+    given: RunnableConfig = {
+        "configurable": {"thread_id": "1", "from": "ambient"},
+        "metadata": {"m": 1, "n": 1},
+        "tags": ["given"],
+    }
+    with ambient(given):
+        seen = compare(watched, {"x": [1]}, config)[0]["log"]
+    own_thread = "thread_id" in (config or {}).get("configurable", {})
+    assert ("from" in seen[0][2]["configurable"]) == (not own_thread)
+
+
+def test_trap_46_tuple_of_modes() -> None:
+    """Chunks are tagged with their mode only when the modes are a list."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes(last=1)}, (START, "a"))
+
+    in_tuple = Call("stream", (("stream_mode", ("values", "updates")),))
+    seen = compare(build, {"last": 0}, None, in_tuple, BOTH)
+    assert seen[0]["chunks"] == [payload for _, payload in seen[1]["chunks"]]
+
+
+@pytest.mark.parametrize("take", [1, 2, 3, 4])
+def test_trap_47_granularity(take: int) -> None:
+    """A consumer who stops after a chunk has let exactly so many nodes run."""
+
+    def build(log: Log) -> Any:
+        def make(name: str) -> Any:
+            def node(state: Lists) -> Any:
+                log.note(name, "run", None)
+                return {"x": [name]}
+
+            return node
+
+        nodes = {name: make(name) for name in ("a", "b", "c")}
+        return wire(Lists, nodes, (START, "a"), ("a", "b"), ("b", "c"))
+
+    calls = [Call("stream", (("stream_mode", mode),), take) for mode in ("updates", "values")]
+    updates, _ = compare(build, {"x": ["i"]}, None, *calls)
+    assert len(updates["log"]) == min(take, 3)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_waiting_tasks_run_although_the_run_ends(fails: bool) -> None:
+    """What `max_concurrency` holds back runs when the consumer stops, or a node fails."""
+
+    def build(log: Log) -> Any:
+        def make(name: str) -> Any:
+            def node(state: Lists) -> None:
+                log.note(name, "run", None)
+                if fails and name == "a":
+                    raise ValueError(name)
+
+            return node
+
+        nodes = {name: make(name) for name in "abcd"}
+        return wire(Lists, nodes, *((START, name) for name in nodes))
+
+    call = Call("stream", take=None if fails else 1)
+    (seen,) = compare(build, {}, {"max_concurrency": 1}, call)
+    assert len(seen["log"]) == 4
+
+
+def test_cancelled_node() -> None:
+    """A node that raises CancelledError fails with an error that names it."""
+
+    def build(log: Log) -> Any:
+        def node(state: Lists) -> None:
+            raise asyncio.CancelledError("gone")
+
+        return wire(Lists, {"a": node}, (START, "a"))
+
+    assert error(build, {})["class"].endswith("NodeCancelledError")
+
+
+def test_failing_router_leaves_its_nodes_update() -> None:
+    """The update is streamed, and applied to nothing."""
+
+    def build(log: Log) -> Any:
+        def route(state: Lists) -> str:
+            raise LookupError("router")
+
+        return wire(Lists, {"a": writes(last=1)}, (START, "a"), ("a", route))
+
+    assert compare(build, {}, None, UPDATES)[0]["chunks"] == [{"a": {"last": 1}}]
+
+
+def test_context_variables_stay_in_their_node() -> None:
+    """Nodes see the caller's, and not each other's."""
+    variable = ContextVar("variable", default="default")
+
+    def build(log: Log) -> Any:
+        def node(state: Lists) -> None:
+            log.note("a", "variable", variable.get())
+            variable.set("a node's")
+
+        return wire(Lists, {"a": node, "b": node}, (START, "a"), ("a", "b"))
+
+    variable.set("the caller's")
+    seen = compare(build, {})
+    assert [value for _, _, value in seen[0]["log"]] == ["the caller's"] * 2
+    assert variable.get() == "the caller's"
+
+
+def test_streams_may_be_advanced_alternately() -> None:
+    """Two runs of one graph do not share anything."""
+    graph = compile_in_process(
+        wire(Lists, {"a": writes(x=["a"]), "b": writes(x=["b"])}, (START, "a"), ("a", "b"))
+    )
+    streams = [graph.stream({"x": [i]}, stream_mode="values") for i in range(2)]
+    chunks = list(zip(*streams, strict=True))
+    assert chunks[-1] == ({"x": [0, "a", "b"]}, {"x": [1, "a", "b"]})

@@ -1,0 +1,341 @@
+"""Runs one graph under LangGraph and under lgc and compares all that can be observed.
+
+Both engines run in this process, under the same clock and the same chance, so
+ids have to be equal and not merely alike (design §8.1).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import count, islice
+from pprint import pformat
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+import langgraph.checkpoint.base.id as upstream_id
+from inprocess import compile_in_process
+from langchain_core.callbacks import BaseCallbackManager
+from langgraph.graph.state import StateGraph
+
+from lgc.runtime.ids import SOURCES
+
+COUNTS: Counter[str] = Counter()
+"""What was compared; the terminal summary of tests/parity prints it."""
+
+_NOW_NS = 1_750_000_000_123_456_700
+
+
+class Log(list[tuple[Any, ...]]):
+    """What the nodes of one builder saw: `(node, what, value)`, values as they were then."""
+
+    def note(self, node: str, what: str, value: Any) -> None:
+        """Adds an entry; `value` may change afterwards."""
+        self.append((node, what, plain(value)))
+
+    def visits(self, node: str, what: str) -> int:
+        """How many such entries there are."""
+        return sum(1 for entry in self if entry[:2] == (node, what))
+
+
+Build = Callable[[Log], StateGraph[Any, Any, Any, Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One way to run a graph.
+
+    Attributes:
+        method: "invoke" or "stream".
+        arguments: keyword arguments.
+        take: close the stream after so many chunks; None for all.
+    """
+
+    method: str = "invoke"
+    arguments: tuple[tuple[str, Any], ...] = ()
+    take: int | None = None
+
+
+INVOKE = Call()
+UPDATES = Call("stream")
+VALUES = Call("stream", (("stream_mode", "values"),))
+BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
+
+
+@contextmanager
+def pinned() -> Iterator[None]:
+    """Pins time and chance; every entry starts the same sequence anew.
+
+    The clock stands still and the 48 bits of an id are counted, so a checkpoint
+    id drawn once too often, or not at all, shows in all that follow.
+    """
+    nodes, chances = count(1), count(1)
+    draw = random.getrandbits
+    with (
+        patch.object(time, "time_ns", lambda: _NOW_NS),
+        patch.object(time, "time", lambda: _NOW_NS / 1e9),
+        patch.object(random, "getrandbits", lambda k: next(nodes) if k == 48 else draw(k)),
+        patch.object(random, "random", lambda: next(chances) / 2**20),
+        patch.object(upstream_id, "_last_v6_timestamp", None),
+    ):
+        # The native object cannot be patched; ids only have to grow, so 0 is a good value later.
+        SOURCES.last = 0
+        yield
+
+
+class _OrderedSet(set[Any]):
+    """A set that iterates in a given order."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        super().__init__(items)
+        self._items = list(items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+
+def same_edge_order(builder: StateGraph[Any, Any, Any, Any]) -> StateGraph[Any, Any, Any, Any]:
+    """Makes LangGraph attach edges and joins in the order of lgc's pass `order`."""
+    position = {name: i for i, name in enumerate(["__start__", *builder.nodes, "__end__"])}
+    builder.edges = _OrderedSet(
+        sorted(builder.edges, key=lambda edge: [position[name] for name in edge])
+    )
+    builder.waiting_edges = _OrderedSet(
+        sorted(
+            builder.waiting_edges,
+            key=lambda join: (position[join[1]], [position[start] for start in join[0]]),
+        )
+    )
+    return builder
+
+
+def plain(value: Any) -> Any:
+    """`value` as data that prints the same for both engines, and does not change any more."""
+    if isinstance(value, BaseCallbackManager):
+        shown = {name: getattr(value, name) for name in _MANAGER}
+        return {"<callbacks>": plain(shown), "parent_run_id": value.parent_run_id is not None}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value))
+    if isinstance(value, (set, frozenset)):
+        return {f"<{type(value).__name__}>": sorted(map(repr, value))}
+    if isinstance(value, BaseException):
+        return failure(value)
+    if isinstance(value, UUID):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {f"<{type(value).__name__}>": plain(shown)}
+    if callable(value):
+        return "<callable>"
+    if type(value).__repr__ is object.__repr__:
+        return f"<{type(value).__name__}>"
+    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
+
+
+_MANAGER = (
+    "handlers",
+    "inheritable_handlers",
+    "tags",
+    "inheritable_tags",
+    "metadata",
+    "inheritable_metadata",
+)
+
+
+def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config by its content: the order of its keys means nothing."""
+    shown = dict(sorted(config.items()))
+    shown["configurable"] = dict(sorted(shown["configurable"].items()))
+    plainly: dict[str, Any] = plain(shown)
+    return plainly
+
+
+def failure(error: BaseException | None) -> Any:
+    """An exception with its notes and the chain behind it."""
+    if error is None:
+        return None
+    return {
+        "class": f"{type(error).__module__}.{type(error).__qualname__}",
+        "text": str(error),
+        "notes": getattr(error, "__notes__", []),
+        "cause": failure(error.__cause__),
+        "context": failure(error.__context__),
+    }
+
+
+def observe(
+    graph: Any, input: Any, config: Mapping[str, Any] | None, call: Call, log: Log
+) -> dict[str, Any]:
+    """Runs `graph` on copies of the arguments; all that a caller and the nodes could see.
+
+    The entries of `log` are ordered by node: which of two parallel nodes comes
+    first is chance.
+    """
+    log.clear()
+    input, config = copy.deepcopy(input), copy.deepcopy(config)
+    arguments = dict(call.arguments)
+    chunks: list[Any] = []
+    result = error = None
+    with pinned(), _warnings() as warnings:
+        try:
+            if call.method == "invoke":
+                result = plain(graph.invoke(input, config, **arguments))
+                if "stream_mode" in arguments:
+                    result, chunks = None, result
+            else:
+                stream = graph.stream(input, config, **arguments)
+                for chunk in islice(stream, call.take):
+                    chunks.append(plain(chunk))
+                stream.close()
+        except Exception as exc:
+            error = failure(exc)
+    return {
+        "result": result,
+        "chunks": chunks,
+        "error": error,
+        "log": sorted(log, key=lambda entry: entry[0]),
+        "warnings": sorted(warnings),
+        "config": plain(config),
+    }
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What LangGraph's loggers, and lgc under their name, say."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("langgraph")
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The supersteps of a run under LangGraph, the hidden first one left out.
+
+    Attributes:
+        sizes: how many tasks each has.
+        races: a task of the last one fails while others run, so it is chance which
+            of their chunks come out before the exception.
+    """
+
+    sizes: tuple[int, ...]
+    races: bool
+
+
+def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Steps:
+    """Runs LangGraph's `graph` to see its supersteps."""
+    sizes: list[int] = []
+    starting = failed = False
+    with pinned(), _warnings(), suppress(Exception):
+        for event in graph.stream(copy.deepcopy(input), copy.deepcopy(config), stream_mode="tasks"):
+            if "triggers" not in event:
+                starting = False
+                failed = failed or event["error"] is not None
+            elif starting:
+                sizes[-1] += 1
+            else:
+                sizes.append(1)
+                starting = True
+    return Steps(tuple(sizes), failed and sizes[-1] > 1)
+
+
+def without_races(
+    observed: dict[str, Any], steps: Steps, nodes: set[str], ordered: bool
+) -> dict[str, Any]:
+    """`observed` without what LangGraph leaves to chance in supersteps of several tasks.
+
+    The order of their `updates` chunks is the order of completion; when one of
+    them fails, or the consumer stops, it is chance which of the others' are out.
+
+    Args:
+        observed: what `observe` gave.
+        steps: what `supersteps` gave.
+        nodes: the names by which an untagged `updates` chunk is known.
+        ordered: the tasks ran one after the other, so their order counts.
+    """
+    chunks: list[Any] = []
+    group: list[Any] = []
+    done = 0
+    for chunk in observed["chunks"]:
+        if not _is_update(chunk, nodes):
+            chunks.append(chunk)
+            continue
+        group.append(chunk)
+        if done < len(steps.sizes) and len(group) == steps.sizes[done]:
+            chunks += group if ordered else sorted(group, key=repr)
+            group = []
+            done += 1
+    if steps.races:
+        if done == len(steps.sizes):
+            del chunks[-steps.sizes[-1] :]
+        group = []
+    elif group and not ordered:
+        group = [f"{len(group)} of {steps.sizes[done]}"]
+    return {**observed, "chunks": chunks + group}
+
+
+def _is_update(chunk: Any, nodes: set[str]) -> bool:
+    if isinstance(chunk, tuple):
+        return bool(chunk[0] == "updates")
+    return isinstance(chunk, dict) and len(chunk) == 1 and set(chunk) <= nodes
+
+
+def compare(
+    build: Build,
+    input: Any,
+    config: Mapping[str, Any] | None = None,
+    *calls: Call,
+) -> list[dict[str, Any]]:
+    """Builds a graph once for each engine, runs both every way, and wants no difference.
+
+    Args:
+        build: makes the builder; its nodes note what they see in the log they are given.
+        input, config: arguments of every call.
+        calls: how to run it; invoke and the three usual streams by default.
+
+    Returns:
+        What LangGraph did, call by call.
+    """
+    theirs_log, ours_log = Log(), Log()
+    theirs = same_edge_order(build(theirs_log)).compile()
+    ours = compile_in_process(build(ours_log))
+    nodes = set(theirs.builder.nodes)
+    ordered = (config or {}).get("max_concurrency") == 1
+    steps = supersteps(theirs, input, config)
+    COUNTS["graphs"] += 1
+    seen = []
+    for call in calls or (INVOKE, UPDATES, VALUES, BOTH):
+        if steps.races and call.take is not None:
+            # Whether the consumer stops before or after the failure is chance.
+            continue
+        expected, actual = (
+            without_races(observe(graph, input, config, call, log), steps, nodes, ordered)
+            for graph, log in ((theirs, theirs_log), (ours, ours_log))
+        )
+        COUNTS["runs"] += 1
+        _assert_same(expected, actual, call)
+        seen.append(expected)
+    return seen
+
+
+def _assert_same(expected: Any, actual: Any, call: Call) -> None:
+    texts = [pformat(seen, width=100, sort_dicts=False) for seen in (expected, actual)]
+    if texts[0] != texts[1]:
+        lines = (text.splitlines() for text in texts)
+        difference = difflib.unified_diff(*lines, "langgraph", "lgc", lineterm="", n=2)
+        raise AssertionError(f"{call}\n" + "\n".join(difference))
