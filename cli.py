@@ -7,15 +7,21 @@ tool failed. Results go to standard output, diagnostics to standard error.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-import click
+try:
+    import click
+except ModuleNotFoundError:
+    sys.exit("lgc: the compiler is not installed: pip install 'lgc[compiler]'")
 
 from lgc import __version__
 from lgc.compiler import output
@@ -57,6 +63,10 @@ _OUT = click.option(
 @click.version_option(__version__, prog_name="lgc")
 def main() -> None:
     """An ahead-of-time compiler for LangGraph."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names in a graph may be what the terminal's encoding cannot show.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command("compile", epilog=_TARGET)
@@ -86,19 +96,27 @@ def compile_command(
                 )
             native = False
             click.echo("no C compiler was found: the modules will be interpreted", err=True)
+        options, out = _options(targets, name, root, out)
         started = time.perf_counter()
-        compiled = compile_targets(_options(targets, name, root, out))
+        compiled = compile_targets(options)
         emitted = time.perf_counter() - started
-        for warned in output.prepare(out):
-            click.echo(render(warned), err=True)
         for item in compiled:
             _show(item.diagnostics)
+        names = [item.name for item in compiled]
+        output.check_writable(out, names)
         with ExitStack() as stack:
             # Everything is built before anything is written.
             built = [stack.enter_context(_built(item, out, native)) for item in compiled]
-            for item, (file, seconds) in zip(compiled, built, strict=True):
-                output.write(out, item.name, item.text, file)
-                click.echo(_report(item, out, emitted / len(compiled), seconds))
+            output.write(
+                out,
+                [
+                    output.Module(item.name, item.text, file)
+                    for item, (file, _) in zip(compiled, built, strict=True)
+                ],
+            )
+        for item, (_, seconds) in zip(compiled, built, strict=True):
+            click.echo(_report(item, out, emitted / len(compiled), seconds))
+        _show(output.ignored(out, names))
 
 
 @main.command(epilog=_TARGET)
@@ -106,7 +124,7 @@ def compile_command(
 def explain(targets: tuple[str, ...], name: str | None, root: Path) -> None:
     """Print the intermediate representation of graphs."""
     with _reporting():
-        for item in compile_targets(_options(targets, name, root, None)):
+        for item in compile_targets(_options(targets, name, root)[0]):
             _show(item.diagnostics)
             click.echo(to_text(item.ir), nl=False)
 
@@ -118,19 +136,20 @@ def diff(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> N
     """Show what compiling would change in DIR; exit 1 when anything."""
     changed = False
     with _reporting():
-        for item in compile_targets(_options(targets, name, root, out)):
-            path = output.module_path(out, item.name)
-            shown = display_path(path)
-            old = path.read_text(encoding="utf-8") if path.exists() else ""
+        options, out = _options(targets, name, root, out)
+        for item in compile_targets(options):
+            shown = display_path(output.module_path(out, item.name))
+            old = output.read(out, item.name)
             lines = difflib.unified_diff(
-                old.splitlines(keepends=True),
+                (old or "").splitlines(keepends=True),
                 item.text.splitlines(keepends=True),
-                shown if old else "/dev/null",
+                "/dev/null" if old is None else shown,
                 shown,
             )
             for line in lines:
                 changed = True
-                click.echo(line, nl=False)
+                whole = line.endswith("\n")
+                click.echo(line if whole else f"{line}\n\\ No newline at end of file\n", nl=False)
     sys.exit(1 if changed else 0)
 
 
@@ -141,7 +160,8 @@ def check(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> 
     """Tell whether the modules in DIR are current; exit 1 when not."""
     stale = False
     with _reporting():
-        for item in compile_targets(_options(targets, name, root, out)):
+        options, out = _options(targets, name, root, out)
+        for item in compile_targets(options):
             found = list(output.problems(out, item.name, item.text))
             for problem in found:
                 click.echo(problem)
@@ -152,13 +172,17 @@ def check(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> 
     sys.exit(1 if stale else 0)
 
 
-def _options(targets: tuple[str, ...], name: str | None, root: Path, out: Path | None) -> Options:
-    if name is not None:
-        if len(targets) > 1:
-            raise click.UsageError("--name goes with one TARGET")
-        if not name.isidentifier():
-            raise click.UsageError(f"--name {name}: not a Python identifier")
-    return Options(targets, root.resolve(), None if out is None else out.resolve(), name)
+def _options(
+    targets: tuple[str, ...], name: str | None, root: Path, out: Path = Path("build")
+) -> tuple[Options, Path]:
+    """The options of a command, and `out` as it stays when the user's code changes directory."""
+    if name is not None and len(targets) > 1:
+        raise click.UsageError("--name goes with one TARGET")
+    if not str(out).isprintable():
+        # It stands in the header of the modules.
+        raise click.UsageError(f"-o {str(out)!r}: not a printable name")
+    absolute = Path(os.path.realpath(out))
+    return Options(targets, Path(os.path.realpath(root)), absolute, name), absolute
 
 
 @contextmanager
@@ -178,12 +202,14 @@ def _built(item: Compiled, out: Path, native: bool) -> Iterator[tuple[Path | Non
             if exc.log:
                 click.echo(exc.log, err=True)
             _fail("LGC110", str(exc), "use --no-native for an interpreted module")
+        except OSError as exc:
+            _fail("LGC110", f"the native build of {item.name}.py failed: {exc}", "check TMPDIR")
         yield file, time.perf_counter() - started
 
 
 def _shown_in(out: Path) -> str:
     """The directory as tracebacks are to show it."""
-    shown = display_path(out.resolve())
+    shown = display_path(out)
     return "" if Path(shown).is_absolute() else shown
 
 
@@ -223,7 +249,7 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _show(diagnostics: tuple[Diagnostic, ...]) -> None:
+def _show(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
         click.echo(render(diagnostic), err=True)
 
@@ -235,6 +261,15 @@ def _reporting() -> Iterator[None]:
         yield
     except CompileError as exc:
         _show(exc.diagnostics)
+        sys.exit(2)
+    except (click.ClickException, BrokenPipeError):  # click's to report
+        raise
+    except KeyboardInterrupt:
+        # 1, as click has it, would say that a difference was found; so would Python's below.
+        sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        click.echo("this is an error in lgc: please report it", err=True)
         sys.exit(2)
 
 

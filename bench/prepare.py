@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lgc.compiler.native import building
-from lgc.compiler.output import write
 from lgc.compiler.pipeline import Options, compile_targets
 
 HERE = Path(__file__).resolve().parent
@@ -53,16 +52,17 @@ def write_module(where: str, name: str, text: str, *, native: bool) -> None:
     """Writes one module below build/bench unless it is there already."""
     directory = OUT / where
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "__init__.py").touch()
     source = directory / f"{name}.py"
     built = list(directory.glob(f"{name}.*.so")) + list(directory.glob(f"{name}.*.pyd"))
     if source.exists() and source.read_text(encoding="utf-8") == text and bool(built) == native:
         return
-    write(directory, name, text, None)
+    for stale in built:
+        stale.unlink()
+    source.write_text(text, encoding="utf-8")
     if native:
         print(f"building {where}.{name}", file=sys.stderr)
         with building(source, name) as made:
-            write(directory, name, text, made)
+            shutil.copy(made, directory)
 
 
 def build_runtime() -> None:

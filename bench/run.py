@@ -129,7 +129,7 @@ def _print(report: dict[str, Any]) -> None:
         for loaded in (True, False):
             shown = "with" if loaded else "without"
             print(f"\n{workload}, {shown} langchain-core loaded")
-            print(f"{'':42}{'median':>9}{'min':>9}  {'× hand-written':<24}LangGraph ×")
+            print(f"{'':46}{'median':>9}{'min':>9}  {'× hand-written':<24}LangGraph ×")
             for row in report["rows"]:
                 if row["workload"] == workload and row["langchain_core"] == loaded:
                     _print_row(row, report["langgraph"])
@@ -138,10 +138,10 @@ def _print(report: dict[str, Any]) -> None:
 def _print_row(row: dict[str, Any], langgraph: str) -> None:
     contestant = row["contestant"]
     if contestant == "hand":
-        print("-" * 100)
+        print("-" * 104)
     filling = langgraph if contestant == "langgraph" else row["runtime"]
     print(
-        f"{_LABELS[contestant].format(filling):42}{row['us_median']:9.1f}{row['us_min']:9.1f}  "
+        f"{_LABELS[contestant].format(filling):46}{row['us_median']:9.1f}{row['us_min']:9.1f}  "
         f"{_shown(row['over_hand']):<24}{_shown(row['langgraph_over'])}"
     )
 

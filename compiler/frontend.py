@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import re
 from dataclasses import dataclass, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -78,7 +79,7 @@ def analyse(loaded: Loaded) -> Analysis:
 
 def _check_version() -> None:
     text = version("langgraph")
-    numbers = tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
+    numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
     if not OLDEST <= numbers < NEXT:
         wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
         raise CompileError(
@@ -278,9 +279,10 @@ class _Reader:
             "retry_policy": ("LGC206", spec.retry_policy),
             "cache_policy": ("LGC207", spec.cache_policy),
             "timeout": ("LGC208", spec.timeout),
-            "error_handler": ("LGC209", spec.error_handler_node or spec.is_error_handler),
+            "error_handler": ("LGC209", spec.error_handler_node),
             "trace_policy": ("LGC215", spec.trace_policy),
             "metadata": ("LGC217", spec.metadata),
+            "destinations": ("LGC220", spec.ends),
         }
         for keyword, (code, value) in asked.items():
             if value:
@@ -359,5 +361,5 @@ _DEFAULTS = {
 
 
 def _q(text: str) -> str:
-    """`text` as a Python string literal in double quotes."""
-    return json.dumps(text)
+    """`text` in double quotes, as JSON that people can read."""
+    return json.dumps(text, ensure_ascii=False)

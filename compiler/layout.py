@@ -7,8 +7,9 @@ line and a trailing comma, which the formatter keeps.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+from unicodedata import east_asian_width
 
 WIDTH: Final = 88
 """Columns; the formatter's default."""
@@ -23,22 +24,28 @@ class Group:
         items: the elements.
         closing: the closing bracket.
         comma: a lone element keeps its comma on one line too (a tuple).
+        statement: what makes the expression a statement (`x = `, `return `).
     """
 
     opening: str
     items: tuple[Expr, ...]
     closing: str
     comma: bool = False
+    statement: str = ""
 
 
 Expr = str | Group
 
 
+def width(line: str) -> int:
+    """The columns of a line as the formatter counts them: a wide character takes two."""
+    return len(line) + sum(east_asian_width(c) in "WF" for c in line)
+
+
 def quote(text: str) -> str:
     """`text` as a string literal, in the quotes the formatter prefers."""
     mark = '"' if text.count('"') <= text.count("'") else "'"
-    body = repr(text + "'\"")[1:-4].replace("\\'", "'").replace('\\"', '"')
-    # What repr escaped was at most one kind of quote; only the mark needs it.
+    body = "".join(c if c in "'\"" else repr(c)[1:-1] for c in text)
     return mark + body.replace(mark, "\\" + mark) + mark
 
 
@@ -57,9 +64,9 @@ def names(keys: Iterable[str] | None, prefix: str = "") -> Expr:
     return f"{prefix}None" if keys is None else tuple_of(map(quote, keys), prefix)
 
 
-def call(function: str, *items: Expr, prefix: str = "") -> Group:
+def call(function: str, *items: Expr, statement: str = "") -> Group:
     """A call of `function`."""
-    return Group(f"{prefix}{function}(", items, ")")
+    return Group(f"{function}(", items, ")", statement=statement)
 
 
 def flat(expr: Expr) -> str:
@@ -69,7 +76,7 @@ def flat(expr: Expr) -> str:
     inner = ", ".join(flat(item) for item in expr.items)
     if expr.comma and len(expr.items) == 1:
         inner += ","
-    return expr.opening + inner + expr.closing
+    return expr.statement + expr.opening + inner + expr.closing
 
 
 def lay_out(expr: Expr, indent: int = 0, suffix: str = "") -> str:
@@ -82,7 +89,14 @@ def lay_out(expr: Expr, indent: int = 0, suffix: str = "") -> str:
     """
     space = " " * indent
     line = space + flat(expr) + suffix
-    if len(line) <= WIDTH or isinstance(expr, str) or not expr.items:
+    if width(line) <= WIDTH or isinstance(expr, str) or not expr.items:
         return line
+    first = space + expr.statement + expr.opening
+    if expr.statement and width(first) > WIDTH:
+        # Parentheses, when they make every line fit.
+        whole = lay_out(replace(expr, statement=""), indent + 4)
+        parted = f"{space}{expr.statement}(\n{whole}\n{space})"
+        if all(width(line) <= WIDTH for line in parted.split("\n")):
+            return parted
     inner = [lay_out(item, indent + 4, ",") for item in expr.items]
-    return "\n".join([space + expr.opening, *inner, space + expr.closing + suffix])
+    return "\n".join([first, *inner, space + expr.closing + suffix])

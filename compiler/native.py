@@ -54,7 +54,10 @@ def find_compiler() -> str | None:
         return None
     if sys.platform == "win32":
         return shutil.which("cl")
-    words = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    try:
+        words = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    except ValueError:  # an open quote
+        return None
     path = shutil.which(words[0]) if words else None
     if path is None:
         return None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from keyword import iskeyword
 from pathlib import Path
 
 from lgc.compiler.diagnostics import CompileError, Diagnostic, error
@@ -56,12 +59,17 @@ def compile_targets(options: Options) -> list[Compiled]:
     """Compiles every target; nothing is written.
 
     Raises:
-        CompileError: a target cannot be compiled, or two get one name (LGC107).
+        CompileError: a target cannot be compiled, two get one name (LGC107), or a
+            name is of no use (LGC113).
     """
     targets = [parse_target(text, options.root) for text in options.targets]
-    named = [(options.name or default_name(target), target) for target in targets]
+    named = [
+        (default_name(target) if options.name is None else options.name, target)
+        for target in targets
+    ]
     seen: dict[str, Target] = {}
     for name, target in named:
+        _check_name(name, target)
         if name in seen:
             raise CompileError(
                 error(
@@ -74,8 +82,25 @@ def compile_targets(options: Options) -> list[Compiled]:
     return [_compile(name, target, options) for name, target in named]
 
 
+def _check_name(name: str, target: Target) -> None:
+    """Raises CompileError unless a module called `name` can be imported and built."""
+    special = name.startswith("__") and name.endswith("__")
+    if name.isidentifier() and name.isascii() and not iskeyword(name) and not special:
+        return
+    raise CompileError(
+        error(
+            "LGC113",
+            f"{target} cannot be written as {name}.py: a module needs an ASCII identifier for "
+            "its name, not a keyword",
+            help="give it another name with --name",
+        )
+    )
+
+
 def _compile(name: str, target: Target, options: Options) -> Compiled:
-    loaded = load(target, options.root)
+    # What the user's module prints is no result of ours.
+    with redirect_stdout(sys.stderr):
+        loaded = load(target, options.root)
     # Imported late: it brings in langgraph, which a malformed TARGET need not pay for.
     from lgc.compiler.frontend import analyse
 
@@ -90,12 +115,14 @@ def _compile(name: str, target: Target, options: Options) -> Compiled:
 
 def _command(name: str, target: Target, options: Options) -> str:
     """The command that makes the module again, from the root; no absolute path."""
-    words = ["lgc", "compile", str(target), "-o", _portable(options.out or Path("build"), options)]
+    out = options.root / "build" if options.out is None else options.out
+    words = ["lgc", "compile", str(target), "-o", _portable(out, options)]
     if name != default_name(target):
         words += ["--name", name]
     return shlex.join(words)
 
 
 def _portable(path: Path, options: Options) -> str:
-    relative = os.path.relpath(path, options.root)
-    return "DIR" if relative.startswith("..") else Path(relative).as_posix()
+    """`path` from the root: below or beside it, which is the project's; else a placeholder."""
+    relative = Path(os.path.relpath(path, options.root))
+    return "DIR" if relative.parts.count("..") > 1 else relative.as_posix()

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from xxhash import xxh3_64_hexdigest
+
 from lgc.runtime.channels import (
     AnyValue,
     BinaryOperatorAggregate,
@@ -29,19 +31,25 @@ from lgc.runtime.state import update, update_root
 
 __all__ = [
     "ABI",
+    "BLANK_BODY",
+    "BODY_PREFIX",
     "Branch",
     "Node",
     "aggregate",
     "any_value",
     "compiled",
+    "ends_of",
     "ephemeral",
     "from_builder",
+    "function_of",
     "join",
     "last_value",
+    "reducer_of",
     "require",
-    "seed_from",
+    "router_of",
+    "seed_of",
+    "source_hash",
     "topic",
-    "trigger",
     "untracked",
     "update",
     "update_root",
@@ -50,6 +58,8 @@ __all__ = [
 ABI: Final = 1
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
+BLANK_BODY: Final = BODY_PREFIX + "0" * 16
+"""Stands for the body hash while it is computed."""
 
 
 def require(abi: int, body: str, file: str, command: str) -> None:
@@ -73,13 +83,25 @@ def require(abi: int, body: str, file: str, command: str) -> None:
     if file.endswith((".so", ".pyd")):
         source = f"{file[: -len(os.path.basename(file))]}{os.path.basename(file).split('.')[0]}.py"
         if os.path.exists(source):
-            with open(source, encoding="utf-8") as lines:
-                head = lines.read(2048)
-            if f"# body: {body}\n" not in head:
+            with open(source, "rb") as text:
+                same = body == BODY_PREFIX + source_hash(text.read(), body)
+            if not same:
                 raise ImportError(
                     f"{os.path.basename(file)} was not built from the {os.path.basename(source)} "
                     f"beside it. Build it again: {command}"
                 )
+
+
+def source_hash(source: bytes, body: str) -> str:
+    """The body hash of a generated module: 16 hex digits for all below its header.
+
+    Args:
+        source: the module, with any line endings.
+        body: `lgc-body:<hash>` as it stands there; it is blanked first.
+    """
+    below = source.replace(b"\r\n", b"\n").partition(b"\n\n")[2]
+    digest: str = xxh3_64_hexdigest(below.replace(body.encode(), BLANK_BODY.encode()))
+    return digest
 
 
 def last_value(key: str) -> Channel:
@@ -116,12 +138,6 @@ def topic(key: str, accumulate: bool = False) -> Channel:
     return Topic(key, accumulate)
 
 
-def trigger(node: str, defer: bool = False) -> Channel:
-    """The channel that starts `node`."""
-    key = BRANCH_TO + node
-    return LastValueAfterFinish(key) if defer else EphemeralValue(key, False)
-
-
 def join(key: str, names: tuple[str, ...], defer: bool = False) -> Channel:
     """The barrier that waits for every node in `names`."""
     return NamedBarrierValue(key, frozenset(names), defer)
@@ -131,8 +147,8 @@ def compiled(
     name: str,
     *,
     channels: tuple[Channel, ...],
-    triggers: tuple[Channel, ...],
     nodes: tuple[Node, ...],
+    joins: tuple[Channel, ...] = (),
     outputs: tuple[str, ...] | None,
     streamed: tuple[str, ...] | None,
 ) -> CompiledGraph:
@@ -141,14 +157,21 @@ def compiled(
     Args:
         name: the graph's name.
         channels: the state keys, in the builder's order.
-        triggers: node triggers in node order, then joins.
         nodes: `__start__` first, the others in the builder's order.
+        joins: the barriers.
         outputs: the output schema's keys; None for the root value.
         streamed: all state keys; None for the root value.
     """
-    tables = (*channels, EphemeralValue(START), *triggers)
+    triggers = (_trigger(node) for node in nodes if not node.is_start)
+    tables = (*channels, EphemeralValue(START), *triggers, *joins)
     root = ROOT if any(c.key == ROOT for c in channels) else ""
     return CompiledGraph(Program(name, tables, nodes, outputs, streamed, root))
+
+
+def _trigger(node: Node) -> Channel:
+    """The channel that starts a node by an edge."""
+    key = BRANCH_TO + node.name
+    return LastValueAfterFinish(key) if node.defer else EphemeralValue(key, False)
 
 
 def from_builder(target: Any) -> Any:
@@ -167,8 +190,29 @@ def from_builder(target: Any) -> Any:
     return getattr(target, "builder", target)
 
 
-def seed_from(channel: Any) -> Callable[[], object]:
-    """The seed of a builder's reducer channel whose type has no importable name."""
+def function_of(builder: Any, node: str) -> Any:
+    """The function of a node of the builder."""
+    return builder.nodes[node].runnable.func
+
+
+def router_of(builder: Any, node: str, branch: str) -> Any:
+    """The router of a conditional edge of the builder."""
+    return builder.branches[node][branch].path.func
+
+
+def ends_of(builder: Any, node: str, branch: str) -> Any:
+    """The destinations map of a conditional edge of the builder."""
+    return builder.branches[node][branch].ends
+
+
+def reducer_of(builder: Any, key: str) -> Any:
+    """The reducer of a state key of the builder."""
+    return builder.channels[key].operator
+
+
+def seed_of(builder: Any, key: str) -> Callable[[], object]:
+    """What makes the first value of a state key whose type has no importable name."""
+    channel = builder.channels[key]
     return lambda: type(channel)(channel.typ, channel.operator).value
 
 

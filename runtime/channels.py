@@ -49,6 +49,10 @@ class Channel:
         """
         raise TypeError(f"channel {self.key!r} has no kind")
 
+    def update_one(self, value: object) -> bool:
+        """`update([value])`."""
+        return self.update([value])
+
     def get(self) -> object:
         """The value, or `MISSING` where upstream raises EmptyChannelError."""
         raise TypeError(f"channel {self.key!r} has no kind")
@@ -119,6 +123,10 @@ class LastValue(_Single):
                 )
             )
         self.value = values[0]
+        return True
+
+    def update_one(self, value: object) -> bool:
+        self.value = value
         return True
 
 
@@ -233,6 +241,19 @@ class BinaryOperatorAggregate(_Single):
         other = BinaryOperatorAggregate(self.key, self.seed, self.reducer)
         other.value = self.value
         return other
+
+    def update_one(self, value: object) -> bool:
+        if self.value is MISSING:
+            self.value = value
+            return True
+        kind = type(value)
+        if kind is not list and kind is not str and kind is not int:
+            is_overwrite, replaced = overwritten(value)
+            if is_overwrite:
+                self.value = replaced
+                return True
+        self.value = self.reducer(self.value, value)
+        return True
 
     def update(self, values: list[object]) -> bool:
         if not values:

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import cache
 from itertools import count
 from typing import Any, Final
 
@@ -165,6 +166,7 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("a graph called inside a node of another graph")
 
 
+@cache
 def refuse_tracing() -> None:
     """Raises Unsupported when the environment asks for LangSmith tracing."""
     for name in _TRACING_ENV:
@@ -366,10 +368,3 @@ for _name in [
     "values",
 ]:
     setattr(TaskConfig, _name, _filling(_name))
-
-
-def lazy(task: Any) -> TaskConfig:
-    """A `TaskConfig` for `task`, still empty."""
-    config = TaskConfig()
-    config.task = task
-    return config

@@ -9,6 +9,7 @@ and chunks are made when they are read.
 from __future__ import annotations
 
 import sys
+import time
 from _queue import SimpleQueue
 from collections.abc import Callable
 from contextvars import Context, copy_context
@@ -16,8 +17,8 @@ from copy import copy
 from functools import partial
 from typing import Any, Final
 
-from lgc.runtime.channels import BinaryOperatorAggregate, Channel
-from lgc.runtime.config import CURRENT, langchain_var, lazy, router_config, task_config
+from lgc.runtime.channels import BinaryOperatorAggregate, Channel, EphemeralValue
+from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config, task_config
 from lgc.runtime.constants import (
     BRANCH_TO,
     END,
@@ -29,7 +30,7 @@ from lgc.runtime.constants import (
     START,
 )
 from lgc.runtime.errors import Unsupported, error_class, with_code
-from lgc.runtime.ids import SOURCES, Stamp, task_id
+from lgc.runtime.ids import Stamp, task_id
 from lgc.runtime.pool import POOL
 
 
@@ -68,9 +69,13 @@ class Node:
         body: `(input, writes, task) -> output`, generated: calls the user's
             function and appends the `(channel, value)` writes.
         reads: the state keys it is given; None for a single raw channel.
-        triggers: the channels that start it, sorted.
+        joins: the barriers that start it, besides its own trigger channel.
         branches: its conditional edges, in the builder's order.
+        defer: it waits until the run has no other trigger left.
         wants_config: the function takes its config by name.
+
+    Attributes:
+        triggers: the channels that start it, sorted.
     """
 
     def __init__(
@@ -78,14 +83,17 @@ class Node:
         name: str,
         body: Callable[[Any, Any, Any], Any],
         reads: tuple[str, ...] | None,
-        triggers: tuple[str, ...],
+        joins: tuple[str, ...] = (),
         branches: tuple[Branch, ...] = (),
+        defer: bool = False,
         wants_config: bool = False,
     ) -> None:
         self.name: str = name
         self.body: Callable[[Any, Any, Any], Any] = body
         self.reads: tuple[str, ...] | None = reads
-        self.triggers: tuple[str, ...] = triggers
+        own = START if name == START else BRANCH_TO + name
+        self.triggers: tuple[str, ...] = tuple(sorted((own, *joins)))
+        self.defer: bool = defer
         self.branches: tuple[Branch, ...] = branches
         self.wants_config: bool = wants_config
         self.is_start: bool = name == START
@@ -129,6 +137,11 @@ class Program:
         ]
         self.deferred: list[int] = [i for i, c in enumerate(channels) if c.deferred]
         self.start: Node = nodes[0]
+        # Triggers that hold None for one superstep: `updated` says all there is to know.
+        self.plain_trigger: list[bool] = [
+            isinstance(c, EphemeralValue) and not c.guard and c.key.startswith(BRANCH_TO)
+            for c in channels
+        ]
         # Scheduling and write application both go by name (spec §4.4, §4.6).
         self.nodes: list[Node] = sorted(nodes, key=_node_name)
         self.triggered: list[list[int]] = [[] for _ in channels]
@@ -159,7 +172,7 @@ class Task:
         self.run: Run = run
         self.node: Node = node
         self.input: object = value
-        self.writes: list[Any] = []
+        self.writes: list[tuple[str, object]] = []
         self.step: int = run.step
         self.stamp: Stamp = run.stamp
         self.started: float = 0.0
@@ -201,13 +214,12 @@ class Task:
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        if self._config is None:
-            self._config = task_config(self) if self.node.wants_config else lazy(self)
-        return self._config
+        return self.config if self.node.wants_config else _lazy(self)
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
-        return task_config(self)
+        content: dict[str, Any] = self.config
+        return content
 
     def read(self, select: Any, fresh: bool = False) -> Any:
         """Current state as this task sees it (pregel/_algo.py:local_read).
@@ -256,20 +268,59 @@ class Router:
 
     def ambient(self) -> Any:
         """The ambient config, not filled in before somebody looks at it."""
-        return lazy(self)
+        return _lazy(self)
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
         return router_config(self.task, [])
 
 
-def _enter(current: Any, body: Callable[..., Any], *args: Any) -> Any:
-    """Runs user code with the ambient config of a Task or Router, in a context of its own."""
-    CURRENT.set(current)
-    var = langchain_var()
-    if var is not None:
+def _lazy(current: Any) -> Any:
+    """A config for a Task or Router, still empty.
+
+    It is not kept: with a reference both ways every task would wait for the garbage collector.
+    """
+    config = TaskConfig()
+    config.task = current
+    return config
+
+
+def _set_ambient(current: Any) -> None:
+    """Sets the ambient config of a Task or Router; called inside a context of its own."""
+    var = _LANGCHAIN.var
+    if var is None and _CONFIG_MODULE in sys.modules:
+        var = _LANGCHAIN.var = langchain_var()
+    if var is None:
+        CURRENT.set(current)
+    else:
         var.set(current.ambient())
-    return body(*args)
+
+
+class _Langchain:
+    """Where langchain-core's contextvar is kept once it has been found."""
+
+    def __init__(self) -> None:
+        self.var: Any = None
+
+
+def _enter_node(task: Task) -> Any:
+    """Runs a node in a context of its own."""
+    _set_ambient(task)
+    return task.node.body(task.input, task.writes, task)
+
+
+def _enter_path(router: Router, branch: Branch, value: Any) -> Any:
+    """Runs the function of a conditional edge in a context of its own."""
+    _set_ambient(router)
+    return branch.path(value, router)
+
+
+_CONFIG_MODULE: Final = "langchain_core.runnables.config"
+_LANGCHAIN: Final = _Langchain()
+# As constants, because native code looks other names up in a dict.
+_COPY_CONTEXT: Final = copy_context
+_ENTER_NODE: Final = _enter_node
+_ENTER_PATH: Final = _enter_path
 
 
 # Phases of a run, in the order of pregel/main.py:stream.
@@ -320,6 +371,8 @@ class Run:
         # Slots whose channel holds a value that an empty update would change.
         self.volatile: list[int] = []
         self.updated: list[int] = []
+        # The values written to each slot in this superstep.
+        self.pending: list[object] = [_FREE] * len(self.channels)
         self.tasks: list[Task] = []
         self.error: BaseException | None = None
         self.done: SimpleQueue[Task] = _NO_QUEUE
@@ -538,37 +591,54 @@ class Run:
         for task in tasks:
             for slot in task.node.consumes:
                 channels[slot].consume()
-        pending: dict[int, list[object]] = {}
+        pending = self.pending
+        touched: list[int] = []
+        more: dict[int, list[object]] = {}
         for task in tasks:
             for name, value in task.writes:
-                found = index.get(name)
-                if found is None:
+                found = index.get(name, -1)
+                if found < 0:
                     if name not in IGNORED_WRITES:
                         _warn_unknown(task, name)
-                elif found in pending:
-                    pending[found].append(value)
+                    continue
+                if pending[found] is _FREE:
+                    pending[found] = value
+                    touched.append(found)
+                elif found in more:
+                    more[found].append(value)
                 else:
-                    pending[found] = [value]
+                    more[found] = [pending[found], value]
         updated: list[int] = []
-        for slot, values in pending.items():
+        for slot in touched:
+            if program.plain_trigger[slot]:
+                updated.append(slot)
+                continue
             channel = channels[slot]
             if channel is program.channels[slot]:
                 channel = channel.fresh()
                 channels[slot] = channel
-            if channel.update(values) and channel.is_available():
+            if more and slot in more:
+                changed = channel.update(more[slot])
+            else:
+                changed = channel.update_one(pending[slot])
+            if changed and channel.is_available():
                 updated.append(slot)
         if self.volatile:
             left: list[int] = []
             for slot in self.volatile:
-                if slot not in pending:
+                if pending[slot] is _FREE:
                     channel = channels[slot]
                     if channel.update([]) and channel.is_available():
                         updated.append(slot)
                     if channel.is_available():
                         left.append(slot)
             self.volatile = left
+        for slot in touched:
+            pending[slot] = _FREE
         for slot in updated:
-            if channels[slot].volatile and slot not in self.volatile:
+            if program.plain_trigger[slot] or slot in self.volatile:
+                continue
+            if channels[slot].volatile:
                 self.volatile.append(slot)
         if program.deferred and not any(program.triggered[slot] for slot in updated):
             for slot in program.deferred:
@@ -590,13 +660,13 @@ class Run:
     def _execute(self, task: Task) -> None:
         """The node, its writes and its branches; adds upstream's note to an exception."""
         node = task.node
-        task.started = SOURCES.now()
+        task.started = time.time()
         try:
             if node.is_start:
                 # No user code: __start__ is a writer only.
                 output = node.body(task.input, task.writes, task)
             else:
-                output = copy_context().run(_enter, task, node.body, task.input, task.writes, task)
+                output = _COPY_CONTEXT().run(_ENTER_NODE, task)
             static = len(task.writes)
             for number, branch in enumerate(node.branches):
                 self._route(task, branch, output, Router(task, number, static))
@@ -626,7 +696,7 @@ class Run:
             value = self.local(task, list(reads), True)
         if branch.merges and isinstance(value, dict) and isinstance(output, dict):
             value = {**output, **value}
-        result = copy_context().run(_enter, router, branch.path, value, router)
+        result = _COPY_CONTEXT().run(_ENTER_PATH, router, branch, value)
         if isinstance(result, str):
             self._goto(task, branch, [result])
         elif isinstance(result, (list, tuple)):
@@ -721,7 +791,7 @@ class Run:
         self.queue.append((mode, payload) if self.tagged else payload)
 
     def _emit_values(self) -> None:
-        if not self._output_changed():
+        if self.has_values or not self._output_changed():
             return
         if not self.silent:
             self._emit("values", self._read_output())
@@ -782,6 +852,7 @@ class Run:
         return {task.node.name: chunk}
 
 
+_FREE: Final = object()
 _NO_QUEUE: SimpleQueue[Task] = SimpleQueue()
 
 

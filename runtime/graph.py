@@ -183,6 +183,8 @@ def _keys(program: Program, output: str | Sequence[str] | None) -> tuple[tuple[s
     for key in keys:
         if key not in program.index:
             raise ValueError(f"Key {key} not in channels")
+        if program.plain_trigger[program.index[key]]:
+            raise Unsupported("a trigger channel as output key", key)
     return keys, isinstance(output, str)
 
 

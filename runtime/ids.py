@@ -1,14 +1,14 @@
 """Ids: checkpoints, tasks, interrupts and channel versions (spec §4.5-§4.8, §4.12).
 
-Time and chance enter lgc here and nowhere else. `time` and `random` are called
-through their modules, so patching `time.time_ns` pins LangGraph and lgc alike.
+Chance enters lgc here and nowhere else, and time here and where a task starts.
+`time` and `random` are called through their modules, so a test that patches
+`time.time_ns` or `random.getrandbits` pins LangGraph and lgc alike.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from typing import Final
 
 from xxhash import xxh3_128_hexdigest
@@ -18,38 +18,15 @@ _UUID_EPOCH: Final = 0x01B21DD213814000
 
 
 class Sources:
-    """Where time and chance come from; tests replace the attributes of `SOURCES`.
+    """What ids remember of the process.
 
     Attributes:
-        now_ns: nanoseconds since 1970.
-        now: seconds since 1970.
-        node: 48 random bits for a uuid6.
-        chance: a float in [0, 1) for a version.
-        last: the newest uuid6 timestamp handed out; the next one is greater.
+        last: the newest uuid6 timestamp handed out, in 100 ns; the next one is
+            greater. Tests set it to 0.
     """
 
     def __init__(self) -> None:
         self.last: int = 0
-        self.now_ns: Callable[[], int] = _now_ns
-        self.now: Callable[[], float] = _now
-        self.node: Callable[[], int] = _node
-        self.chance: Callable[[], float] = _chance
-
-
-def _now_ns() -> int:
-    return time.time_ns()
-
-
-def _now() -> float:
-    return time.time()
-
-
-def _node() -> int:
-    return random.getrandbits(48)
-
-
-def _chance() -> float:
-    return random.random()
 
 
 SOURCES: Final = Sources()
@@ -63,13 +40,13 @@ class Stamp:
     """
 
     def __init__(self, clock_seq: int) -> None:
-        timestamp = SOURCES.now_ns() // 100 + _UUID_EPOCH
+        timestamp = time.time_ns() // 100 + _UUID_EPOCH
         if timestamp <= SOURCES.last:
             timestamp = SOURCES.last + 1
         SOURCES.last = timestamp
         self.timestamp: int = timestamp
         self.clock_seq: int = clock_seq & 0x3FFF
-        self.node: int = SOURCES.node()
+        self.node: int = random.getrandbits(48)
         self._id: str = ""
 
     @property
@@ -129,4 +106,4 @@ def next_version(current: str | int | float | None) -> str:
         number = int(current.split(".")[0])
     else:
         number = int(current)
-    return f"{number + 1:032}.{SOURCES.chance():016}"
+    return f"{number + 1:032}.{random.random():016}"

@@ -51,21 +51,25 @@ RESERVED: Final = frozenset(
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Sets `imports`, sorted by module and name; notes what goes through the builder."""
     owners = {n.call.function: n.name for n in ir.nodes if n.call is not None}
+    routers = {b.path.function: f"router `{b.name}` of" for n in ir.nodes for b in n.branches}
+    sources = {b.path.function: n.name for n in ir.nodes for b in n.branches}
     target_module, _, target_attribute = ir.target.partition(":")
     said: list[Finding] = []
     wanted: set[tuple[str, str]] = set()
     for ref in ir.refs():
         if ref.through_builder:
             wanted.add((target_module, target_attribute.split(".")[0]))
+            node = owners.get(ref) or sources.get(ref) or ""
+            what = f"{routers.get(ref, 'the function of')} node `{node}`" if node else ref.name
             said.append(
                 Finding(
                     note(
                         "LGC301",
-                        f"`{ref.name}` has no importable name, so the module imports {ir.target} "
+                        f"{what} has no importable name, so the module imports {ir.target} "
                         "and takes it from there",
                         help="define it at module level and it is imported by name",
                     ),
-                    owners.get(ref, ""),
+                    node,
                 )
             )
         elif ref.module != "builtins":
@@ -88,6 +92,8 @@ def identifier(name: str, taken: set[str]) -> str:
     base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name) or "_"
     if keyword.iskeyword(base):
         base += "_"
+    if base[0].isdigit():
+        base = f"_{base}"
     candidate = base
     number = 2
     while candidate in taken:

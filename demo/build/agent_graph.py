@@ -2,7 +2,7 @@
 # source: agent.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile agent.graph:builder -o build
 # ir: 31b47a21c0413b04
-# body: lgc-body:08ba37bdfbe93e61
+# body: lgc-body:8b5f4278cd2d22d1
 # abi: 1
 
 #   __start__ -> model
@@ -20,43 +20,64 @@ from agent.nodes import model, next_step, tools
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:08ba37bdfbe93e61"
+BODY = "lgc-body:8b5f4278cd2d22d1"
 abi.require(1, BODY, __file__, "lgc compile agent.graph:builder -o build")
 
 KEYS = ("messages", "turns")
 KNOWN = dict.fromkeys(KEYS)
 
 
-# messages: BinaryOperatorAggregate
+# channel messages: BinaryOperatorAggregate
 def reduce_messages(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     writes.append(("branch:to:model", None))
     return state
 
 
-# model: reads messages, turns
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node model: reads messages, turns
 def node_model(state: Any, writes: list[Any], task: Any) -> Any:
     output = model(state)
     update(output, writes, KNOWN)
     return output
 
 
-# model, then next_step: reads messages, turns
+# router next_step of model: reads messages, turns
 def branch_model_next_step(state: Any, task: Any) -> Any:
     return next_step(state)
 
 
-# tools: reads messages, turns
+NODE_MODEL = abi.Node(
+    "model",
+    node_model,
+    reads=KEYS,
+    branches=(
+        abi.Branch(
+            "next_step",
+            branch_model_next_step,
+            reads=KEYS,
+            ends={"call": "tools", "answer": "__end__"},
+        ),
+    ),
+)
+
+
+# node tools: reads messages, turns
 def node_tools(state: Any, writes: list[Any], task: Any) -> Any:
     output = tools(state)
     update(output, writes, KNOWN)
     writes.append(("branch:to:model", None))
     return output
+
+
+NODE_TOOLS = abi.Node("tools", node_tools, reads=KEYS)
 
 
 graph = abi.compiled(
@@ -65,25 +86,7 @@ graph = abi.compiled(
         abi.aggregate("messages", list, reduce_messages),
         abi.last_value("turns"),
     ),
-    triggers=(abi.trigger("model"), abi.trigger("tools")),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node(
-            "model",
-            node_model,
-            reads=KEYS,
-            triggers=("branch:to:model",),
-            branches=(
-                abi.Branch(
-                    "next_step",
-                    branch_model_next_step,
-                    reads=KEYS,
-                    ends={"call": "tools", "answer": "__end__"},
-                ),
-            ),
-        ),
-        abi.Node("tools", node_tools, reads=KEYS, triggers=("branch:to:tools",)),
-    ),
+    nodes=(NODE_START, NODE_MODEL, NODE_TOOLS),
     outputs=KEYS,
     streamed=KEYS,
 )

@@ -2,7 +2,7 @@
 # source: branches.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile branches.graph:builder -o branches/want
 # ir: d8a71c08a6e4ed60
-# body: lgc-body:6e8351bd2bf35703
+# body: lgc-body:1be6fbb296887233
 # abi: 1
 
 #   __start__ -> is_even? even, odd
@@ -22,142 +22,142 @@ from branches.graph import divisors, even, finish, five, is_even, odd, report, t
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:6e8351bd2bf35703"
+BODY = "lgc-body:1be6fbb296887233"
 abi.require(1, BODY, __file__, "lgc compile branches.graph:builder -o branches/want")
 
 KEYS = ("number", "seen")
 KNOWN = dict.fromkeys(KEYS)
 
 
-# seen: BinaryOperatorAggregate
+# channel seen: BinaryOperatorAggregate
 def reduce_seen(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     return state
 
 
-# __start__, then is_even: reads number, seen
+# router is_even of __start__: reads number, seen
 def branch_start_is_even(state: Any, task: Any) -> Any:
     return is_even(state)
 
 
-# even: reads number, seen
+NODE_START = abi.Node(
+    "__start__",
+    node_start,
+    reads=None,
+    branches=(
+        abi.Branch(
+            "is_even",
+            branch_start_is_even,
+            reads=KEYS,
+            ends={True: "even", False: "odd"},
+        ),
+    ),
+)
+
+
+# node even: reads number, seen
 def node_even(state: Any, writes: list[Any], task: Any) -> Any:
     output = even(state)
     update(output, writes, KNOWN)
     return output
 
 
-# even, then divisors: reads number, seen
+# router divisors of even: reads number, seen
 def branch_even_divisors(state: Any, task: Any) -> Any:
     return divisors(state)
 
 
-# odd: reads number, seen
+NODE_EVEN = abi.Node(
+    "even",
+    node_even,
+    reads=KEYS,
+    branches=(
+        abi.Branch(
+            "divisors",
+            branch_even_divisors,
+            reads=KEYS,
+            ends={"three": "three", "five": "five", "__end__": "__end__"},
+        ),
+    ),
+)
+
+
+# node odd: reads number, seen
 def node_odd(state: Any, writes: list[Any], task: Any) -> Any:
     output = odd(state)
     update(output, writes, KNOWN)
     return output
 
 
-# odd, then divisors: reads number, seen
+# router divisors of odd: reads number, seen
 def branch_odd_divisors(state: Any, task: Any) -> Any:
     return divisors(state)
 
 
-# three: reads number, seen
+NODE_ODD = abi.Node(
+    "odd",
+    node_odd,
+    reads=KEYS,
+    branches=(abi.Branch("divisors", branch_odd_divisors, reads=KEYS),),
+)
+
+
+# node three: reads number, seen
 def node_three(state: Any, writes: list[Any], task: Any) -> Any:
     output = three(state)
     update(output, writes, KNOWN)
     return output
 
 
-# three, then finish: reads number, seen
+# router finish of three: reads number, seen
 def branch_three_finish(state: Any, task: Any) -> Any:
     return finish(state)
 
 
-# five: reads number, seen
+NODE_THREE = abi.Node(
+    "three",
+    node_three,
+    reads=KEYS,
+    branches=(
+        abi.Branch(
+            "finish",
+            branch_three_finish,
+            reads=KEYS,
+            ends={"report": "report", "__end__": "__end__"},
+        ),
+    ),
+)
+
+
+# node five: reads number, seen
 def node_five(state: Any, writes: list[Any], task: Any) -> Any:
     output = five(state)
     update(output, writes, KNOWN)
     return output
 
 
-# report: reads number, seen
+NODE_FIVE = abi.Node("five", node_five, reads=KEYS)
+
+
+# node report: reads number, seen
 def node_report(state: Any, writes: list[Any], task: Any) -> Any:
     output = report(state)
     update(output, writes, KNOWN)
     return output
 
 
+NODE_REPORT = abi.Node("report", node_report, reads=KEYS)
+
+
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.last_value("number"), abi.aggregate("seen", list, reduce_seen)),
-    triggers=(
-        abi.trigger("even"),
-        abi.trigger("odd"),
-        abi.trigger("three"),
-        abi.trigger("five"),
-        abi.trigger("report"),
-    ),
-    nodes=(
-        abi.Node(
-            "__start__",
-            node_start,
-            reads=None,
-            triggers=("__start__",),
-            branches=(
-                abi.Branch(
-                    "is_even",
-                    branch_start_is_even,
-                    reads=KEYS,
-                    ends={True: "even", False: "odd"},
-                ),
-            ),
-        ),
-        abi.Node(
-            "even",
-            node_even,
-            reads=KEYS,
-            triggers=("branch:to:even",),
-            branches=(
-                abi.Branch(
-                    "divisors",
-                    branch_even_divisors,
-                    reads=KEYS,
-                    ends={"three": "three", "five": "five", "__end__": "__end__"},
-                ),
-            ),
-        ),
-        abi.Node(
-            "odd",
-            node_odd,
-            reads=KEYS,
-            triggers=("branch:to:odd",),
-            branches=(abi.Branch("divisors", branch_odd_divisors, reads=KEYS),),
-        ),
-        abi.Node(
-            "three",
-            node_three,
-            reads=KEYS,
-            triggers=("branch:to:three",),
-            branches=(
-                abi.Branch(
-                    "finish",
-                    branch_three_finish,
-                    reads=KEYS,
-                    ends={"report": "report", "__end__": "__end__"},
-                ),
-            ),
-        ),
-        abi.Node("five", node_five, reads=KEYS, triggers=("branch:to:five",)),
-        abi.Node("report", node_report, reads=KEYS, triggers=("branch:to:report",)),
-    ),
+    nodes=(NODE_START, NODE_EVEN, NODE_ODD, NODE_THREE, NODE_FIVE, NODE_REPORT),
     outputs=KEYS,
     streamed=KEYS,
 )

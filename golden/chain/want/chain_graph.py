@@ -2,7 +2,7 @@
 # source: chain.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile chain.graph:builder -o chain/want
 # ir: 545c6c42b30b6dd3
-# body: lgc-body:634258594d9d1390
+# body: lgc-body:5b158a1e28aa0d4f
 # abi: 1
 
 #   __start__ -> strip
@@ -21,26 +21,29 @@ from chain.graph import count, lower, strip
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:634258594d9d1390"
+BODY = "lgc-body:5b158a1e28aa0d4f"
 abi.require(1, BODY, __file__, "lgc compile chain.graph:builder -o chain/want")
 
 KEYS = ("text", "log")
 KNOWN = dict.fromkeys(KEYS)
 
 
-# log: BinaryOperatorAggregate
+# channel log: BinaryOperatorAggregate
 def reduce_log(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     writes.append(("branch:to:strip", None))
     return state
 
 
-# strip: reads text, log
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node strip: reads text, log
 def node_strip(state: Any, writes: list[Any], task: Any) -> Any:
     output = strip(state)
     update(output, writes, KNOWN)
@@ -48,7 +51,10 @@ def node_strip(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# lower: reads text, log
+NODE_STRIP = abi.Node("strip", node_strip, reads=KEYS)
+
+
+# node lower: reads text, log
 def node_lower(state: Any, writes: list[Any], task: Any) -> Any:
     output = lower(state)
     update(output, writes, KNOWN)
@@ -56,23 +62,23 @@ def node_lower(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# count: reads text, log
+NODE_LOWER = abi.Node("lower", node_lower, reads=KEYS)
+
+
+# node count: reads text, log
 def node_count(state: Any, writes: list[Any], task: Any) -> Any:
     output = count(state)
     update(output, writes, KNOWN)
     return output
 
 
+NODE_COUNT = abi.Node("count", node_count, reads=KEYS)
+
+
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.last_value("text"), abi.aggregate("log", list, reduce_log)),
-    triggers=(abi.trigger("strip"), abi.trigger("lower"), abi.trigger("count")),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node("strip", node_strip, reads=KEYS, triggers=("branch:to:strip",)),
-        abi.Node("lower", node_lower, reads=KEYS, triggers=("branch:to:lower",)),
-        abi.Node("count", node_count, reads=KEYS, triggers=("branch:to:count",)),
-    ),
+    nodes=(NODE_START, NODE_STRIP, NODE_LOWER, NODE_COUNT),
     outputs=KEYS,
     streamed=KEYS,
 )

@@ -2,7 +2,7 @@
 # source: join.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile join.graph:builder -o join/want
 # ir: efa9d4e571bae678
-# body: lgc-body:331ba725bc1ccd1b
+# body: lgc-body:b3ffab6da67487be
 # abi: 1
 
 #   __start__ -> short
@@ -24,27 +24,27 @@ from join.graph import builder
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:331ba725bc1ccd1b"
+BODY = "lgc-body:b3ffab6da67487be"
 abi.require(1, BODY, __file__, "lgc compile join.graph:builder -o join/want")
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(builder)
-short_function = BUILDER.nodes["short"].runnable.func
-long_1_function = BUILDER.nodes["long 1"].runnable.func
-long_2_function = BUILDER.nodes["long 2"].runnable.func
-joined_function = BUILDER.nodes["joined"].runnable.func
-last_function = BUILDER.nodes["last"].runnable.func
+short_function = abi.function_of(BUILDER, "short")
+long_1_function = abi.function_of(BUILDER, "long 1")
+long_2_function = abi.function_of(BUILDER, "long 2")
+joined_function = abi.function_of(BUILDER, "joined")
+last_function = abi.function_of(BUILDER, "last")
 
 KEYS = ("log",)
 KNOWN = dict.fromkeys(KEYS)
 
 
-# log: BinaryOperatorAggregate
+# channel log: BinaryOperatorAggregate
 def reduce_log(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     writes.append(("branch:to:short", None))
@@ -52,7 +52,10 @@ def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     return state
 
 
-# short: reads log
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node short: reads log
 def node_short(state: Any, writes: list[Any], task: Any) -> Any:
     output = short_function(state)
     update(output, writes, KNOWN)
@@ -61,7 +64,10 @@ def node_short(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# long 1: reads log
+NODE_SHORT = abi.Node("short", node_short, reads=KEYS)
+
+
+# node long 1: reads log
 def node_long_1(state: Any, writes: list[Any], task: Any) -> Any:
     output = long_1_function(state)
     update(output, writes, KNOWN)
@@ -69,7 +75,10 @@ def node_long_1(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# long 2: reads log
+NODE_LONG_1 = abi.Node("long 1", node_long_1, reads=KEYS)
+
+
+# node long 2: reads log
 def node_long_2(state: Any, writes: list[Any], task: Any) -> Any:
     output = long_2_function(state)
     update(output, writes, KNOWN)
@@ -77,7 +86,10 @@ def node_long_2(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# joined: reads log
+NODE_LONG_2 = abi.Node("long 2", node_long_2, reads=KEYS)
+
+
+# node joined: reads log
 def node_joined(state: Any, writes: list[Any], task: Any) -> Any:
     output = joined_function(state)
     update(output, writes, KNOWN)
@@ -85,37 +97,29 @@ def node_joined(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# last: reads log
+NODE_JOINED = abi.Node(
+    "joined",
+    node_joined,
+    reads=KEYS,
+    joins=("join:short+long 2:joined",),
+)
+
+
+# node last: reads log
 def node_last(state: Any, writes: list[Any], task: Any) -> Any:
     output = last_function(state)
     update(output, writes, KNOWN)
     return output
 
 
+NODE_LAST = abi.Node("last", node_last, reads=KEYS, defer=True)
+
+
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.aggregate("log", list, reduce_log),),
-    triggers=(
-        abi.trigger("short"),
-        abi.trigger("long 1"),
-        abi.trigger("long 2"),
-        abi.trigger("joined"),
-        abi.trigger("last", defer=True),
-        abi.join("join:short+long 2:joined", ("short", "long 2")),
-    ),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node("short", node_short, reads=KEYS, triggers=("branch:to:short",)),
-        abi.Node("long 1", node_long_1, reads=KEYS, triggers=("branch:to:long 1",)),
-        abi.Node("long 2", node_long_2, reads=KEYS, triggers=("branch:to:long 2",)),
-        abi.Node(
-            "joined",
-            node_joined,
-            reads=KEYS,
-            triggers=("branch:to:joined", "join:short+long 2:joined"),
-        ),
-        abi.Node("last", node_last, reads=KEYS, triggers=("branch:to:last",)),
-    ),
+    nodes=(NODE_START, NODE_SHORT, NODE_LONG_1, NODE_LONG_2, NODE_JOINED, NODE_LAST),
+    joins=(abi.join("join:short+long 2:joined", ("short", "long 2")),),
     outputs=KEYS,
     streamed=KEYS,
 )

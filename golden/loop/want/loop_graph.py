@@ -2,7 +2,7 @@
 # source: loop.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile loop.graph:builder -o loop/want
 # ir: 10b6d8d66a2d4db5
-# body: lgc-body:fe2916ef7ae34b32
+# body: lgc-body:94c2b11a41f3b437
 # abi: 1
 
 #   __start__ -> collatz
@@ -19,53 +19,54 @@ from loop.graph import collatz, done
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:fe2916ef7ae34b32"
+BODY = "lgc-body:94c2b11a41f3b437"
 abi.require(1, BODY, __file__, "lgc compile loop.graph:builder -o loop/want")
 
 KEYS = ("n", "steps")
 KNOWN = dict.fromkeys(KEYS)
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     writes.append(("branch:to:collatz", None))
     return state
 
 
-# collatz: reads n, steps
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node collatz: reads n, steps
 def node_collatz(state: Any, writes: list[Any], task: Any) -> Any:
     output = collatz(state)
     update(output, writes, KNOWN)
     return output
 
 
-# collatz, then done: reads n, steps
+# router done of collatz: reads n, steps
 def branch_collatz_done(state: Any, task: Any) -> Any:
     return done(state)
+
+
+NODE_COLLATZ = abi.Node(
+    "collatz",
+    node_collatz,
+    reads=KEYS,
+    branches=(
+        abi.Branch(
+            "done",
+            branch_collatz_done,
+            reads=KEYS,
+            ends={True: "__end__", False: "collatz"},
+        ),
+    ),
+)
 
 
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.last_value("n"), abi.last_value("steps")),
-    triggers=(abi.trigger("collatz"),),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node(
-            "collatz",
-            node_collatz,
-            reads=KEYS,
-            triggers=("branch:to:collatz",),
-            branches=(
-                abi.Branch(
-                    "done",
-                    branch_collatz_done,
-                    reads=KEYS,
-                    ends={True: "__end__", False: "collatz"},
-                ),
-            ),
-        ),
-    ),
+    nodes=(NODE_START, NODE_COLLATZ),
     outputs=KEYS,
     streamed=KEYS,
 )

@@ -2,7 +2,7 @@
 # source: react.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile react.graph:builder -o react/want
 # ir: ad902e3a0509b84a
-# body: lgc-body:da0ef3bbcc4c80cc
+# body: lgc-body:a2e7faf4de2ff706
 # abi: 1
 
 #   __start__ -> agent
@@ -20,38 +20,56 @@ from react.graph import agent, tools, wants_tools
 from lgc.runtime import abi
 from lgc.runtime.abi import update
 
-BODY = "lgc-body:da0ef3bbcc4c80cc"
+BODY = "lgc-body:a2e7faf4de2ff706"
 abi.require(1, BODY, __file__, "lgc compile react.graph:builder -o react/want")
 
 KEYS = ("messages",)
 KNOWN = dict.fromkeys(KEYS)
 
 
-# messages: BinaryOperatorAggregate
+# channel messages: BinaryOperatorAggregate
 def reduce_messages(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update(state, writes, KNOWN)
     writes.append(("branch:to:agent", None))
     return state
 
 
-# agent: reads messages
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node agent: reads messages
 def node_agent(state: Any, writes: list[Any], task: Any) -> Any:
     output = agent(state)
     update(output, writes, KNOWN)
     return output
 
 
-# agent, then wants_tools: reads messages
+# router wants_tools of agent: reads messages
 def branch_agent_wants_tools(state: Any, task: Any) -> Any:
     return wants_tools(state)
 
 
-# tools: reads messages
+NODE_AGENT = abi.Node(
+    "agent",
+    node_agent,
+    reads=KEYS,
+    branches=(
+        abi.Branch(
+            "wants_tools",
+            branch_agent_wants_tools,
+            reads=KEYS,
+            ends={"tools": "tools", "__end__": "__end__"},
+        ),
+    ),
+)
+
+
+# node tools: reads messages
 def node_tools(state: Any, writes: list[Any], task: Any) -> Any:
     output = tools(state)
     update(output, writes, KNOWN)
@@ -59,28 +77,13 @@ def node_tools(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
+NODE_TOOLS = abi.Node("tools", node_tools, reads=KEYS)
+
+
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.aggregate("messages", list, reduce_messages),),
-    triggers=(abi.trigger("agent"), abi.trigger("tools")),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node(
-            "agent",
-            node_agent,
-            reads=KEYS,
-            triggers=("branch:to:agent",),
-            branches=(
-                abi.Branch(
-                    "wants_tools",
-                    branch_agent_wants_tools,
-                    reads=KEYS,
-                    ends={"tools": "tools", "__end__": "__end__"},
-                ),
-            ),
-        ),
-        abi.Node("tools", node_tools, reads=KEYS, triggers=("branch:to:tools",)),
-    ),
+    nodes=(NODE_START, NODE_AGENT, NODE_TOOLS),
     outputs=KEYS,
     streamed=KEYS,
 )

@@ -2,7 +2,7 @@
 # source: root.graph:builder (langgraph 1.2.22)
 # regenerate: lgc compile root.graph:builder -o root/want
 # ir: beb3b6a5fbc71853
-# body: lgc-body:f5a0f2f62f20bc81
+# body: lgc-body:8cbefe6944fdb908
 # abi: 1
 
 #   __start__ -> first
@@ -20,24 +20,27 @@ from root.graph import again, first, second
 from lgc.runtime import abi
 from lgc.runtime.abi import update_root
 
-BODY = "lgc-body:f5a0f2f62f20bc81"
+BODY = "lgc-body:8cbefe6944fdb908"
 abi.require(1, BODY, __file__, "lgc compile root.graph:builder -o root/want")
 
 
 
-# __root__: BinaryOperatorAggregate
+# channel __root__: BinaryOperatorAggregate
 def reduce_root(value: Any, write: Any) -> Any:
     return value + write
 
 
-# __start__: writes the input
+# node __start__: writes the input
 def node_start(state: Any, writes: list[Any], task: Any) -> Any:
     update_root(state, writes)
     writes.append(("branch:to:first", None))
     return state
 
 
-# first: reads the root value
+NODE_START = abi.Node("__start__", node_start, reads=None)
+
+
+# node first: reads the root value
 def node_first(state: Any, writes: list[Any], task: Any) -> Any:
     output = first(state)
     update_root(output, writes)
@@ -45,35 +48,33 @@ def node_first(state: Any, writes: list[Any], task: Any) -> Any:
     return output
 
 
-# second: reads the root value
+NODE_FIRST = abi.Node("first", node_first, reads=None)
+
+
+# node second: reads the root value
 def node_second(state: Any, writes: list[Any], task: Any) -> Any:
     output = second(state)
     update_root(output, writes)
     return output
 
 
-# second, then again: reads the root value and the node's output
+# router again of second: reads the root value and the node's output
 def branch_second_again(state: Any, task: Any) -> Any:
     return again(state)
+
+
+NODE_SECOND = abi.Node(
+    "second",
+    node_second,
+    reads=None,
+    branches=(abi.Branch("again", branch_second_again, reads=None, merges=True),),
+)
 
 
 graph = abi.compiled(
     "LangGraph",
     channels=(abi.aggregate("__root__", list, reduce_root),),
-    triggers=(abi.trigger("first"), abi.trigger("second")),
-    nodes=(
-        abi.Node("__start__", node_start, reads=None, triggers=("__start__",)),
-        abi.Node("first", node_first, reads=None, triggers=("branch:to:first",)),
-        abi.Node(
-            "second",
-            node_second,
-            reads=None,
-            triggers=("branch:to:second",),
-            branches=(
-                abi.Branch("again", branch_second_again, reads=None, merges=True),
-            ),
-        ),
-    ),
+    nodes=(NODE_START, NODE_FIRST, NODE_SECOND),
     outputs=None,
     streamed=None,
 )

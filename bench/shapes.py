@@ -1,0 +1,194 @@
+"""Which shape should a generated module have? An experiment: `.venv/bin/python bench/shapes.py`.
+
+Three shapes of the same graphs, natively built, on the native runtime:
+
+* functions: what the template emits, a small function a node and tables;
+* tables: no function a node; a row of the table holds the user's function and the
+  static writes, and one generic body does the work;
+* loop: the module holds the loop over the supersteps, straight-line, and calls the
+  runtime for what a superstep of the full lane needs: task, context, channels, stamp.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from measure import ratio, sample, use_runtime
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE.parent / "build" / "bench"
+SUPERSTEPS = {"chain100": 100, "loop50": 50}
+ROUNDS = 60
+
+_NODE = re.compile(
+    r"\n\n# [^\n]*\ndef (\w+)\(state: Any, writes: list\[Any\], task: Any\) -> Any:\n"
+    r"    output = (\w+)\(state\)\n"
+    r"    update\(output, writes, KNOWN\)\n"
+    r"((?:    writes\.append\(.*\)\n)*)"
+    r"    return output\n"
+)
+
+_GENERIC_BODY = '''
+
+def body(function: Any, static: Any) -> Any:
+    """The body of every node of this shape."""
+
+    def run(state: Any, writes: list[Any], task: Any) -> Any:
+        output = function(state)
+        update(output, writes, KNOWN)
+        writes.extend(static)
+        return output
+
+    return run
+'''
+
+_LOOP_HEAD = """
+
+from lgc.runtime.engine import Task
+
+NODES = {node.name: node for node in graph.program.nodes}
+"""
+
+_SUPERSTEP = """
+NODE_{name} = NODES["{name}"]
+
+
+def superstep_{name}(run: Any) -> Any:
+    channels = run.channels
+    task = Task(run, NODE_{name}, {{"count": channels[0].get(), "log": channels[1].get()}})
+    run._run_one(task)
+    for key, value in task.writes:
+        if key == "count":
+            channels[0].update([value])
+        elif key == "log":
+            channels[1].update([value])
+    run._checkpoint()
+    return task.writes
+"""
+
+_INVOKE = """
+
+def invoke(value: Any) -> Any:
+    run = graph._run(None, "values", KEYS, None, silent=True)
+    run.start(value)
+    run._tick()
+    run._run_one(run.tasks[0])
+    run._after_tick()
+{steps}
+    return run._read_output()
+"""
+
+
+def _unchecked(text: str) -> str:
+    """A module that is not the emitter's, without the check that it is."""
+    return re.sub(r"abi\.require\([^)]*\)\n", "", text)
+
+
+def _tables(text: str) -> str:
+    rows = {}
+    for name, function, appended in _NODE.findall(text):
+        static = re.findall(r"append\((.*)\)\n", appended)
+        rows[name] = f"body({function}, ({''.join(f'{write}, ' for write in static)}))"
+    if not rows:
+        raise SystemExit("the template has changed: adapt bench/shapes.py")
+    head, tables = _NODE.sub("", text).split("\n\ngraph = ")
+    for name, row in rows.items():
+        tables = re.sub(rf"\b{name}\b", row, tables)
+    return f"{head}{_GENERIC_BODY}\n\ngraph = {tables}"
+
+
+def _loop(text: str, workload: str) -> str:
+    chain = workload.startswith("chain")
+    names = [f"n{i}" for i in range(SUPERSTEPS[workload])] if chain else ["draft", "review"]
+    if chain:
+        steps = [f"    superstep_{name}(run)" for name in names]
+    else:
+        steps = [
+            '    goto = "branch:to:draft"',
+            '    while goto == "branch:to:draft":',
+            "        superstep_draft(run)",
+            "        goto = superstep_review(run)[-1][0]",
+        ]
+    functions = "".join(_SUPERSTEP.format(name=name) for name in names)
+    return text + _LOOP_HEAD + functions + _INVOKE.format(steps="\n".join(steps))
+
+
+def _build(folder: Path, name: str) -> tuple[float, float]:
+    """Seconds and peak MB of the native build of a module, beside which it is left."""
+    command = [sys.executable, __file__, "build", str(folder), name]
+    start = perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return perf_counter() - start, int(done.stdout) / 1024
+
+
+def _build_here(folder: str, name: str) -> None:
+    """The build alone in a process, so that the peak of its children is its own."""
+    from lgc.compiler.native import building
+
+    with building(Path(folder, f"{name}.py"), name) as built:
+        shutil.copy(built, folder)
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+
+
+def _measure_here(*shapes: str) -> None:
+    """Prints, for every workload and shape, µs a superstep and the ratio to the first shape."""
+    use_runtime("native")
+    nodes: Any = import_module("nodes")
+    for workload, supersteps in SUPERSTEPS.items():
+        contestants = {}
+        for shape in shapes:
+            module = import_module(f"shape_{shape}.{workload}")
+            invoke = module.invoke if shape == "loop" else module.graph.invoke
+            assert invoke(nodes.fresh()) == nodes.BY_HAND[workload](nodes.fresh())
+            contestants[shape] = lambda invoke=invoke: invoke(nodes.fresh())
+        found = sample(contestants, ROUNDS)
+        for shape, times in found.items():
+            low, middle, high = sorted(ratio(times, found[shapes[0]]))
+            print(workload, shape, median(times) / supersteps, middle, low, high)
+
+
+def main() -> None:
+    """Builds every shape of every workload, measures them and prints a table."""
+    from prepare import Options, build_runtime, compile_targets
+
+    build_runtime()
+    built = {}
+    for workload in SUPERSTEPS:
+        options = Options((f"workloads:{workload}",), HERE, OUT, workload)
+        text = compile_targets(options)[0].text
+        shapes = {"functions": text, "tables": _tables(_unchecked(text))}
+        shapes["loop"] = _loop(_unchecked(text), workload)
+        for shape, source in shapes.items():
+            folder = OUT / f"shape_{shape}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Path(folder, f"{workload}.py").write_text(source, encoding="utf-8")
+            built[workload, shape] = (source.count("\n"), *_build(folder, workload))
+    command = [sys.executable, __file__, "measure", "functions", "tables", "loop"]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    print("workload  shape      lines  build s  peak MB  µs/superstep  ratio [quartiles]")
+    for line in done.stdout.splitlines():
+        workload, shape, *figures = line.split()
+        lines, seconds, megabytes = built[workload, shape]
+        us, middle, low, high = map(float, figures)
+        print(
+            f"{workload:10}{shape:10}{lines:6}{seconds:9.1f}{megabytes:9.0f}{us:14.2f}"
+            f"  {middle:.2f} [{low:.2f}, {high:.2f}]"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["build"]:
+        _build_here(*sys.argv[2:])
+    elif sys.argv[1:2] == ["measure"]:
+        _measure_here(*sys.argv[2:])
+    else:
+        main()

@@ -1,0 +1,378 @@
+"""The emitted text: formatted, free of errors, running, whatever the names of the user's are."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from langgraph._internal._constants import RESERVED as CHANNELS
+from langgraph.graph import END, START, StateGraph
+
+from lgc.compiler.emit import body_hash, emit, is_edited, is_generated
+from lgc.compiler.frontend import analyse
+from lgc.compiler.passes import run_passes
+from lgc.compiler.passes.link import RESERVED
+from lgc.compiler.target import Loaded, Target
+from lgc.runtime.abi import source_hash
+
+COMMAND = "lgc compile case:builder -o build"
+LONG = "a_name_that_is_as_long_as_a_careless_colleague_makes_them_and_then_some_more_of_it"
+NUMBERS = itertools.count()
+CLI = [sys.executable, "-m", "lgc.cli"]
+
+
+def text_of(home: ModuleType, target: str = "builder") -> str:
+    """The module for `target`, an expression in `home`."""
+    obj = operator.attrgetter(target)(home)
+    called = "call" if callable(obj) and not hasattr(obj, "nodes") else ""
+    loaded = Loaded(obj() if called else obj, home, Target(home.__name__, target), called)
+    ir, _ = run_passes(analyse(loaded).ir)
+    return emit(ir, COMMAND)
+
+
+def check_format(text: str) -> None:
+    """Fails unless ruff leaves `text` alone and finds nothing wrong in it."""
+    for arguments in (
+        ["format", "--isolated", "--stdin-filename", "graph.py", "-"],
+        ["check", "--isolated", "--select", "F,E9,W", "--ignore", "W505", "-"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments], input=text.encode(), capture_output=True
+        )
+        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode() + text
+        if arguments[0] == "format":
+            assert done.stdout.decode() == text
+    # mypy reads type comments, and a comment that only looks like one is an error to it.
+    compile(text, "graph.py", "exec", 0x1000, dont_inherit=True)
+
+
+def run(home: ModuleType, text: str) -> Any:
+    """The graph of the module `text`, which imports from `home`."""
+    module = {"__name__": "generated", "__file__": "generated.py"}
+    exec(compile(text, "generated.py", "exec"), module)
+    return module["graph"]
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """An importable module that stands for the user's."""
+    return importable(monkeypatch, f"user_module_{next(NUMBERS)}")
+
+
+def importable(monkeypatch: pytest.MonkeyPatch, name: str) -> ModuleType:
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+def define(module: ModuleType, source: str) -> None:
+    """Runs `source` as the body of `module`."""
+    exec(textwrap.dedent(source), vars(module))
+
+
+def agree(home: ModuleType, given: Any, target: str = "builder") -> str:
+    """The module for `target`: well formed, and its graph gives what LangGraph gives."""
+    text = text_of(home, target)
+    check_format(text)
+    made = operator.attrgetter(target)(home)
+    made = made if hasattr(made, "nodes") else made()
+    wanted = getattr(made, "builder", made).compile()
+    compiled = run(home, text)
+    assert compiled.invoke(given) == wanted.invoke(given)
+    # Tasks of one superstep report as they finish.
+    streams = [list(graph.stream(given)) for graph in (compiled, wanted)]
+    assert sorted(streams[0], key=repr) == sorted(streams[1], key=repr)
+    return text
+
+
+def chain(names: list[str], keys: list[str], reducer: str = "add") -> StateGraph[Any]:
+    """A graph of closures over every name and key, with a branch and a join."""
+    hints: dict[str, Any] = {}
+    for key in keys:
+        hints[key] = Annotated[list, getattr(operator, reducer)] if keys.index(key) % 2 else int
+    builder: StateGraph[Any] = StateGraph(TypedDict("State", hints))  # type: ignore[operator]
+
+    def work(name: str, state: Any) -> Any:
+        alone = name in (names[0], names[-1])
+        update = {key: len(state) for key in keys[::2] if alone}
+        return update | {key: [name] for key in keys[1::2]}
+
+    for name in names:
+        builder.add_node(name, partial(work, name))
+    builder.add_edge(START, names[0])
+    for name in names[1:-1]:
+        builder.add_edge(names[0], name)
+    if len(names) > 2:
+        builder.add_edge(names[1:-1], names[-1])
+    elif len(names) == 2:
+        builder.add_conditional_edges(names[0], lambda state: True, {True: names[1], False: END})
+    return builder
+
+
+# Whatever LangGraph allows in a name: anything but "|", ":" and its own names.
+NAMES = st.text(
+    st.one_of(
+        st.sampled_from("ab_ .-'\"\\\n\t\0#{}%é名😀\u00a0\u200b\u2028\ufeff\x7f"),
+        st.characters(exclude_characters="|:", codec="utf-8"),
+    ),
+    min_size=1,
+    max_size=60,
+).filter(lambda name: name not in (START, END))
+KEYS = st.text(min_size=1, max_size=60).filter(
+    lambda key: not key.startswith(("__", "branch:to:", "join:")) and key not in CHANNELS
+)
+
+
+@given(
+    st.lists(NAMES, min_size=1, max_size=5, unique=True),
+    st.lists(KEYS, min_size=1, max_size=4, unique=True),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_name_and_key(home: ModuleType, names: list[str], keys: list[str]) -> None:
+    home.builder = chain(names, keys)  # type: ignore[attr-defined]
+    agree(home, {keys[0]: 1})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["type", "fmt", "noqa", "isort", "ignore"],
+        ["a b", "a_b", "a-b", "a.b", "A_b"],
+        ["class", "None", "match", "type_", "def"],
+        [" ", "  ", "_", "__", "'"],
+        ['"', "'\"", "\\", "\\n", "\n"],
+        ["graph", "compile", "abi", "update", "KEYS"],
+        ["lgc-body", "start", "__init__", "state", "task"],
+        ["名" * 30, "😀" * 30, "é" * 60, "x" * 88, "\u0301" * 90],
+        [LONG, LONG + LONG, LONG + "'", LONG + '"', LONG[:60]],
+    ],
+)
+@pytest.mark.parametrize("keys", [["type", "k"], [LONG, LONG + "y", "y "], ["type: int", "# noqa"]])
+def test_awkward_names_and_keys(home: ModuleType, names: list[str], keys: list[str]) -> None:
+    home.builder = chain(names, keys)  # type: ignore[attr-defined]
+    agree(home, {keys[0]: 1})
+
+
+@pytest.mark.parametrize("width", range(20, 100))
+def test_every_length_around_the_limit(home: ModuleType, width: int) -> None:
+    """Each construct meets the formatter's limit at some length."""
+    name, key = "n" * width, "k" * width
+    define(
+        home,
+        f"""
+        from typing import Annotated, Any, TypedDict
+        from langgraph.graph import END, START, StateGraph
+        def {name}(state): return {{"{key}": [1]}}
+        def r{name}(value, write): return value + write
+        def route(state, config): return "stop"
+        class Small(TypedDict):
+            z: int
+        class State(Small):
+            {key}: Annotated[list, r{name}]
+        builder = StateGraph(State, input_schema=Small, output_schema=Small)
+        builder.add_node({name})
+        builder.add_node("b", lambda state, config: {{"z": 2}}, input_schema=Small)
+        builder.add_edge(START, "{name}")
+        builder.add_conditional_edges("{name}", route, {{"stop": END, "{key}": "b", 1: "b"}})
+        builder.add_conditional_edges("{name}", lambda state: "b", ["b"])
+        """,
+    )
+    agree(home, {"z": 1})
+
+
+FUNCTIONS = [*sorted(RESERVED), "node_x", "reduce_x", "_private", "size", "größe", "print"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_with_names_of_the_module(home: ModuleType, name: str) -> None:
+    if not name.isidentifier():
+        pytest.skip("no identifier")
+    define(
+        home,
+        f"""
+        def function(state): return {{"x": ["{name}"]}}
+        def reducer(value, write): return [*value, *write]
+        def router(state): return "second"
+        """,
+    )
+    function, reducer, router = home.function, home.reducer, home.router
+    for taken in (function, reducer, router):
+        taken.__name__ = taken.__qualname__ = name
+    # Each of the three is found by that name in a module of its own.
+    modules = [ModuleType(f"{home.__name__}_{i}") for i in range(3)]
+    for module, taken in zip(modules, (function, reducer, router), strict=True):
+        setattr(module, name, taken)
+        taken.__module__ = module.__name__
+        sys.modules[module.__name__] = module
+    builder: StateGraph[Any] = StateGraph(
+        TypedDict("State", {"x": Annotated[list, reducer], "y": int})  # type: ignore[operator]
+    )
+    builder.add_node("x", function)
+    builder.add_node("second", function)
+    builder.add_edge(START, "x")
+    builder.add_conditional_edges("x", router)
+    home.builder = builder  # type: ignore[attr-defined]
+    try:
+        text = agree(home, {"x": [], "y": 1})
+    finally:
+        for module in modules:
+            del sys.modules[module.__name__]
+    assert "from_builder" not in text
+
+
+def test_every_way_to_hold_a_callable(home: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = importable(monkeypatch, f"{home.__name__}_other")
+    define(other, "def same(state): return {'x': ['other']}")
+    define(
+        home,
+        f"""
+        import functools, operator
+        from typing import Annotated, TypedDict
+        from langgraph.graph import START, StateGraph
+        import {other.__name__} as other
+
+        class State(TypedDict):
+            x: Annotated[list, operator.add]
+
+        class Tools:
+            def __init__(self, name): self.name = name
+            @staticmethod
+            def search(state): return {{"x": ["static"]}}
+            @classmethod
+            def build(cls, state): return {{"x": [cls.__name__]}}
+            def bound(self, state): return {{"x": [self.name]}}
+            def __call__(self, state): return {{"x": ["called " + self.name]}}
+
+        def same(state): return {{"x": ["home"]}}
+        def of(name, state): return {{"x": [name]}}
+        def closure(name):
+            def inner(state): return {{"x": [name]}}
+            return inner
+        def wrap(function):
+            @functools.wraps(function)
+            def wrapper(state): return function(state)
+            return wrapper
+        @wrap
+        def decorated(state): return {{"x": ["decorated"]}}
+
+        tools = Tools("tools")
+        part = functools.partial(of, "partial")
+        ways = {{
+            "home": same, "other": other.same, "static": Tools.search, "class": Tools.build,
+            "bound": tools.bound, "loose": Tools("loose").bound, "instance": tools,
+            "nameless": Tools("nameless"), "part": part, "part2": functools.partial(of, "p2"),
+            "lambda": lambda state: {{"x": ["lambda"]}}, "closure": closure("closure"),
+            "decorated": decorated,
+        }}
+        builder = StateGraph(State)
+        builder.add_sequence(list(ways.items()))
+        builder.add_edge(START, "home")
+        graph = builder.compile(name="named")
+        class Box:
+            held = builder
+        def make(): return builder
+        async def amake(): return graph
+        """,
+    )
+    for target in ("builder", "graph", "Box.held"):
+        agree(home, {"x": ["in"]}, target)
+    text = text_of(home)
+    taken = [line.split(" = ")[0] for line in text.splitlines() if "_of(BUILDER" in line]
+    assert taken == [
+        "loose_function",
+        "nameless_function",
+        "part2_function",
+        "lambda_function",
+        "closure_function",
+    ]
+    assert '    "named",\n' in text_of(home, "graph")
+    assert run(home, text_of(home, "make")).invoke({"x": []})["x"][0] == "home"
+
+
+def test_builder_expressions_too_long_for_a_line(home: ModuleType) -> None:
+    seed = Annotated[list[Any], lambda value, write: value + write]
+    builder: StateGraph[Any] = StateGraph(TypedDict("State", {LONG: seed}))  # type: ignore[operator]
+    builder.add_node(LONG, lambda state: {LONG: [1]})
+    builder.add_node("n", lambda state: {LONG: [2]})
+    builder.add_edge(START, LONG)
+    builder.add_conditional_edges(LONG, lambda state: 1.5, {1.5: "n"})
+    home.builder = builder  # type: ignore[attr-defined]
+    agree(home, {LONG: [0]})
+
+
+class TestHash:
+    @pytest.fixture
+    def text(self, home: ModuleType) -> str:
+        home.builder = chain(["a", "b"], ["x", "y"])  # type: ignore[attr-defined]
+        return text_of(home)
+
+    def test_header(self, text: str) -> None:
+        head = text.split("\n\n")[0].splitlines()
+        assert head[0] == "# Code generated by lgc. DO NOT EDIT."
+        assert head[2] == f"# regenerate: {COMMAND}"
+        assert head[4] == f"# body: lgc-body:{body_hash(text)}"
+        assert is_generated(text) and not is_edited(text)
+
+    def test_any_changed_character_below_the_header_shows(self, text: str) -> None:
+        start = text.index("\n\n") + 2
+        for i in range(start, len(text), 7):
+            changed = text[:i] + chr(ord(text[i]) ^ 1) + text[i + 1 :]
+            assert is_edited(changed), i
+
+    def test_line_endings_do_not_count(self, text: str) -> None:
+        body = f"lgc-body:{body_hash(text)}"
+        windows = text.replace("\n", "\r\n").encode()
+        assert source_hash(windows, body) == body_hash(text)
+
+    def test_what_is_not_ours(self) -> None:
+        assert not is_generated("") and not is_generated("print(1)\n")
+        assert is_edited("# Code generated by lgc. DO NOT EDIT.\n")
+        assert is_generated("# Code generated by lgc. DO NOT EDIT.\n")
+
+
+def test_same_bytes_under_any_hash_seed_and_locale(tmp_path: Path) -> None:
+    source = """
+    import operator
+    from typing import Annotated, TypedDict
+    from langgraph.graph import END, START, StateGraph
+    class State(TypedDict):
+        größe: Annotated[list, operator.add]
+        other: int
+    builder = StateGraph(State)
+    for name in ("ä", "b", "c", "d", "é"):
+        builder.add_node(name, lambda state: {"größe": [1]})
+    for name in ("b", "c", "d"):
+        builder.add_edge("ä", name)
+    builder.add_edge(START, "ä")
+    builder.add_edge(["b", "c", "d"], "é")
+    builder.add_conditional_edges("é", lambda state: END, ["ä", "b", END])
+    """
+    results = set()
+    settings = (("0", {"LC_ALL": "C"}), ("1", {"LC_ALL": "C.UTF-8"}), ("42", {"LC_ALL": "POSIX"}))
+    for seed, variables in settings:
+        root = tmp_path / f"tree {seed}" / "ö"
+        root.mkdir(parents=True)
+        (root / "case.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        elsewhere = tmp_path / f"cwd{seed}"
+        elsewhere.mkdir()
+        out = str(root / "out")
+        subprocess.run(
+            [*CLI, "compile", "case:builder", "--root", str(root), "-o", out, "--no-native"],
+            cwd=elsewhere,
+            env={"PATH": "", "PYTHONHASHSEED": seed, **variables},
+            check=True,
+            capture_output=True,
+        )
+        results.add((root / "out" / "case_graph.py").read_bytes())
+    (one,) = results
+    assert str(tmp_path).encode() not in one

@@ -1,0 +1,165 @@
+"""The hash of an IR: it changes with the meaning of a graph and with nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lgc.compiler.ir import (
+    BranchIR,
+    Call,
+    ChannelIR,
+    GraphIR,
+    JoinIR,
+    NodeIR,
+    Ref,
+    to_text,
+    with_node_changes,
+)
+from lgc.compiler.passes import run_passes
+
+
+def graph() -> GraphIR:
+    """A graph with one of everything."""
+    keys = ("x", "y")
+    route = BranchIR(
+        "route",
+        Call(Ref("app", "route"), (("config", "config"),)),
+        keys,
+        True,
+        ends=((True, "c"), ("stop", "__end__")),
+        targets=("c", "__end__"),
+    )
+    return GraphIR(
+        target="app.graph:builder",
+        name="LangGraph",
+        langgraph="1.2.22",
+        channels=(
+            ChannelIR("x", "BinaryOperatorAggregate", Ref("app", "merge"), Ref("builtins", "list")),
+            ChannelIR("y", "LastValue"),
+        ),
+        nodes=(
+            NodeIR("__start__", None, None, edges=("a", "b")),
+            NodeIR("a", Call(Ref("app", "a")), keys, joins=("join:a+b:c",)),
+            NodeIR("b", Call(Ref("app", "b")), keys, joins=("join:a+b:c",)),
+            NodeIR("c", Call(Ref("", 'nodes["c"].runnable.func')), ("y",), branches=(route,)),
+        ),
+        joins=(JoinIR("join:a+b:c", ("a", "b"), "c"),),
+        inputs=keys,
+        outputs=("x",),
+        streamed=keys,
+    )
+
+
+def node(of: str, **change: object) -> Callable[[GraphIR], GraphIR]:
+    return lambda ir: with_node_changes(ir, {of: change})
+
+
+def channel(i: int, **change: object) -> Callable[[GraphIR], GraphIR]:
+    def changed(ir: GraphIR) -> GraphIR:
+        channels = list(ir.channels)
+        channels[i] = dataclasses.replace(channels[i], **change)  # type: ignore[arg-type]
+        return dataclasses.replace(ir, channels=tuple(channels))
+
+    return changed
+
+
+def whole(**change: object) -> Callable[[GraphIR], GraphIR]:
+    return lambda ir: dataclasses.replace(ir, **change)  # type: ignore[arg-type]
+
+
+CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
+    "node name": node("b", name="b2"),
+    "edges": node("__start__", edges=("a",)),
+    "order of edges": node("__start__", edges=("b", "a")),
+    "function": node("a", call=Call(Ref("app", "a2"))),
+    "module of a function": node("a", call=Call(Ref("app2", "a"))),
+    "injection": node("a", call=Call(Ref("app", "a"), (("config", "config"),))),
+    "input": node("a", reads=("x",)),
+    "no input": node("a", reads=()),
+    "root input": node("a", reads=None),
+    "branch": node("c", branches=()),
+    "defer": node("c", defer=True),
+    "reducer": channel(0, reducer=Ref("operator", "add")),
+    "seed": channel(0, seed=None),
+    "kind": channel(1, kind="AnyValue"),
+    "key": channel(1, key="z"),
+    "outputs": whole(outputs=("y",)),
+    "root outputs": whole(outputs=None),
+    "inputs": whole(inputs=("x",)),
+    "name": whole(name="other"),
+    "join": whole(joins=()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_meaning_changes_the_hash(change: str) -> None:
+    assert CHANGES[change](graph()).hash != graph().hash
+
+
+def test_destinations_of_another_type_change_the_hash() -> None:
+    hashes = set()
+    for value in (True, 1, "True", "1", None, "None"):
+        c = graph().node("c")
+        branch = dataclasses.replace(c.branches[0], ends=((value, "a"),))
+        hashes.add(with_node_changes(graph(), {"c": {"branches": (branch,)}}).hash)
+    assert len(hashes) == 6
+
+
+def test_langgraph_version_does_not() -> None:
+    assert dataclasses.replace(graph(), langgraph="1.2.99").hash == graph().hash
+
+
+def test_hash_is_the_same_in_every_process(tmp_path: Path) -> None:
+    """Whatever the hash seed and the directory; the passes included."""
+    script = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_ir\n"
+        "from lgc.compiler.passes import run_passes\n"
+        "print(run_passes(test_ir.graph())[0].hash)"
+    )
+    wanted = run_passes(graph())[0].hash
+    for seed in ("0", "1", "42"):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{wanted}\n"
+
+
+def test_text() -> None:
+    text = to_text(run_passes(graph())[0])
+    for line in (
+        "  x: BinaryOperatorAggregate(builtins.list, app.merge)",
+        "  branch    route = app.route(state, config=config)",
+        "    reads   x, y + the node's output",
+        "    ends    True -> c, 'stop' -> __end__",
+        '  calls     <builder>.nodes["c"].runnable.func(state)',
+        "  triggers  branch:to:c, join:a+b:c",
+        "  waits for a, b, then c",
+        "outputs   x",
+        "  2: c",
+    ):
+        assert f"\n{line}\n" in text
+
+
+def test_refs_in_order_of_use() -> None:
+    assert [str(ref) for ref in graph().refs()] == [
+        "builtins.list",
+        "app.merge",
+        "app.a",
+        "app.b",
+        '<builder>.nodes["c"].runnable.func',
+        "app.route",
+    ]
+    with pytest.raises(KeyError):
+        graph().node("d")

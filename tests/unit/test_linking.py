@@ -1,0 +1,117 @@
+"""How an object of the user's is reached: by import where it has a name, else on the builder."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import sys
+from collections import OrderedDict, defaultdict
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from lgc.compiler.ir import Ref
+from lgc.compiler.linking import Linker
+
+SOURCE = """
+import functools
+
+class Tools:
+    def bound(self, state): return state
+    def __call__(self, state): return state
+    @staticmethod
+    def static(state): return state
+    @classmethod
+    def made(cls, state): return state
+    class Inner:
+        @staticmethod
+        def deep(state): return state
+
+def plain(state): return state
+def closure():
+    def inner(state): return state
+    return inner
+@functools.lru_cache
+def cached(state): return state
+alias = plain
+tools = Tools()
+part = functools.partial(plain)
+inner = closure()
+shadowed = plain
+def shadowed_function(state): return state
+gone = shadowed_function
+del shadowed_function
+named_lambda = lambda state: state
+setattr(Tools, "not an identifier", plain)
+"""
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = ModuleType("linked_user")
+    monkeypatch.setitem(sys.modules, "linked_user", module)
+    exec(SOURCE, vars(module))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("plain", "plain"),
+        ("alias", "plain"),
+        ("cached", "cached"),
+        ("Tools", "Tools"),
+        ("Tools.static", "Tools.static"),
+        ("Tools.made", "Tools.made"),
+        ("Tools.Inner.deep", "Tools.Inner.deep"),
+        ("tools", "tools"),
+        ("tools.bound", "tools.bound"),
+        ("part", "part"),
+        # Their own names lead nowhere; the module's do.
+        ("inner", "inner"),
+        ("named_lambda", "named_lambda"),
+        ("gone", "gone"),
+    ],
+)
+def test_by_symbol(user: Any, expression: str, name: str) -> None:
+    obj = operator.attrgetter(expression)(user)
+    assert Linker(user).ref(obj, "unused") == Ref("linked_user", name)
+
+
+def test_through_the_builder(user: Any) -> None:
+    linker = Linker(user)
+    for obj in (user.closure(), user.Tools(), user.Tools().bound, functools.partial(user.plain)):
+        ref = linker.ref(obj, 'nodes["n"].runnable.func')
+        assert ref == Ref("", 'nodes["n"].runnable.func') and ref.through_builder
+        assert str(ref) == '<builder>.nodes["n"].runnable.func'
+
+
+def test_main_module_has_no_importable_names(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", user)
+    user.plain.__module__ = "__main__"
+    # The target's own module is known by the name it was imported under.
+    assert Linker(user).by_symbol(user.plain) == Ref("linked_user", "alias")
+    assert Linker(ModuleType("other")).by_symbol(user.plain) is None
+
+
+def test_name_that_means_something_else_now(user: Any) -> None:
+    old = user.plain
+    for name in ("plain", "alias", "shadowed"):
+        setattr(user, name, lambda state: None)
+    assert Linker(user).by_symbol(old) is None
+
+
+@pytest.mark.parametrize(
+    ("obj", "ref"),
+    [
+        (operator.add, Ref("operator", "add")),
+        (operator.or_, Ref("operator", "or_")),
+        (list, Ref("builtins", "list")),
+        (defaultdict, Ref("collections", "defaultdict")),
+        (OrderedDict, Ref("collections", "OrderedDict")),
+        (functools.reduce, Ref("functools", "reduce")),
+    ],
+)
+def test_standard_library_by_public_name(user: Any, obj: object, ref: Ref) -> None:
+    assert Linker(user).by_symbol(obj) == ref

@@ -1,0 +1,280 @@
+"""What each pass computes, and that a contradictory IR is found."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from lgc.compiler.ir import (
+    BranchIR,
+    Call,
+    ChannelIR,
+    GraphIR,
+    Import,
+    JoinIR,
+    NodeIR,
+    Ref,
+    Schedule,
+    with_node_changes,
+)
+from lgc.compiler.passes import link, lint, order, reducers, run_passes, triggers
+from lgc.compiler.passes.validate import InvalidIR, check
+
+
+def node(
+    name: str,
+    *edges: str,
+    joins: tuple[str, ...] = (),
+    branches: tuple[BranchIR, ...] = (),
+    defer: bool = False,
+    function: Ref | None = None,
+) -> NodeIR:
+    call = None if name == "__start__" else Call(function or Ref("app", f"f_{name}"))
+    return NodeIR(name, call, None if call is None else ("x",), edges, joins, branches, defer)
+
+
+def graph(
+    *nodes: NodeIR, joins: tuple[JoinIR, ...] = (), channels: tuple[ChannelIR, ...] = ()
+) -> GraphIR:
+    keys = ("x",)
+    return GraphIR(
+        target="app.graph:builder",
+        name="LangGraph",
+        langgraph="1.2.22",
+        channels=(ChannelIR("x", "LastValue"), *channels),
+        nodes=nodes,
+        joins=joins,
+        inputs=keys,
+        outputs=keys,
+        streamed=keys,
+    )
+
+
+def router(*targets: str) -> BranchIR:
+    return BranchIR("r", Call(Ref("app", "r")), ("x",), True, targets=targets)
+
+
+def steps(ir: GraphIR) -> Schedule:
+    found = run_passes(ir)[0].schedule
+    assert found is not None
+    return found
+
+
+class TestOrder:
+    def test_edges_and_joins_follow_the_nodes(self) -> None:
+        joins = (
+            JoinIR("join:b+a:d", ("b", "a"), "d"),
+            JoinIR("join:a+b:c", ("a", "b"), "c"),
+        )
+        keys = ("join:b+a:d", "join:a+b:c")
+        ir = graph(
+            node("__start__", "b", "__end__", "a"),
+            node("a", joins=keys),
+            node("b", joins=keys),
+            node("c"),
+            node("d"),
+            joins=joins,
+        )
+        got, said = order.run(ir)
+        assert said == []
+        assert got.node("__start__").edges == ("a", "b", "__end__")
+        assert [j.end for j in got.joins] == ["c", "d"]
+        assert got.node("a").joins == ("join:a+b:c", "join:b+a:d")
+        # Whatever order LangGraph's sets had.
+        shuffled = with_node_changes(ir, {"__start__": {"edges": ("__end__", "a", "b")}})
+        shuffled = dataclasses.replace(shuffled, joins=joins[::-1])
+        assert order.run(shuffled)[0] == got
+
+
+def test_triggers_are_sorted_as_strings() -> None:
+    ir = graph(
+        node("__start__", "z"),
+        node("z", joins=("join:z:A",)),
+        node("A"),
+        joins=(JoinIR("join:z:A", ("z",), "A"),),
+    )
+    got, _ = triggers.run(ir)
+    assert [n.triggers for n in got.nodes] == [
+        ("__start__",),
+        ("branch:to:z",),
+        ("branch:to:A", "join:z:A"),
+    ]
+
+
+class TestSchedule:
+    def test_chain(self) -> None:
+        ir = graph(node("__start__", "a"), node("a", "b"), node("b", "__end__"))
+        assert steps(ir) == Schedule((("__start__",), ("a",), ("b",)), "ends")
+
+    def test_fan_out_is_sorted(self) -> None:
+        ir = graph(node("__start__", "c", "a", "b"), node("c"), node("b"), node("a"))
+        assert steps(ir).supersteps[1] == ("a", "b", "c")
+
+    def test_branch_stops_it(self) -> None:
+        ir = graph(node("__start__", "a"), node("a", branches=(router("b"),)), node("b"))
+        assert steps(ir) == Schedule((("__start__",), ("a",)), "branch")
+
+    def test_loop(self) -> None:
+        ir = graph(node("__start__", "a"), node("a", "b"), node("b", "a"))
+        assert steps(ir) == Schedule((("__start__",), ("a",), ("b",)), "repeat")
+
+    def test_join_with_an_uneven_number_of_steps(self) -> None:
+        key = "join:a+c:d"
+        ir = graph(
+            node("__start__", "a", "b"),
+            node("a", joins=(key,)),
+            node("b", "c"),
+            node("c", joins=(key,)),
+            node("d"),
+            joins=(JoinIR(key, ("a", "c"), "d"),),
+        )
+        assert steps(ir).supersteps[1:] == (("a", "b"), ("c",), ("d",))
+
+    def test_deferred_node_waits(self) -> None:
+        ir = graph(
+            node("__start__", "a", "late"), node("a", "b"), node("b"), node("late", defer=True)
+        )
+        assert steps(ir).supersteps[1:] == (("a",), ("b",), ("late",))
+
+    def test_incomplete_join_ends(self) -> None:
+        key = "join:a+b:c"
+        ir = graph(
+            node("__start__", "a"),
+            node("a", joins=(key,)),
+            node("b", joins=(key,)),
+            node("c"),
+            joins=(JoinIR(key, ("a", "b"), "c"),),
+        )
+        assert steps(ir) == Schedule((("__start__",), ("a",)), "ends")
+
+
+def test_known_reducers_are_inlined() -> None:
+    kind = "BinaryOperatorAggregate"
+    refs = {
+        Ref("operator", "add"): "value + write",
+        Ref("operator", "or_"): "value | write",
+        Ref("operator", "mul"): "value * write",
+        Ref("operator", "sub"): "",
+        Ref("app", "add"): "",
+    }
+    channels = tuple(
+        ChannelIR(f"k{i}", kind, ref, Ref("builtins", "list")) for i, ref in enumerate(refs)
+    )
+    got, _ = reducers.run(graph(node("__start__"), channels=channels))
+    assert [c.inline for c in got.channels[1:]] == list(refs.values())
+    # What is inlined is not imported.
+    imports = link.run(got)[0].imports
+    assert [i.name for i in imports] == ["add", "sub"]
+
+
+class TestLink:
+    def test_imports_are_sorted_and_named_apart(self) -> None:
+        ir = graph(
+            node("__start__"),
+            *(
+                node(f"n{i}", function=ref)
+                for i, ref in enumerate(
+                    [
+                        Ref("b", "same"),
+                        Ref("a", "same"),
+                        Ref("a", "same_2"),
+                        Ref("a", "update"),
+                        Ref("a", "Tools.search"),
+                        Ref("a", "Tools.find"),
+                        Ref("builtins", "list"),
+                    ]
+                )
+            ),
+        )
+        got, said = link.run(ir)
+        assert said == []
+        assert got.imports == (
+            Import("a", "Tools", "Tools"),
+            Import("a", "same", "same"),
+            Import("a", "same_2", "same_2"),
+            Import("a", "update", "update_2"),
+            Import("b", "same", "same_3"),
+        )
+
+    def test_builder_is_imported_once(self) -> None:
+        ir = graph(
+            node("__start__"),
+            node("a", function=Ref("", 'nodes["a"].runnable.func')),
+            node("b", function=Ref("", 'nodes["b"].runnable.func')),
+        )
+        ir = dataclasses.replace(ir, target="app.graph:Holder.builder")
+        got, said = link.run(ir)
+        assert got.imports == (Import("app.graph", "Holder", "Holder"),)
+        assert [(f.diagnostic.code, f.node) for f in said] == [("LGC301", "a"), ("LGC301", "b")]
+
+    @pytest.mark.parametrize(
+        ("name", "wanted"),
+        [
+            ("plan", "plan"),
+            ("a b", "a_b"),
+            ("a-b", "a_b"),
+            ("class", "class_"),
+            ("1st", "_1st"),
+            ("", "_"),
+            ("é名", "__"),
+        ],
+    )
+    def test_identifier(self, name: str, wanted: str) -> None:
+        taken: set[str] = set()
+        assert link.identifier(name, taken) == wanted
+        assert link.identifier(name, taken) == f"{wanted}_2"
+        assert link.identifier(name, taken) == f"{wanted}_3"
+
+
+class TestLint:
+    def unreachable(self, *nodes: NodeIR, joins: tuple[JoinIR, ...] = ()) -> list[str]:
+        return [f.node for f in lint.run(graph(*nodes, joins=joins))[1]]
+
+    def test_unreachable(self) -> None:
+        found = self.unreachable(node("__start__", "a"), node("a"), node("b", "c"), node("c"))
+        assert found == ["b", "c"]
+
+    def test_branch_reaches_its_targets(self) -> None:
+        start = node("__start__", "a")
+        assert self.unreachable(start, node("a", branches=(router("b"),)), node("b")) == []
+        assert self.unreachable(start, node("a", branches=(router(),)), node("b")) == []
+
+    def test_join_reaches_its_end(self) -> None:
+        joins = (JoinIR("join:a:b", ("a",), "b"),)
+        nodes = (node("__start__", "a"), node("a", joins=("join:a:b",)), node("b"))
+        assert self.unreachable(*nodes, joins=joins) == []
+
+
+class TestValidate:
+    def test_sound(self) -> None:
+        check(graph(node("__start__", "a"), node("a", "__end__")), "test")
+
+    @pytest.mark.parametrize(
+        ("ir", "words"),
+        [
+            (graph(node("a")), "first node"),
+            (graph(node("__start__"), node("a"), node("a")), "two nodes"),
+            (graph(node("__start__", "b"), node("a")), r"__start__ names unknown \['b'\]"),
+            (graph(node("__start__"), node("a", joins=("j",))), r"unknown \['j'\]"),
+            (graph(node("__start__", branches=(router("b"),))), r"unknown \['b'\]"),
+            (graph(node("__start__"), channels=(ChannelIR("x", "Topic"),)), "two channels"),
+            (graph(node("__start__"), joins=(JoinIR("j", ("a",), "b"),)), "join j"),
+            (dataclasses.replace(graph(node("__start__")), outputs=("y",)), "projection"),
+            (
+                with_node_changes(graph(node("__start__"), node("a")), {"a": {"reads": ("y",)}}),
+                r"unknown \['y'\]",
+            ),
+            (
+                with_node_changes(graph(node("__start__"), node("a")), {"a": {"call": None}}),
+                "only __start__",
+            ),
+        ],
+    )
+    def test_contradictions(self, ir: GraphIR, words: str) -> None:
+        with pytest.raises(InvalidIR, match=f"after test: .*{words}"):
+            check(ir, "test")
+
+    def test_runs_before_the_first_pass(self) -> None:
+        with pytest.raises(InvalidIR, match="after frontend"):
+            run_passes(graph(node("a")))
