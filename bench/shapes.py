@@ -100,10 +100,11 @@ def _tables(text: str) -> str:
         rows[name] = f"body({function}, ({''.join(f'{write}, ' for write in static)}))"
     if not rows:
         raise SystemExit("the template has changed: adapt bench/shapes.py")
-    head, tables = _NODE.sub("", text).split("\n\ngraph = ")
+    text = _NODE.sub("", text)
     for name, row in rows.items():
-        tables = re.sub(rf"\b{name}\b", row, tables)
-    return f"{head}{_GENERIC_BODY}\n\ngraph = {tables}"
+        text = re.sub(rf"\b{name}\b", row, text)
+    keys, known, rest = text.partition("KNOWN = dict.fromkeys(KEYS)\n")
+    return f"{keys}{known}{_GENERIC_BODY}{rest}"
 
 
 def _loop(text: str, workload: str) -> str:
