@@ -86,6 +86,7 @@ def compile_command(
     if no_native and require_native:
         raise click.UsageError("--no-native and --require-native exclude each other")
     with _reporting():
+        options, out = _options(targets, name, root, out)
         native = not no_native
         if native and find_compiler() is None:
             if require_native:
@@ -96,7 +97,6 @@ def compile_command(
                 )
             native = False
             click.echo("no C compiler was found: the modules will be interpreted", err=True)
-        options, out = _options(targets, name, root, out)
         started = time.perf_counter()
         compiled = compile_targets(options)
         emitted = time.perf_counter() - started
