@@ -10,32 +10,59 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Public name -> the runtime module that defines it.
+# Public name -> the runtime module that defines it, and the module whose object is handed out
+# instead once that is loaded: nodes have to see the classes their libraries know.
 _PUBLIC = {
-    "END": "constants",
-    "START": "constants",
-    "EmptyInputError": "errors",
-    "GraphRecursionError": "errors",
-    "InvalidUpdateError": "errors",
-    "NodeCancelledError": "errors",
-    "Overwrite": "types",
-    "Unsupported": "errors",
+    "END": ("constants", ""),
+    "START": ("constants", ""),
+    "CachePolicy": ("types", "langgraph.types"),
+    "Command": ("types", "langgraph.types"),
+    "EmptyChannelError": ("errors", ""),
+    "EmptyInputError": ("errors", ""),
+    "GraphBubbleUp": ("errors", ""),
+    "GraphInterrupt": ("errors", ""),
+    "GraphRecursionError": ("errors", ""),
+    "Interrupt": ("types", "langgraph.types"),
+    "InvalidUpdateError": ("errors", ""),
+    "MessagesState": ("types", "langgraph.graph.message"),
+    "NodeCancelledError": ("errors", ""),
+    "Overwrite": ("types", "langgraph.types"),
+    "ParentCommand": ("errors", ""),
+    "RetryPolicy": ("types", "langgraph.types"),
+    "Runtime": ("types", "langgraph.runtime"),
+    "Send": ("types", "langgraph.types"),
+    "StreamWriter": ("types", "langgraph.types"),
+    "TimeoutPolicy": ("types", "langgraph.types"),
+    "Unsupported": ("errors", ""),
+    "add_messages": ("messages", "langgraph.graph.message"),
+    "get_config": ("context", "langgraph.config"),
+    "get_runtime": ("context", "langgraph.runtime"),
+    "get_store": ("context", "langgraph.config"),
+    "get_stream_writer": ("context", "langgraph.config"),
+    "interrupt": ("context", "langgraph.types"),
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
+__all__ = ["RemoveMessage", "__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
-    module = _PUBLIC.get(name)
-    if module is None:
+    if name == "RemoveMessage":
+        from langchain_core.messages import RemoveMessage
+
+        return RemoveMessage
+    if name not in _PUBLIC:
         raise AttributeError(f"module 'lgc' has no attribute {name!r}")
+    import sys
     from importlib import import_module
 
-    owner = import_module(f"lgc.runtime.{module}")
-    # Never cached here: which class stands behind a name depends on whether
-    # langgraph is loaded by the time it is asked for.
-    return owner.public(name) if hasattr(owner, "public") else getattr(owner, name)
+    # Nothing is cached here: what stands behind a name depends on what is loaded by now.
+    home, upstream = _PUBLIC[name]
+    owner = import_module(f"lgc.runtime.{home}")
+    if home == "errors":
+        return owner.public(name)
+    theirs = getattr(sys.modules.get(upstream), name, None)
+    return getattr(owner, name) if theirs is None else theirs
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return sorted(__all__)

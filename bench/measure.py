@@ -62,12 +62,13 @@ def use_runtime(mode: str) -> None:
 def _contestants(name: str, langchain: bool) -> dict[str, Callable[[], Any]]:
     nodes = import_module("nodes")
     by_hand = nodes.BY_HAND[name]
-    found: dict[str, Callable[[], Any]] = {"hand": lambda: by_hand(nodes.fresh())}
+    fresh = nodes.INPUTS.get(name, nodes.fresh)
+    found: dict[str, Callable[[], Any]] = {"hand": lambda: by_hand(fresh())}
     for mode in ("interpreted", "native"):
         if (OUT / f"modules_{mode}").is_dir():
-            found[mode] = _invoking(import_module(f"modules_{mode}.{name}").graph)
+            found[mode] = _invoking(import_module(f"modules_{mode}.{name}").graph, fresh)
     if langchain:
-        found["langgraph"] = _invoking(getattr(import_module("workloads"), name).compile())
+        found["langgraph"] = _invoking(getattr(import_module("workloads"), name).compile(), fresh)
     wanted = found["hand"]()
     for contestant, run in found.items():
         if run() != wanted:
@@ -75,8 +76,7 @@ def _contestants(name: str, langchain: bool) -> dict[str, Callable[[], Any]]:
     return found
 
 
-def _invoking(graph: Any) -> Callable[[], Any]:
-    fresh = import_module("nodes").fresh
+def _invoking(graph: Any, fresh: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: graph.invoke(fresh())
 
 
@@ -84,7 +84,10 @@ def main(runtime: str, langchain: str, rounds: str) -> None:
     """Measures every workload and prints the samples."""
     use_runtime(runtime)
     found = {}
-    for name in import_module("nodes").BY_HAND:
+    nodes = import_module("nodes")
+    for name in nodes.BY_HAND:
+        if langchain == "without" and name in nodes.NEEDS_LANGCHAIN:
+            continue
         found[name] = sample(_contestants(name, langchain == "with"), int(rounds))
     if ("langchain_core" in sys.modules) != (langchain == "with"):
         raise SystemExit(f"this process was to be {langchain} langchain-core")

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Annotated, Any, Literal, TypedDict
+
+POOL = ThreadPoolExecutor(max_workers=10)
+"""The threads of the hand-written code; LangGraph makes a pool of its own for every run."""
 
 END: Literal["__end__"] = "__end__"
 STEPS = 50
@@ -20,6 +25,16 @@ class State(TypedDict):
     count: int
     log: Annotated[list[str], operator.add]
 
+
+class Messages(TypedDict):
+    """The state of `react20`; the graph has `add_messages` for a reducer."""
+
+    messages: list[Any]
+
+
+SENDS = 100
+TURNS = 10
+"""Turns of the model in `react20`: 20 supersteps less the last answer's tools."""
 
 Node = Callable[[State], dict[str, Any]]
 
@@ -44,9 +59,70 @@ def again(state: State) -> Literal["draft", "__end__"]:
     return "draft" if state["count"] < STEPS else END
 
 
+def leaf(state: State) -> dict[str, Any]:
+    """One of the parallel nodes of `fanout10`."""
+    return {"log": ["leaf"]}
+
+
+def joined(state: State) -> dict[str, Any]:
+    """What comes after them."""
+    return {"count": len(state["log"])}
+
+
+def work(state: State) -> dict[str, Any]:
+    """What every Send of `send100` starts."""
+    return {"log": [str(state["count"])]}
+
+
+def spread(state: State) -> list[Any]:
+    """The router of `send100`."""
+    from lgc import Send
+
+    return [Send("work", {"count": i}) for i in range(SENDS)]
+
+
+@cache
+def _ai(turn: int) -> Any:
+    """A line of the script; made once, or making messages is all that would be measured."""
+    from langchain_core.messages import AIMessage
+
+    call = {"name": "tool", "args": {"turn": turn}, "id": f"call{turn}"}
+    calls = [call] if turn < TURNS - 1 else []
+    return AIMessage(content=f"turn {turn}", tool_calls=calls, id=f"ai{turn}")
+
+
+@cache
+def _result(call: str) -> Any:
+    from langchain_core.messages import ToolMessage
+
+    return ToolMessage("done", tool_call_id=call, id=f"tool-{call}")
+
+
+def agent(state: Messages) -> dict[str, Any]:
+    """The scripted model of `react20`."""
+    return {"messages": [_ai(len(state["messages"]) // 2)]}
+
+
+def tools(state: Messages) -> dict[str, Any]:
+    """Its tools."""
+    return {"messages": [_result(state["messages"][-1].tool_calls[0]["id"])]}
+
+
+def wants_tools(state: Messages) -> str:
+    """Its router."""
+    return "tools" if state["messages"][-1].tool_calls else END
+
+
 def fresh() -> dict[str, Any]:
     """The input of every run."""
     return {"count": 0, "log": []}
+
+
+def question() -> dict[str, Any]:
+    """The input of `react20`."""
+    from langchain_core.messages import HumanMessage
+
+    return {"messages": [HumanMessage("?", id="human")]}
 
 
 def chain_by_hand(nodes: tuple[Node, ...], value: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +148,33 @@ def loop_by_hand(value: dict[str, Any]) -> dict[str, Any]:
     return dict(state)
 
 
+def fanout_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """Ten nodes on threads, and the one that joins them."""
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+    for update in POOL.map(leaf, [state.copy() for _ in range(10)]):
+        state["log"] = state["log"] + update["log"]
+    state["count"] = joined(state.copy())["count"]
+    return dict(state)
+
+
+def send_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """A hundred tasks on threads."""
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+    for update in POOL.map(work, [send.arg for send in spread(state.copy())]):
+        state["log"] = state["log"] + update["log"]
+    return dict(state)
+
+
+def react_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """The agent as a loop; its messages have ids, so appending is all there is to do."""
+    state: Any = {"messages": [] + value["messages"]}
+    while True:
+        state["messages"] = state["messages"] + agent(state.copy())["messages"]
+        if wants_tools(state.copy()) == END:
+            return dict(state)
+        state["messages"] = state["messages"] + tools(state.copy())["messages"]
+
+
 CHAIN10 = (step,) * 10
 CHAIN100 = (step,) * 100
 
@@ -79,5 +182,14 @@ BY_HAND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "chain10": lambda value: chain_by_hand(CHAIN10, value),
     "chain100": lambda value: chain_by_hand(CHAIN100, value),
     "loop50": loop_by_hand,
+    "fanout10": fanout_by_hand,
+    "send100": send_by_hand,
+    "react20": react_by_hand,
 }
 """The workloads, hand-written."""
+
+INPUTS = {"react20": question}
+"""The inputs that are not `fresh`."""
+
+NEEDS_LANGCHAIN = frozenset(["react20"])
+"""What cannot be measured without langchain-core: its messages are langchain-core's."""

@@ -22,7 +22,7 @@ ROOT = HERE.parent
 OUT = ROOT / "build" / "bench"
 RUNTIME = OUT / "runtime"
 """Where the native runtime is installed; goes first on `sys.path`."""
-WORKLOADS = ("chain10", "chain100", "loop50")
+WORKLOADS = ("chain10", "chain100", "loop50", "fanout10", "send100", "react20")
 _SHIPPED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "py.typed", "__init__.py")
 _FOLDERS = ("compiler", "runtime", "templates")
 

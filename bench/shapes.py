@@ -2,9 +2,9 @@
 
 Three shapes of the same graphs, natively built, on the native runtime:
 
-* functions: what the template emits, a small function a node and tables;
-* tables: no function a node; a row of the table holds the user's function and the
-  static writes, and one generic body does the work;
+* tables: what the template emits; a row holds the user's function, and the driver
+  does the work;
+* functions: a small function a node that calls the user's, and the same rows;
 * loop: the module holds the loop over the supersteps, straight-line, and calls the
   runtime for what a superstep of the full lane needs: task, context, channels, stamp.
 """
@@ -29,31 +29,19 @@ OUT = HERE.parent / "build" / "bench"
 SUPERSTEPS = {"chain100": 100, "loop50": 50}
 ROUNDS = 60
 
-_NODE = re.compile(
-    r"\n\n# [^\n]*\ndef (\w+)\(state: Any, writes: list\[Any\], task: Any\) -> Any:\n"
-    r"    output = (\w+)\(state\)\n"
-    r"    update\(output, writes, KNOWN\)\n"
-    r"((?:    writes\.append\(.*\)\n)*)"
-    r"    return output\n"
-)
+_NODE = re.compile(r'NODE_(\w+) = abi\.Node\(\s*"(\w+)",\s*(\w+),(.*?)\n?\)\n', re.DOTALL)
 
-_GENERIC_BODY = '''
+_FUNCTION = """
 
-def body(function: Any, static: Any) -> Any:
-    """The body of every node of this shape."""
+def node_{name}(state: Any, task: Any) -> Any:
+    return {function}(state)
 
-    def run(state: Any, writes: list[Any], task: Any) -> Any:
-        output = function(state)
-        update(output, writes, KNOWN)
-        writes.extend(static)
-        return output
-
-    return run
-'''
+NODE_{row} = abi.Node("{name}", node_{name},{rest}, call=abi.CALL_WITH_TASK)
+"""
 
 _LOOP_HEAD = """
 
-from lgc.runtime.engine import Task
+from lgc.runtime.tasks import Task
 
 NODES = {node.name: node for node in graph.program.nodes}
 """
@@ -64,7 +52,8 @@ NODE_{name} = NODES["{name}"]
 
 def superstep_{name}(run: Any) -> Any:
     channels = run.channels
-    task = Task(run, NODE_{name}, {{"count": channels[0].get(), "log": channels[1].get()}})
+    state = {{"count": channels[0].get(), "log": channels[1].get()}}
+    task = Task(run, NODE_{name}, state, -1)
     run._run_one(task)
     for key, value in task.writes:
         if key == "count":
@@ -78,7 +67,7 @@ def superstep_{name}(run: Any) -> Any:
 _INVOKE = """
 
 def invoke(value: Any) -> Any:
-    run = graph._run(None, "values", KEYS, None, silent=True)
+    run = graph._run(None, "values", KEYS, None, None, silent=True)
     run.start(value)
     run._tick()
     run._run_one(run.tasks[0])
@@ -93,18 +82,23 @@ def _unchecked(text: str) -> str:
     return re.sub(r"abi\.require\([^)]*\)\n", "", text)
 
 
-def _tables(text: str) -> str:
-    rows = {}
-    for name, function, appended in _NODE.findall(text):
-        static = re.findall(r"append\((.*)\)\n", appended)
-        rows[name] = f"body({function}, ({''.join(f'{write}, ' for write in static)}))"
-    if not rows:
+def _functions(text: str) -> str:
+    """A function for every node, where the emitted row names the user's own."""
+
+    def function(match: re.Match[str]) -> str:
+        row, name, function, rest = match.groups()
+        if function == "None":
+            return match[0]
+        return _FUNCTION.format(row=row, name=name, function=function, rest=rest.rstrip(",\n "))
+
+    changed, count = _NODE.subn(function, text)
+    if count < 2:
         raise SystemExit("the template has changed: adapt bench/shapes.py")
-    text = _NODE.sub("", text)
-    for name, row in rows.items():
-        text = re.sub(rf"\b{name}\b", row, text)
-    keys, known, rest = text.partition("KNOWN = dict.fromkeys(KEYS)\n")
-    return f"{keys}{known}{_GENERIC_BODY}{rest}"
+    return changed.replace(
+        "from lgc.runtime import abi\n",
+        "from lgc.runtime import abi\n\nfrom typing import Any\n",
+        1,
+    )
 
 
 def _loop(text: str, workload: str) -> str:
@@ -166,14 +160,14 @@ def main() -> None:
     for workload in SUPERSTEPS:
         options = Options((f"workloads:{workload}",), HERE, OUT, workload)
         text = compile_targets(options)[0].text
-        shapes = {"functions": text, "tables": _tables(_unchecked(text))}
+        shapes = {"tables": text, "functions": _functions(_unchecked(text))}
         shapes["loop"] = _loop(_unchecked(text), workload)
         for shape, source in shapes.items():
             folder = OUT / f"shape_{shape}"
             folder.mkdir(parents=True, exist_ok=True)
             Path(folder, f"{workload}.py").write_text(source, encoding="utf-8")
             built[workload, shape] = (source.count("\n"), *_build(folder, workload))
-    command = [sys.executable, __file__, "measure", "functions", "tables", "loop"]
+    command = [sys.executable, __file__, "measure", "tables", "functions", "loop"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     print("workload  shape      lines  build s  peak MB  µs/superstep  ratio [quartiles]")
     for line in done.stdout.splitlines():

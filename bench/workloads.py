@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
-from nodes import CHAIN10, CHAIN100, Node, State, again, draft, review
+from langgraph.graph.message import add_messages
+from nodes import (
+    CHAIN10,
+    CHAIN100,
+    Node,
+    State,
+    again,
+    agent,
+    draft,
+    joined,
+    leaf,
+    review,
+    spread,
+    tools,
+    wants_tools,
+    work,
+)
 
 
 def _chain(nodes: tuple[Node, ...]) -> StateGraph[Any]:
@@ -26,6 +42,43 @@ def _loop() -> StateGraph[Any]:
     return builder
 
 
+def _fanout() -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(State)
+    builder.add_node("joined", joined)
+    names = [f"leaf{i}" for i in range(10)]
+    for name in names:
+        builder.add_node(name, leaf)
+        builder.add_edge(START, name)
+    builder.add_edge(names, "joined")
+    return builder
+
+
+def _send() -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(State)
+    builder.add_node("work", work)
+    builder.add_conditional_edges(START, spread, ["work"])
+    return builder
+
+
+class Conversation(TypedDict):
+    """The messages of an agent."""
+
+    messages: Annotated[list[Any], add_messages]
+
+
+def _react() -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(Conversation)
+    builder.add_node("agent", agent, input_schema=Conversation)
+    builder.add_node("tools", tools, input_schema=Conversation)
+    builder.add_edge(START, "agent")
+    builder.add_conditional_edges("agent", wants_tools)
+    builder.add_edge("tools", "agent")
+    return builder
+
+
 chain10 = _chain(CHAIN10)
 chain100 = _chain(CHAIN100)
 loop50 = _loop()
+fanout10 = _fanout()
+send100 = _send()
+react20 = _react()

@@ -10,9 +10,12 @@ import copy
 import inspect
 import json
 import re
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 
 from langgraph._internal._constants import RESERVED
@@ -21,22 +24,30 @@ from langgraph._internal._typing import MISSING
 from langgraph.channels.any_value import AnyValue
 from langgraph.channels.base import BaseChannel
 from langgraph.channels.binop import BinaryOperatorAggregate, _strip_extras
+from langgraph.channels.delta import DeltaChannel
 from langgraph.channels.ephemeral_value import EphemeralValue
 from langgraph.channels.last_value import LastValue
 from langgraph.channels.topic import Topic
 from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.graph._node import StateNodeSpec
+from langgraph.graph.message import add_messages
 from langgraph.graph.state import CompiledStateGraph, StateGraph
+from langgraph.managed.is_last_step import IsLastStepManager, RemainingStepsManager
+from langgraph.pregel import Pregel
+from langgraph.pregel._utils import find_subgraph_pregel
 from pydantic import BaseModel
 
 from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note
-from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, NodeIR, Ref
+from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, ManagedIR, NodeIR, Ref
 from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap
 from lgc.compiler.target import Loaded
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
+
+ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
+"""The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
 
 _KINDS = {
     LastValue: "LastValue",
@@ -152,9 +163,12 @@ class _Reader:
             channels=channels,
             nodes=nodes,
             joins=joins,
-            inputs=self._keys(builder.input_schema),
-            outputs=self._keys(builder.output_schema),
-            streamed=None if list(builder.channels) == ["__root__"] else tuple(builder.channels),
+            inputs=self._stored_keys(builder.input_schema),
+            outputs=self._stored_keys(builder.output_schema),
+            managed=tuple(self._managed(key, cls) for key, cls in builder.managed.items()),
+            context_schema=self.linker.ref(builder.context_schema, "context_schema")
+            if _is_made(builder.context_schema)
+            else None,
         )
         spans = {name: span for name in names if (span := self._node_span(name))}
         return Analysis(ir, tuple(self.notes), spans)
@@ -184,14 +198,6 @@ class _Reader:
     def _refuse_graph_features(self) -> None:
         builder = self.builder
         where = self._constructor()
-        if builder.context_schema is not None:
-            self._error("LGC214", "context_schema", where)
-        for key in builder.managed:
-            self._error("LGC205", f"managed value `{key}`", where)
-        for schema in builder.schemas:
-            if isinstance(schema, type) and (issubclass(schema, BaseModel) or is_dataclass(schema)):
-                kind = "a dataclass" if is_dataclass(schema) else "a pydantic model"
-                self._error("LGC203", f"schema `{schema.__name__}` is {kind}", where)
         defaults = builder._node_defaults
         span = self.source.call("set_node_defaults", scope=self.target.attr) or where
         for field, code in _DEFAULTS.items():
@@ -211,18 +217,24 @@ class _Reader:
                 where,
             )
             return None
-        kind = _KINDS.get(type(channel))
-        if kind is None:
-            self._error("LGC204", f"{type(channel).__name__} of state key `{key}`", where)
+        kind = _KINDS.get(type(channel), "custom")
+        if isinstance(channel, DeltaChannel):
+            self._error("LGC204", f"DeltaChannel of state key `{key}`", where)
             return None
+        custom = self.linker.ref(channel, f"channels[{_q(key)}].channel")
         reducer = seed = None
         if isinstance(channel, BinaryOperatorAggregate):
-            reducer = self.linker.ref(channel.operator, f"channels[{_q(key)}].operator")
+            reducer = (
+                ADD_MESSAGES
+                if channel.operator is add_messages
+                else self.linker.ref(channel.operator, f"channels[{_q(key)}].operator")
+            )
             if channel.value is not MISSING:
                 seed = self._seed(key, channel)
         return ChannelIR(
             key=key,
             kind=kind,  # type: ignore[arg-type]
+            custom=custom if kind == "custom" else None,
             reducer=reducer,
             seed=seed,
             guard=getattr(channel, "guard", True),
@@ -240,10 +252,27 @@ class _Reader:
                 return ref
         return Ref("", f"channels[{_q(key)}]")
 
+    def _managed(self, key: str, cls: Any) -> ManagedIR:
+        kind = _MANAGED.get(cls, "custom")
+        if kind != "custom":
+            return ManagedIR(key, kind)  # type: ignore[arg-type]
+        return ManagedIR(key, "custom", self.linker.ref(cls, f"managed[{_q(key)}].cls"))
+
     def _keys(self, schema: Any) -> tuple[str, ...] | None:
-        """The keys of a schema; None for the root value."""
+        """The keys of a schema, managed ones last; None for the root value."""
         keys = tuple(self.builder.schemas[schema])
         return None if keys == ("__root__",) else keys
+
+    def _stored_keys(self, schema: Any) -> tuple[str, ...] | None:
+        """The keys of a schema that are not managed; None for the root value."""
+        keys = self._keys(schema)
+        return None if keys is None else tuple(k for k in keys if k not in self.builder.managed)
+
+    def _schema(self, schema: Any, on_builder: str) -> Ref | None:
+        """The class a dict of the state is made into (graph/state.py:_pick_mapper)."""
+        if not _is_made(schema) or self._keys(schema) is None:
+            return None
+        return self.linker.ref(schema, on_builder)
 
     # -- nodes --------------------------------------------------------------------------
 
@@ -262,12 +291,15 @@ class _Reader:
             name=name,
             call=self._call(
                 spec.runnable,
-                f"nodes[{_q(name)}].runnable.func",
+                f"nodes[{_q(name)}].runnable",
                 f"node `{name}`",
                 self._node_span(name),
                 "LGC202",
             ),
             reads=self._keys(spec.input_schema),
+            schema=self._schema(spec.input_schema, f"nodes[{_q(name)}].input_schema"),
+            gotos=_may_goto(spec.runnable) or bool(spec.ends),
+            targets=tuple(spec.ends or ()),
             edges=edges,
             joins=tuple(j.key for j in joins if name in j.starts),
             branches=branches,
@@ -282,7 +314,6 @@ class _Reader:
             "error_handler": ("LGC209", spec.error_handler_node),
             "trace_policy": ("LGC215", spec.trace_policy),
             "metadata": ("LGC217", spec.metadata),
-            "destinations": ("LGC220", spec.ends),
         }
         for keyword, (code, value) in asked.items():
             if value:
@@ -293,15 +324,18 @@ class _Reader:
         self, runnable: Any, on_builder: str, what: str, span: Span | None, async_code: str
     ) -> Call:
         """The call of a node or a router; complains about what is no plain function."""
-        if isinstance(runnable, CompiledStateGraph):
-            self._error("LGC212", f"{what} is a graph", span)
-        elif type(runnable) is not RunnableCallable or runnable.kwargs or runnable.explode_args:
-            self._error("LGC201", f"{what} is a {type(runnable).__name__}", span)
+        plain = type(runnable) is RunnableCallable and not runnable.kwargs
+        if isinstance(runnable, Pregel) or (not plain and _holds_graph(runnable)):
+            self._error("LGC212", f"{what} is or holds a graph", span)
+        elif not plain:
+            if _has_async_code_only(runnable):
+                self._error(async_code, f"{what} is async", span)
+            return Call(self.linker.ref(runnable, on_builder), invoke=True)
         elif runnable.func is None:
             self._error(async_code, f"{what} is async", span)
         else:
             return Call(
-                self.linker.ref(runnable.func, on_builder),
+                self.linker.ref(runnable.func, f"{on_builder}.func"),
                 tuple((parameter, parameter) for parameter in runnable.func_accepts),
             )
         return Call(Ref("", on_builder))
@@ -310,7 +344,7 @@ class _Reader:
         on_builder = f"branches[{_q(source)}][{_q(name)}]"
         span = self.source.branch(source, name, scope=self.target.attr)
         path = self._call(
-            spec.path, f"{on_builder}.path.func", f"router `{name}` of `{source}`", span, "LGC216"
+            spec.path, f"{on_builder}.path", f"router `{name}` of `{source}`", span, "LGC216"
         )
         schema = spec.input_schema or (
             self.builder.state_schema
@@ -327,6 +361,12 @@ class _Reader:
             path=path,
             reads=self._keys(schema),
             merges=spec.input_schema is None,
+            schema=self._schema(
+                schema,
+                f"nodes[{_q(source)}].input_schema"
+                if spec.input_schema is None
+                else f"{on_builder}.input_schema",
+            ),
             ends=tuple(ends.items()) if ends and literal else None,
             ends_ref=Ref("", f"{on_builder}.ends") if ends and not literal else None,
             targets=targets,
@@ -351,6 +391,83 @@ class _Reader:
     def _node_span(self, name: str) -> Span | None:
         return self.source.node(name, scope=self.target.attr)
 
+
+def _is_made(schema: Any) -> bool:
+    """Whether LangGraph makes a dict into an object of this schema; not of a TypedDict."""
+    return inspect.isclass(schema) and (issubclass(schema, BaseModel) or is_dataclass(schema))
+
+
+def _holds_graph(runnable: Any) -> bool:
+    """Whether a Runnable would run a graph (spec §9.1)."""
+    try:
+        return find_subgraph_pregel(runnable) is not None
+    except Exception:
+        # Upstream takes this for no graph as well.
+        return False
+
+
+def _has_async_code_only(runnable: Any) -> bool:
+    """Whether a RunnableCallable or a RunnableLambda was made of a coroutine function alone."""
+    return getattr(runnable, "func", None) is None and getattr(runnable, "afunc", None) is not None
+
+
+def _may_goto(runnable: Any) -> bool:
+    """Whether a node may return a Command or a Send; only a plain function can tell it does not.
+
+    A function that makes one names its class, uses one that is there, or gets it
+    from a function it calls by name.
+    """
+    function = getattr(runnable, "func", None)
+    return not hasattr(function, "__code__") or _names_goto(function, set())
+
+
+def _names_goto(function: Any, seen: set[Any]) -> bool:
+    function = getattr(function, "__func__", function)
+    code = function.__code__
+    if function in seen:
+        return False
+    seen.add(function)
+    names = _names(code)
+    if not names.isdisjoint(_GOTO):
+        return True
+    known = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # a variable that has no value yet
+            known[name] = cell.cell_contents
+    return any(
+        _names_goto(value, seen) if _is_users(value) else _is_goto(value)
+        for value in known.values()
+    )
+
+
+def _is_users(value: Any) -> bool:
+    """Whether `value` is a Python function outside the standard library."""
+    package = (getattr(value, "__module__", None) or "").partition(".")[0]
+    return (
+        isinstance(value, (FunctionType, MethodType))
+        and hasattr(value, "__code__")
+        and package not in sys.stdlib_module_names
+    )
+
+
+def _is_goto(value: Any) -> bool:
+    """Whether `value` is a Command or a Send, or such a class under another name."""
+    cls = value if isinstance(value, type) else type(value)
+    return not {base.__name__ for base in cls.__mro__}.isdisjoint(_GOTO)
+
+
+def _names(code: Any) -> set[str]:
+    """The global and attribute names in a function's code and in the functions inside it."""
+    found = set(code.co_names) | set(code.co_freevars)
+    for constant in code.co_consts:
+        if hasattr(constant, "co_names"):
+            found |= _names(constant)
+    return found
+
+
+_GOTO = {"Command", "Send", "types"}
+
+_MANAGED = {IsLastStepManager: "is_last_step", RemainingStepsManager: "remaining_steps"}
 
 _DEFAULTS = {
     "retry_policy": "LGC206",

@@ -22,7 +22,10 @@ ChannelKind = Literal[
     "UntrackedValue",
     "Topic",
     "BinaryOperatorAggregate",
+    "custom",
 ]
+
+ManagedKind = Literal["is_last_step", "remaining_steps", "custom"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,12 @@ class Call:
         function: what is called.
         inject: `(parameter, source)` pairs; source is one of config, runtime,
             writer, store, previous, error (spec §7.1).
+        invoke: `function` is a langchain-core Runnable, to be invoked.
     """
 
     function: Ref
     inject: tuple[tuple[str, str], ...] = ()
+    invoke: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class ChannelIR:
 
     Attributes:
         key: the key; `__root__` for a state that is one value.
-        kind: the channel class.
+        kind: the channel class; "custom" for a class of the user's own.
+        custom: the channel itself, of a class of the user's own.
         reducer: of a BinaryOperatorAggregate.
         seed: what makes its first value; None for none.
         inline: the reducer as an expression of `value` and `write`; "" for a call
@@ -84,6 +90,22 @@ class ChannelIR:
     inline: str = ""
     guard: bool = True
     accumulate: bool = False
+    custom: Ref | None = None
+
+
+@dataclass(frozen=True)
+class ManagedIR:
+    """A managed value of the state: computed for every task, never stored.
+
+    Attributes:
+        key: the key.
+        kind: which one.
+        cls: the class of a custom one.
+    """
+
+    key: str
+    kind: ManagedKind
+    cls: Ref | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +116,7 @@ class BranchIR:
         name: as the builder calls it.
         path: the router.
         reads: the keys it is given; None for the root value.
+        schema: the pydantic model or dataclass it is given instead of a dict.
         merges: whether the node's raw output is merged into them (spec §2.5).
         ends: `(returned value, node)` pairs; None when the router names nodes itself.
         ends_ref: where the map is taken from when a returned value has no literal.
@@ -106,6 +129,7 @@ class BranchIR:
     ends: tuple[tuple[str | int | float | bool | None, str], ...] | None = None
     ends_ref: Ref | None = None
     targets: tuple[str, ...] = ()
+    schema: Ref | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +140,13 @@ class NodeIR:
         name: as in the builder.
         call: the user's function; None for `__start__`.
         reads: the keys it is given; None for the root value (and for `__start__`).
+        schema: the pydantic model or dataclass it is given instead of a dict.
         edges: the nodes its static edges lead to.
         joins: the join channels it writes to.
         branches: its conditional edges, in the builder's order.
         defer: it waits until the run has no other trigger left.
+        gotos: it may return a Command, as far as its code tells.
+        targets: where a Command may lead, as far as it is declared.
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
 
@@ -130,7 +157,10 @@ class NodeIR:
     joins: tuple[str, ...] = ()
     branches: tuple[BranchIR, ...] = ()
     defer: bool = False
+    gotos: bool = False
+    targets: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+    schema: Ref | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +222,8 @@ class GraphIR:
         joins: in the order of the pass `order`.
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
-        streamed: the keys `stream` reports; None for the root value.
+        managed: the managed values, in the builder's order.
+        context_schema: the pydantic model or dataclass a context is made into.
         schedule, imports: set by passes.
     """
 
@@ -204,7 +235,8 @@ class GraphIR:
     joins: tuple[JoinIR, ...]
     inputs: tuple[str, ...] | None
     outputs: tuple[str, ...] | None
-    streamed: tuple[str, ...] | None
+    managed: tuple[ManagedIR, ...] = ()
+    context_schema: Ref | None = None
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 
@@ -228,16 +260,24 @@ class GraphIR:
         """Every object of the user's that the generated module needs, in order of use."""
         found: dict[Ref, None] = {}
         for channel in self.channels:
-            for ref in (channel.seed, None if channel.inline else channel.reducer):
+            reducer = None if channel.inline else channel.reducer
+            for ref in (channel.custom, channel.seed, reducer):
                 if ref is not None:
                     found[ref] = None
+        for value in self.managed:
+            if value.cls is not None:
+                found[value.cls] = None
         for node in self.nodes:
-            if node.call is not None:
-                found[node.call.function] = None
+            called = [] if node.call is None else [node.call.function]
+            for ref in (*called, node.schema):
+                if ref is not None:
+                    found[ref] = None
             for branch in node.branches:
-                found[branch.path.function] = None
-                if branch.ends_ref is not None:
-                    found[branch.ends_ref] = None
+                for ref in (branch.path.function, branch.schema, branch.ends_ref):
+                    if ref is not None:
+                        found[ref] = None
+        if self.context_schema is not None:
+            found[self.context_schema] = None
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -261,12 +301,17 @@ def to_text(ir: GraphIR) -> str:
     ]
     for channel in ir.channels:
         lines.append(f"  {channel.key}: {_channel_text(channel)}")
+    for value in ir.managed:
+        lines.append(f"  {value.key}: managed, {value.cls or value.kind}")
     for node in ir.nodes:
         lines += ["", f"node {node.name}{'  deferred' if node.defer else ''}"]
         lines.append(f"  triggers  {', '.join(node.triggers)}")
         if node.call is not None:
             lines.append(f"  calls     {_call_text(node.call)}")
-            lines.append(f"  reads     {_keys_text(node.reads)}")
+            made = f" as {node.schema}" if node.schema is not None else ""
+            lines.append(f"  reads     {_keys_text(node.reads)}{made}")
+            if node.gotos:
+                lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
         else:
             lines.append(f"  accepts   {_keys_text(ir.inputs)}")
         if node.edges:
@@ -276,7 +321,8 @@ def to_text(ir: GraphIR) -> str:
         for branch in node.branches:
             lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
             merged = " + the node's output" if branch.merges else ""
-            lines.append(f"    reads   {_keys_text(branch.reads)}{merged}")
+            made = f" as {branch.schema}" if branch.schema is not None else ""
+            lines.append(f"    reads   {_keys_text(branch.reads)}{made}{merged}")
             if branch.ends is not None:
                 ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
                 lines.append(f"    ends    {ends}")
@@ -285,7 +331,9 @@ def to_text(ir: GraphIR) -> str:
     for join in ir.joins:
         lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
         lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
-    lines += ["", f"outputs   {_keys_text(ir.outputs)}", f"streamed  {_keys_text(ir.streamed)}"]
+    lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
+    if ir.context_schema is not None:
+        lines.append(f"context   {ir.context_schema}")
     if ir.schedule is not None:
         lines += ["", "static supersteps"]
         for i, names in enumerate(ir.schedule.supersteps):
@@ -295,7 +343,7 @@ def to_text(ir: GraphIR) -> str:
 
 
 def _channel_text(channel: ChannelIR) -> str:
-    text: str = channel.kind
+    text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
     if channel.reducer is not None:
         reducer = channel.inline or str(channel.reducer)
         text += f"({channel.seed or 'no seed'}, {reducer})"
@@ -308,7 +356,8 @@ def _channel_text(channel: ChannelIR) -> str:
 
 def _call_text(call: Call) -> str:
     extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
-    return f"{call.function}(state{extra})"
+    function = f"{call.function}.invoke" if call.invoke else str(call.function)
+    return f"{function}(state{extra})"
 
 
 def _keys_text(keys: tuple[str, ...] | None) -> str:

@@ -78,7 +78,7 @@ def building(
     source: Path,
     name: str,
     *,
-    opt_level: str = "3",
+    opt_level: str = "1",
     shown_in: str = "",
     on_line: Callable[[str], None] | None = None,
 ) -> Iterator[Path]:
@@ -86,9 +86,10 @@ def building(
 
     The caller moves the yielded file away; the directory it lies in is removed on exit. The file
     keeps the name Python expects (``name`` plus the platform's suffix) and may be imported from any
-    package. ``shown_in`` is the folder, relative to the project's root, that tracebacks show before
-    ``name.py``; run from that root, they quote the source lines too. ``on_line`` gets every line
-    the build prints, as it comes.
+    package. ``opt_level`` is the C compiler's; the tables and small functions of a module gain
+    nothing from more than 1, and take up to twice as long to build. ``shown_in`` is the folder,
+    relative to the project's root, that tracebacks show before ``name.py``; run from that root,
+    they quote the source lines too. ``on_line`` gets every line the build prints, as it comes.
 
     Raises NativeError if there is no C compiler or no mypyc, or if the build fails, and ValueError
     if ``shown_in`` is absolute or leads upwards.

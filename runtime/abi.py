@@ -1,8 +1,8 @@
 """The contract between a generated module and the runtime (design §4).
 
 A module calls `require` first and then builds its tables with the constructors
-below; it uses nothing else of the runtime. Change `ABI` whenever one of them
-changes its meaning.
+below; of the rest of the runtime it may use `messages.add_messages`, a reducer.
+Change `ABI` whenever one of them changes its meaning.
 """
 
 from __future__ import annotations
@@ -18,41 +18,49 @@ from lgc.runtime.channels import (
     BinaryOperatorAggregate,
     Channel,
     EphemeralValue,
+    ForeignChannel,
     LastValue,
-    LastValueAfterFinish,
     NamedBarrierValue,
     Topic,
     UntrackedValue,
 )
-from lgc.runtime.constants import BRANCH_TO, ROOT, START
-from lgc.runtime.engine import Branch, Node, Program
 from lgc.runtime.graph import CompiledGraph
-from lgc.runtime.state import update, update_root
+from lgc.runtime.program import CALL_WITH_TASK, INVOKE, Branch, Managed, Node, Program
 
 __all__ = [
     "ABI",
     "BLANK_BODY",
     "BODY_PREFIX",
+    "CALL_WITH_TASK",
+    "INVOKE",
     "Branch",
     "Node",
     "aggregate",
     "any_value",
+    "channel_of",
     "compiled",
+    "context_schema_of",
+    "custom",
     "ends_of",
     "ephemeral",
     "from_builder",
     "function_of",
+    "is_last_step",
     "join",
     "last_value",
+    "managed",
+    "managed_of",
+    "path_of",
     "reducer_of",
+    "remaining_steps",
     "require",
     "router_of",
+    "runnable_of",
+    "schema_of",
     "seed_of",
     "source_hash",
     "topic",
     "untracked",
-    "update",
-    "update_root",
 ]
 
 ABI: Final = 1
@@ -143,35 +151,52 @@ def join(key: str, names: tuple[str, ...], defer: bool = False) -> Channel:
     return NamedBarrierValue(key, frozenset(names), defer)
 
 
+def custom(key: str, channel: Any) -> Channel:
+    """A key whose channel is of a class of the user's own."""
+    return ForeignChannel(key, channel)
+
+
+def is_last_step(key: str) -> Managed:
+    """The managed value IsLastStep."""
+    return Managed(key, lambda step, stop, scratchpad: step == stop - 1)
+
+
+def remaining_steps(key: str) -> Managed:
+    """The managed value RemainingSteps."""
+    return Managed(key, lambda step, stop, scratchpad: stop - step)
+
+
+def managed(key: str, cls: Any) -> Managed:
+    """A managed value of the user's own class."""
+    return Managed(key, lambda step, stop, scratchpad: cls.get(scratchpad()))
+
+
 def compiled(
     name: str,
     *,
-    channels: tuple[Channel, ...],
+    keys: tuple[Channel, ...],
     nodes: tuple[Node, ...],
+    managed: tuple[Managed, ...] = (),
     joins: tuple[Channel, ...] = (),
+    inputs: tuple[str, ...] | None,
     outputs: tuple[str, ...] | None,
-    streamed: tuple[str, ...] | None,
+    context_schema: Any = None,
 ) -> CompiledGraph:
     """The graph of a generated module.
 
     Args:
         name: the graph's name.
-        channels: the state keys, in the builder's order.
+        keys: the state keys, in the builder's order.
         nodes: `__start__` first, the others in the builder's order.
+        managed: the managed values.
         joins: the barriers.
+        inputs: the keys an input may set; None for the root value.
         outputs: the output schema's keys; None for the root value.
-        streamed: all state keys; None for the root value.
+        context_schema: what a context is made into, or None.
     """
-    triggers = (_trigger(node) for node in nodes if not node.is_start)
-    tables = (*channels, EphemeralValue(START), *triggers, *joins)
-    root = ROOT if any(c.key == ROOT for c in channels) else ""
-    return CompiledGraph(Program(name, tables, nodes, outputs, streamed, root))
-
-
-def _trigger(node: Node) -> Channel:
-    """The channel that starts a node by an edge."""
-    key = BRANCH_TO + node.name
-    return LastValueAfterFinish(key) if node.defer else EphemeralValue(key, False)
+    return CompiledGraph(
+        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema)
+    )
 
 
 def from_builder(target: Any) -> Any:
@@ -200,9 +225,41 @@ def router_of(builder: Any, node: str, branch: str) -> Any:
     return builder.branches[node][branch].path.func
 
 
+def runnable_of(builder: Any, node: str) -> Any:
+    """The Runnable of a node of the builder."""
+    return builder.nodes[node].runnable
+
+
+def path_of(builder: Any, node: str, branch: str) -> Any:
+    """The Runnable of a conditional edge of the builder."""
+    return builder.branches[node][branch].path
+
+
+def schema_of(builder: Any, node: str, branch: str = "") -> Any:
+    """The schema of what a node of the builder, or its router `branch`, is given."""
+    if branch:
+        return builder.branches[node][branch].input_schema
+    return builder.nodes[node].input_schema if node in builder.nodes else builder.state_schema
+
+
+def managed_of(builder: Any, key: str) -> Any:
+    """The class of a managed value of the builder."""
+    return builder.managed[key]
+
+
+def context_schema_of(builder: Any) -> Any:
+    """The builder's context schema."""
+    return builder.context_schema
+
+
 def ends_of(builder: Any, node: str, branch: str) -> Any:
     """The destinations map of a conditional edge of the builder."""
     return builder.branches[node][branch].ends
+
+
+def channel_of(builder: Any, key: str) -> Any:
+    """The channel of a state key of the builder."""
+    return builder.channels[key]
 
 
 def reducer_of(builder: Any, key: str) -> Any:

@@ -6,6 +6,7 @@ A channel in a program is a prototype that is never written; every run works on
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -284,6 +285,59 @@ class BinaryOperatorAggregate(_Single):
             if not replaced:
                 self.value = self.reducer(self.value, write)
         return True
+
+
+class ForeignChannel(Channel):
+    """A channel class of the user's own: LangGraph's `BaseChannel` behind this interface.
+
+    Args:
+        key: the name.
+        channel: a channel of the user's class; never written.
+    """
+
+    def __init__(self, key: str, channel: Any) -> None:
+        super().__init__(key)
+        self.volatile = True
+        self.deferred = True
+        self.channel: Any = channel
+
+    def fresh(self) -> Channel:
+        return self.restore(MISSING)
+
+    def copy(self) -> Channel:
+        return ForeignChannel(self.key, self.channel.copy())
+
+    def update(self, values: list[object]) -> bool:
+        return bool(self.channel.update(values))
+
+    def get(self) -> object:
+        if not self.channel.is_available():
+            return MISSING
+        value: object = self.channel.get()
+        return value
+
+    def is_available(self) -> bool:
+        return bool(self.channel.is_available())
+
+    def consume(self) -> bool:
+        return bool(self.channel.consume())
+
+    def finish(self) -> bool:
+        return bool(self.channel.finish())
+
+    def checkpoint(self) -> object:
+        stored: object = self.channel.checkpoint()
+        return MISSING if stored is _theirs() else stored
+
+    def restore(self, stored: object) -> Channel:
+        given = _theirs() if stored is MISSING else stored
+        return ForeignChannel(self.key, self.channel.from_checkpoint(given))
+
+
+def _theirs() -> object:
+    """LangGraph's own MISSING; a channel class of the user's has loaded it."""
+    found: object = sys.modules["langgraph._internal._typing"].MISSING
+    return found
 
 
 class Topic(Channel):

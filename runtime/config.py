@@ -31,7 +31,7 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.errors import Unsupported
-from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad
+from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad, no_heartbeat, no_writer
 
 DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
 
@@ -83,9 +83,9 @@ def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
     inherited: list[str] = []
-    ambient = _ambient()
-    if ambient is not None:
-        for key, value in ambient.items():
+    outer = ambient()
+    if outer is not None:
+        for key, value in outer.items():
             if _given(value):
                 merged[key] = value.copy() if isinstance(value, (dict, list)) else value
         merged["metadata"] = dict(merged["metadata"])
@@ -120,7 +120,8 @@ def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
     return merged
 
 
-def _ambient() -> Mapping[str, Any] | None:
+def ambient() -> Mapping[str, Any] | None:
+    """The config of the node, router or Runnable that is running, or None outside of one."""
     var = langchain_var()
     found: Mapping[str, Any] | None = None if var is None else var.get()
     if found:
@@ -188,7 +189,7 @@ def task_config(task: Any) -> dict[str, Any]:
         {
             "langgraph_step": task.step,
             "langgraph_node": name,
-            "langgraph_triggers": task.node.triggers,
+            "langgraph_triggers": task.triggers,
             "langgraph_path": task.path,
             "langgraph_checkpoint_ns": task.namespace,
         },
@@ -199,7 +200,6 @@ def task_config(task: Any) -> dict[str, Any]:
     for key in ("recursion_limit", "max_concurrency"):
         if key in base:
             config[key] = base[key]
-    scratchpad = _scratchpad(task)
     conf: dict[str, Any] = {
         **base[CONF],
         CONF_REPLAY_STATE: None,
@@ -210,7 +210,7 @@ def task_config(task: Any) -> dict[str, Any]:
         "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.stamp.id},
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
-        CONF_SCRATCHPAD: scratchpad,
+        CONF_SCRATCHPAD: scratchpad(task.step, task.run.stop),
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
@@ -243,12 +243,13 @@ def _no_resume(consume: bool = False) -> None:
     return None
 
 
-def _scratchpad(task: Any) -> Any:
+def scratchpad(step: int, stop: int) -> Any:
+    """The counters of a task that has nothing to resume; LangGraph's class when it is loaded."""
     module = sys.modules.get("langgraph._internal._scratchpad")
     cls: Any = getattr(module, "PregelScratchpad", Scratchpad)
     return cls(
-        step=task.step,
-        stop=task.run.stop,
+        step=step,
+        stop=stop,
         call_counter=count().__next__,
         interrupt_counter=count().__next__,
         get_null_resume=_no_resume,
@@ -262,7 +263,8 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     module = sys.modules.get("langchain_core.callbacks.manager")
     if module is None:
         return None
-    from uuid import uuid4
+    # langchain-core's own source of run ids; it is loaded with the manager.
+    from langchain_core.utils.uuid import uuid7
 
     # The caller's `ls_integration`, if any, and the place of the key are upstream's.
     inherited = dict(task.run.config["metadata"])
@@ -271,7 +273,7 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     return module.CallbackManager(
         handlers=[],
         inheritable_handlers=[],
-        parent_run_id=uuid4(),
+        parent_run_id=uuid7(),
         tags=tags,
         inheritable_tags=list(config.get("tags", ())),
         metadata=inherited,
@@ -297,20 +299,20 @@ def runtime(task: Any) -> Any:
         node_attempt=1,
         node_first_attempt_time=task.started,
     )
-    if module is None:
-        return Runtime(stream_writer=_ignore, heartbeat=_no_heartbeat, execution_info=info)
     run = task.run
+    writer = run.write_custom if run.custom else no_writer
+    if module is None:
+        return Runtime(
+            context=run.context,
+            stream_writer=writer,
+            heartbeat=no_heartbeat,
+            execution_info=info,
+        )
     if run.control is None:
         run.control = module.RunControl()
-    return module.Runtime(stream_writer=_ignore, execution_info=info, control=run.control)
-
-
-def _ignore(chunk: Any) -> None:
-    """The stream writer of a run whose consumer did not ask for custom chunks."""
-
-
-def _no_heartbeat() -> None:
-    """No task of lgc has an idle timeout yet."""
+    return module.Runtime(
+        context=run.context, stream_writer=writer, execution_info=info, control=run.control
+    )
 
 
 class TaskConfig(dict[str, Any]):

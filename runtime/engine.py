@@ -11,14 +11,14 @@ from __future__ import annotations
 import sys
 import time
 from _queue import SimpleQueue
-from collections.abc import Callable
 from contextvars import Context, copy_context
 from copy import copy
 from functools import partial
 from typing import Any, Final
 
-from lgc.runtime.channels import BinaryOperatorAggregate, Channel, EphemeralValue
-from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config, task_config
+from lgc.runtime import errors
+from lgc.runtime.channels import Channel
+from lgc.runtime.config import scratchpad
 from lgc.runtime.constants import (
     BRANCH_TO,
     END,
@@ -28,300 +28,15 @@ from lgc.runtime.constants import (
     NO_WRITES,
     PULL,
     START,
+    TASKS,
 )
 from lgc.runtime.errors import Unsupported, error_class, with_code
-from lgc.runtime.ids import Stamp, task_id
+from lgc.runtime.ids import Draws, Stamp
 from lgc.runtime.pool import POOL
-
-
-class Branch:
-    """A conditional edge.
-
-    Args:
-        name: the router's name.
-        path: `(state, task) -> destination(s)`, generated.
-        reads: the state keys the router is given; None for the root value.
-        merges: whether the node's raw output is merged in (the router's first
-            parameter has no schema of its own, spec §2.5).
-        ends: what a returned value stands for, or None.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        path: Callable[[Any, Any], Any],
-        reads: tuple[str, ...] | None,
-        merges: bool = False,
-        ends: dict[Any, str] | None = None,
-    ) -> None:
-        self.name: str = name
-        self.path: Callable[[Any, Any], Any] = path
-        self.reads: tuple[str, ...] | None = reads
-        self.merges: bool = merges
-        self.ends: dict[Any, str] | None = ends
-
-
-class Node:
-    """One node.
-
-    Args:
-        name: as in the builder.
-        body: `(input, writes, task) -> output`, generated: calls the user's
-            function and appends the `(channel, value)` writes.
-        reads: the state keys it is given; None for a single raw channel.
-        joins: the barriers that start it, besides its own trigger channel.
-        branches: its conditional edges, in the builder's order.
-        defer: it waits until the run has no other trigger left.
-        wants_config: the function takes its config by name.
-
-    Attributes:
-        triggers: the channels that start it, sorted.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        body: Callable[[Any, Any, Any], Any],
-        reads: tuple[str, ...] | None,
-        joins: tuple[str, ...] = (),
-        branches: tuple[Branch, ...] = (),
-        defer: bool = False,
-        wants_config: bool = False,
-    ) -> None:
-        self.name: str = name
-        self.body: Callable[[Any, Any, Any], Any] = body
-        self.reads: tuple[str, ...] | None = reads
-        own = START if name == START else BRANCH_TO + name
-        self.triggers: tuple[str, ...] = tuple(sorted((own, *joins)))
-        self.defer: bool = defer
-        self.branches: tuple[Branch, ...] = branches
-        self.wants_config: bool = wants_config
-        self.is_start: bool = name == START
-        # Filled in by Program.
-        self.source: int = 0
-        self.slots: list[int] = []
-        self.consumes: list[int] = []
-        # What the shared input of a superstep goes by (spec §4.6, step 3).
-        self.input_group: int = 0
-
-
-class Program:
-    """The tables of one graph, with names resolved to positions.
-
-    Args:
-        name: the graph's name.
-        channels: prototypes, in upstream's channel order.
-        nodes: `__start__` first, the others in the builder's order.
-        outputs: the keys `invoke` returns; None for the root value.
-        streamed: the keys `stream` reports; None for the root value.
-        root: the channel of a root-value graph, else "".
-    """
-
-    def __init__(
-        self,
-        name: str,
-        channels: tuple[Channel, ...],
-        nodes: tuple[Node, ...],
-        outputs: tuple[str, ...] | None,
-        streamed: tuple[str, ...] | None,
-        root: str,
-    ) -> None:
-        self.name: str = name
-        self.root: str = root
-        self.outputs: tuple[str, ...] | None = outputs
-        self.streamed: tuple[str, ...] | None = streamed
-        self.channels: list[Channel] = list(channels)
-        self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
-        self.seeded: list[int] = [
-            i for i, c in enumerate(channels) if isinstance(c, BinaryOperatorAggregate)
-        ]
-        self.deferred: list[int] = [i for i, c in enumerate(channels) if c.deferred]
-        self.start: Node = nodes[0]
-        # Triggers that hold None for one superstep: `updated` says all there is to know.
-        self.plain_trigger: list[bool] = [
-            isinstance(c, EphemeralValue) and not c.guard and c.key.startswith(BRANCH_TO)
-            for c in channels
-        ]
-        # Scheduling and write application both go by name (spec §4.4, §4.6).
-        self.nodes: list[Node] = sorted(nodes, key=_node_name)
-        self.triggered: list[list[int]] = [[] for _ in channels]
-        groups: dict[tuple[str, ...], int] = {}
-        for position, node in enumerate(self.nodes):
-            for trigger in node.triggers:
-                slot = self.index[trigger]
-                self.triggered[slot].append(position)
-                if self.channels[slot].consumable:
-                    node.consumes.append(slot)
-            if node.is_start:
-                node.source = self.index[START]
-            elif node.reads is None:
-                node.source = self.index[root]
-            reads = (START,) if node.is_start else (root,) if node.reads is None else node.reads
-            node.slots = [self.index[key] for key in reads]
-            node.input_group = groups.setdefault(reads, len(groups))
-
-
-def _node_name(node: Node) -> str:
-    return node.name
-
-
-class Task:
-    """One node execution of one superstep."""
-
-    def __init__(self, run: Run, node: Node, value: object) -> None:
-        self.run: Run = run
-        self.node: Node = node
-        self.input: object = value
-        self.writes: list[tuple[str, object]] = []
-        self.step: int = run.step
-        self.stamp: Stamp = run.stamp
-        self.started: float = 0.0
-        self.error: BaseException | None = None
-        self._id: str = ""
-        self._config: Any = None
-
-    @property
-    def path(self) -> tuple[str, str]:
-        """The task path (spec §4.4)."""
-        return (PULL, self.node.name)
-
-    @property
-    def id(self) -> str:
-        """The task id (spec §4.6)."""
-        if not self._id:
-            name = self.node.name
-            self._id = task_id(
-                self.stamp.id, (name, str(self.step), name, PULL, *self.node.triggers)
-            )
-        return self._id
-
-    @property
-    def namespace(self) -> str:
-        """The task's checkpoint namespace."""
-        return f"{self.node.name}:{self.id}"
-
-    @property
-    def config(self) -> Any:
-        """The task's config; the same object wherever it is asked for."""
-        if self._config is None:
-            self._config = task_config(self)
-        return self._config
-
-    @property
-    def runtime(self) -> Any:
-        """The task's `Runtime`."""
-        return self.config["configurable"]["__pregel_runtime"]
-
-    def ambient(self) -> Any:
-        """The task's config, not filled in before somebody looks at it."""
-        return self.config if self.node.wants_config else _lazy(self)
-
-    def ambient_content(self) -> dict[str, Any]:
-        """What `ambient` is filled with."""
-        content: dict[str, Any] = self.config
-        return content
-
-    def read(self, select: Any, fresh: bool = False) -> Any:
-        """Current state as this task sees it (pregel/_algo.py:local_read).
-
-        Args:
-            select: a key, or a list of keys.
-            fresh: with this task's own writes applied to copies.
-        """
-        if isinstance(select, str):
-            value = self.run.local(self, [select], fresh).get(select)
-            return value
-        return self.run.local(self, list(select), fresh)
-
-
-class Router:
-    """What the function of a conditional edge sees of its task (spec §7.5).
-
-    Args:
-        task: the task; its config is the router's too, but for the callbacks.
-        number: which of the node's conditional edges it is.
-        static: how many writes the task had before the first of them.
-    """
-
-    def __init__(self, task: Task, number: int, static: int) -> None:
-        self.task: Task = task
-        self.number: int = number
-        self.static: int = static
-        self._config: Any = None
-
-    @property
-    def config(self) -> Any:
-        """What the function gets that takes its config by name."""
-        if self._config is None:
-            task = self.task
-            index = task.run.program.index
-            # Upstream counts the node, its update, and a step for every static edge and join.
-            edges = [name for name, _ in task.writes[: self.static] if index[name] > index[START]]
-            position = len(edges) + self.number + (2 if task.node.is_start else 3)
-            self._config = router_config(task, [f"seq:step:{position}"])
-        return self._config
-
-    @property
-    def runtime(self) -> Any:
-        """The task's `Runtime`."""
-        return self.task.runtime
-
-    def ambient(self) -> Any:
-        """The ambient config, not filled in before somebody looks at it."""
-        return _lazy(self)
-
-    def ambient_content(self) -> dict[str, Any]:
-        """What `ambient` is filled with."""
-        return router_config(self.task, [])
-
-
-def _lazy(current: Any) -> Any:
-    """A config for a Task or Router, still empty.
-
-    It is not kept: with a reference both ways every task would wait for the garbage collector.
-    """
-    config = TaskConfig()
-    config.task = current
-    return config
-
-
-def _set_ambient(current: Any) -> None:
-    """Sets the ambient config of a Task or Router; called inside a context of its own."""
-    var = _LANGCHAIN.var
-    if var is None and _CONFIG_MODULE in sys.modules:
-        var = _LANGCHAIN.var = langchain_var()
-    if var is None:
-        CURRENT.set(current)
-    else:
-        var.set(current.ambient())
-
-
-class _Langchain:
-    """Where langchain-core's contextvar is kept once it has been found."""
-
-    def __init__(self) -> None:
-        self.var: Any = None
-
-
-def _enter_node(task: Task) -> Any:
-    """Runs a node in a context of its own."""
-    _set_ambient(task)
-    return task.node.body(task.input, task.writes, task)
-
-
-def _enter_path(router: Router, branch: Branch, value: Any) -> Any:
-    """Runs the function of a conditional edge in a context of its own."""
-    _set_ambient(router)
-    return branch.path(value, router)
-
-
-_CONFIG_MODULE: Final = "langchain_core.runnables.config"
-_LANGCHAIN: Final = _Langchain()
-# As constants, because native code looks other names up in a dict.
-_COPY_CONTEXT: Final = copy_context
-_ENTER_NODE: Final = _enter_node
-_ENTER_PATH: Final = _enter_path
-
+from lgc.runtime.program import Branch, Node, Program, View
+from lgc.runtime.state import writes_of
+from lgc.runtime.tasks import Router, Task, run_node, run_path
+from lgc.runtime.types import Command, is_a
 
 # Phases of a run, in the order of pregel/main.py:stream.
 _TICK: Final = 0
@@ -342,7 +57,9 @@ class Run:
         output: the keys reported in chunks, and whether one bare value is reported.
         updates, values: which chunks to make.
         tagged: chunks are `(mode, payload)`.
+        custom: chunks that nodes write are wanted.
         silent: an invoke: no chunks, only the newest values are kept.
+        context: the run's context, already of the schema's type.
         durability: as the caller gave it; only shown to nodes.
     """
 
@@ -354,11 +71,15 @@ class Run:
         output: tuple[tuple[str, ...], bool],
         updates: bool,
         values: bool,
+        custom: bool,
         tagged: bool,
         silent: bool,
         durability: str | None,
+        context: Any,
     ) -> None:
         self.program: Program = program
+        self.context: Any = context
+        self.custom: bool = custom
         self.config: dict[str, Any] = config
         self.limit: int = limit
         self.step: int = -1
@@ -366,16 +87,21 @@ class Run:
         self.durability: str | None = durability
         self.control: Any = None
         self.channels: list[Channel] = program.channels.copy()
-        for slot in program.seeded:
-            self.channels[slot] = program.channels[slot].fresh()
         # Slots whose channel holds a value that an empty update would change.
         self.volatile: list[int] = []
+        for slot in program.seeded:
+            channel = program.channels[slot].fresh()
+            self.channels[slot] = channel
+            if channel.volatile and channel.is_available():
+                self.volatile.append(slot)
         self.updated: list[int] = []
         # The values written to each slot in this superstep.
         self.pending: list[object] = [_FREE] * len(self.channels)
         self.tasks: list[Task] = []
         self.error: BaseException | None = None
-        self.done: SimpleQueue[Task] = _NO_QUEUE
+        # The ParentCommand of one of several tasks, raised when all have finished.
+        self.command: BaseException | None = None
+        self.done: SimpleQueue[Any] = _NO_QUEUE
         self.unstarted: list[Task] = []
         self.inflight: int = 0
         self.phase: int = _TICK
@@ -395,7 +121,10 @@ class Run:
         self.late_values: bool = not any(program.channels[s].volatile for s in self.output_slots)
         self.has_values: bool = False
         self.latest: Any = None
-        self.stamp: Stamp = Stamp(-2)
+        self.draws: Draws = Draws()
+        self.stamp: Stamp = Stamp(self.draws, -2)
+        if not silent:
+            self.stamp.draw()
 
     # -- driving ------------------------------------------------------------
 
@@ -408,10 +137,9 @@ class Run:
         """
         if value is None:
             raise error_class("EmptyInputError")(f"Received no input for {START}")
-        upstream = sys.modules.get("langgraph.types")
-        if upstream is not None and isinstance(value, upstream.Command):
+        if is_a(value, "Command"):
             raise Unsupported("Command as input")
-        slot = self.program.start.source
+        slot = self.program.start_slot
         channel = self.program.channels[slot].fresh()
         channel.update([value])
         self.channels[slot] = channel
@@ -451,7 +179,7 @@ class Run:
                 if self.queue:
                     return self._take()
             elif self.phase == _EXECUTE:
-                if len(self.tasks) == 1:
+                if len(self.tasks) == 1 and not self.custom:
                     try:
                         self._run_one(self.tasks[0])
                     except Exception as exc:
@@ -490,9 +218,9 @@ class Run:
         """Waits for the superstep's tasks to finish; called once, however the run ends."""
         self.phase = _DONE
         while self.inflight:
-            self.done.get()
-            self.inflight -= 1
-            self._start_next()
+            if isinstance(self.done.get(), Task):
+                self.inflight -= 1
+                self._start_next()
 
     def _take(self) -> list[Any]:
         chunks = self.queue
@@ -521,8 +249,8 @@ class Run:
     def _tick(self) -> bool:
         """Prepares the next tasks; False when there are none or the steps are used up."""
         self.tasks = []
-        if self.step > self.stop:
-            return False
+        # Upstream prepares them even then: an input that its schema refuses is reported first.
+        steps_left = self.step <= self.stop
         program = self.program
         nodes = program.nodes
         if len(self.updated) == 1:
@@ -535,42 +263,74 @@ class Run:
                         found.append(position)
             found.sort()
             chosen = found
+        tasks = self.tasks
+        sends = self.channels[program.tasks_slot].get()
+        if sends is not MISSING:
+            self._push(sends)
         if len(chosen) == 1:
             node = nodes[chosen[0]]
             value = self._input(node)
             if value is not MISSING:
-                self.tasks.append(Task(self, node, value))
-            return bool(self.tasks)
+                tasks.append(Task(self, node, value, -1))
+            return steps_left and bool(tasks)
         shared: dict[int, object] = {}
         for position in chosen:
             node = nodes[position]
-            if node.input_group in shared:
+            group = node.view.group
+            if group in shared:
                 try:
-                    value = copy(shared[node.input_group])
+                    value = copy(shared[group])
                 except Exception as exc:
-                    _note(
-                        exc, f"Before task with name '{node.name}' and path '{(PULL, node.name)}'"
-                    )
+                    _note(exc, _before(node))
                     raise
             else:
                 value = self._input(node)
                 if value is MISSING:
                     continue
-                shared[node.input_group] = value
-            self.tasks.append(Task(self, node, value))
-        return bool(self.tasks)
+                shared[group] = value
+            tasks.append(Task(self, node, value, -1))
+        return steps_left and bool(tasks)
+
+    def _push(self, sends: Any) -> None:
+        """A task for every Send of the superstep before (prepare_push_task_send)."""
+        for position, packet in enumerate(sends):
+            if not is_a(packet, "Send"):
+                _warn(f"Ignoring invalid packet type {type(packet)} in pending sends")
+            elif packet.node not in self.program.by_name:
+                _warn(f"Ignoring unknown node name {packet.node} in pending sends")
+            elif packet.timeout is not None:
+                raise Unsupported("Send(timeout=...)", f"node '{packet.node}'")
+            else:
+                node = self.program.by_name[packet.node]
+                self.tasks.append(Task(self, node, packet.arg, position))
 
     def _input(self, node: Node) -> object:
-        reads = node.reads
-        if reads is None:
-            return self.channels[node.source].get()
+        view = node.view
+        if view.reads is None:
+            return self.channels[view.root].get()
         state: dict[str, Any] = {}
-        slots = node.slots
+        slots = view.slots
         for i in range(len(slots)):
             value = self.channels[slots[i]].get()
             if value is not MISSING:
-                state[reads[i]] = value
-        return state
+                state[view.keys[i]] = value
+        if not view.managed and view.schema is None:
+            return state
+        try:
+            return self._complete(view, state, None)
+        except Exception as exc:
+            _note(exc, _before(node))
+            raise
+
+    def _complete(self, view: View, state: dict[str, Any], task: Task | None) -> object:
+        """The managed values added, and the schema applied."""
+        for value in view.managed:
+            scratchpad = partial(_scratchpad_of, self) if task is None else task.scratchpad
+            state[value.key] = value.get(self.step, self.stop, scratchpad)
+        if view.schema is None:
+            return state
+        made: object = view.schema(**state)
+        return made
 
     def _after_tick(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
@@ -580,34 +340,46 @@ class Run:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        self.stamp = Stamp(self.step)
+        self.stamp = Stamp(self.draws, self.step)
+        if not self.silent:
+            self.stamp.draw()
         self.step += 1
 
     def _apply(self, tasks: list[Task]) -> None:
-        """apply_writes of pregel/_algo.py; `tasks` are in the order of their paths."""
+        """apply_writes of pregel/_algo.py."""
         program = self.program
         channels = self.channels
         index = program.index
+        if len(tasks) > 1 and tasks[0].push >= 0:
+            # By path: what edges started, by name, then what Sends did, in their order.
+            tasks = [t for t in tasks if t.push < 0] + [t for t in tasks if t.push >= 0]
         for task in tasks:
-            for slot in task.node.consumes:
-                channels[slot].consume()
+            if task.push < 0:
+                for slot in task.node.consumes:
+                    channels[slot].consume()
         pending = self.pending
         touched: list[int] = []
-        more: dict[int, list[object]] = {}
+        more: dict[int, list[object]] | None = None
         for task in tasks:
             for name, value in task.writes:
                 found = index.get(name, -1)
                 if found < 0:
                     if name not in IGNORED_WRITES:
-                        _warn_unknown(task, name)
+                        _warn(
+                            f"Task {task.node.name} with path {task.path} wrote to unknown "
+                            f"channel {name}, ignoring it."
+                        )
                     continue
                 if pending[found] is _FREE:
                     pending[found] = value
                     touched.append(found)
-                elif found in more:
-                    more[found].append(value)
                 else:
-                    more[found] = [pending[found], value]
+                    if more is None:
+                        more = {}
+                    if found in more:
+                        more[found].append(value)
+                    else:
+                        more[found] = [pending[found], value]
         updated: list[int] = []
         for slot in touched:
             if program.plain_trigger[slot]:
@@ -617,7 +389,7 @@ class Run:
             if channel is program.channels[slot]:
                 channel = channel.fresh()
                 channels[slot] = channel
-            if more and slot in more:
+            if more is not None and slot in more:
                 changed = channel.update(more[slot])
             else:
                 changed = channel.update_one(pending[slot])
@@ -662,18 +434,22 @@ class Run:
         node = task.node
         task.started = time.time()
         try:
-            if node.is_start:
-                # No user code: __start__ is a writer only.
-                output = node.body(task.input, task.writes, task)
-            else:
-                output = _COPY_CONTEXT().run(_ENTER_NODE, task)
-            static = len(task.writes)
-            for number, branch in enumerate(node.branches):
-                self._route(task, branch, output, Router(task, number, static))
+            # __start__ has no user code, it is a writer only.
+            self._write(task, task.input if node.is_start else run_node(task))
         except Exception as exc:
-            bubble_up = getattr(sys.modules.get("langgraph.errors"), "GraphBubbleUp", None)
-            if bubble_up is not None and isinstance(exc, bubble_up):
-                raise Unsupported(f"{type(exc).__name__} (interrupt)", f"node '{node.name}'")
+            if _bubbles_up(exc):
+                if _is_error(exc, "GraphInterrupt"):
+                    raise Unsupported(f"{type(exc).__name__} (interrupt)", f"node '{node.name}'")
+                if not _is_error(exc, "ParentCommand"):
+                    raise
+                command: Any = exc.args[0]
+                if command.graph in (task.namespace, node.name):
+                    # Raised by the node, and meant for this very graph.
+                    self._write(task, command)
+                    return
+                if command.graph == Command.PARENT:
+                    exc.args = (_for_caller(command),)
+                raise
             _note(exc, f"During task with name '{node.name}' and id '{task.id}'")
             raise
         except BaseException as exc:
@@ -685,18 +461,32 @@ class Run:
             cancelled.__cause__ = exc
             raise cancelled
 
+    def _write(self, task: Task, output: Any) -> None:
+        """The writes of a node that returned `output`, and its branches."""
+        node = task.node
+        program = self.program
+        if node.is_start:
+            writes_of(output, task.writes, program.inputs, program.root_input)
+        else:
+            writes_of(output, task.writes, program.known, program.is_root)
+        if node.static:
+            task.writes.extend(node.static)
+        for number, branch in enumerate(node.branches):
+            self._route(task, branch, output, Router(task, number))
+
     def _route(self, task: Task, branch: Branch, output: Any, router: Router) -> None:
         """One conditional edge (graph/_branch.py:_route, _finish)."""
-        reads = branch.reads
+        view = branch.view
         value: Any
-        if reads is None:
-            root = self.program.root
-            value = self.local(task, [root], True).get(root)
+        if view.reads is None:
+            value = self.local(task, view.keys, True).get("__root__")
         else:
-            value = self.local(task, list(reads), True)
+            value = self.local(task, view.keys, True)
+            if view.managed or view.schema is not None:
+                value = self._complete(view, value, task)
         if branch.merges and isinstance(value, dict) and isinstance(output, dict):
             value = {**output, **value}
-        result = _COPY_CONTEXT().run(_ENTER_PATH, router, branch, value)
+        result = run_path(router, branch, value)
         if isinstance(result, str):
             self._goto(task, branch, [result])
         elif isinstance(result, (list, tuple)):
@@ -706,33 +496,48 @@ class Run:
 
     def _goto(self, task: Task, branch: Branch, results: list[Any]) -> None:
         ends = branch.ends
-        names: list[Any] = []
+        found: list[Any] = []
         for result in results:
-            if type(result) is not str:
-                _refuse_destination(result, task.node.name)
-            names.append(ends[result] if ends else result)
-        for name in names:
-            if name is None or name == START:
+            if type(result) is str:
+                found.append(ends[result] if ends else result)
+            elif is_a(result, "Send"):
+                found.append(result)
+            else:
+                found.append(ends[result] if ends else result)
+        for target in found:
+            if target is None or target == START:
                 raise ValueError("Branch did not return a valid destination")
-        for name in names:
-            if name != END:
-                task.writes.append((f"{BRANCH_TO}{name}", None))
+        for target in found:
+            if type(target) is not str and is_a(target, "Send") and target.node == END:
+                raise error_class("InvalidUpdateError")("Cannot send a packet to the END node")
+        for target in found:
+            if type(target) is not str and is_a(target, "Send"):
+                task.writes.append((TASKS, target))
+            elif target != END:
+                task.writes.append((f"{BRANCH_TO}{target}", None))
 
     def local(self, task: Task, keys: list[str], fresh: bool) -> dict[str, Any]:
         """The available values of `keys`; `fresh` applies the task's own writes to copies."""
-        program = self.program
+        index = self.program.index
+        own: dict[str, list[object]] = {}
+        if fresh:
+            for name, value in task.writes:
+                if name in own:
+                    own[name].append(value)
+                else:
+                    own[name] = [value]
         state: dict[str, Any] = {}
         for key in keys:
-            slot = program.index[key]
-            channel = self.channels[slot]
-            if fresh:
-                own: list[object] = [value for name, value in task.writes if name == key]
-                if own or channel.volatile:
-                    channel = channel.copy()
-                    channel.update(own)
-            value = channel.get()
-            if value is not MISSING:
-                state[key] = value
+            channel = self.channels[index[key]]
+            if key in own:
+                channel = channel.copy()
+                channel.update(own[key])
+            elif fresh and channel.volatile:
+                channel = channel.copy()
+                channel.update([])
+            found = channel.get()
+            if found is not MISSING:
+                state[key] = found
         return state
 
     def _commit(self, task: Task) -> None:
@@ -742,6 +547,8 @@ class Run:
             self._emit("updates", self._update_chunk(task))
 
     def _commit_error(self, task: Task, error: BaseException) -> None:
+        if _bubbles_up(error):
+            return
         # What the task wrote before it failed is streamed when there is any:
         # a router that raises leaves its node's update (pregel/_loop.py:output_writes).
         had_writes = bool(task.writes)
@@ -771,21 +578,33 @@ class Run:
 
     def _collect(self) -> None:
         """Waits for a task to finish and commits every task that has."""
-        task = self.done.get()
+        item: Any = self.done.get()
         while True:
-            self.inflight -= 1
-            if task.error is None:
-                self._commit(task)
+            if isinstance(item, Task):
+                self.inflight -= 1
+                if item.error is None:
+                    self._commit(item)
+                else:
+                    self._commit_error(item, item.error)
+                    if _bubbles_up(item.error):
+                        # The others are not stopped by it.
+                        self.command = item.error
+                    elif self.error is None:
+                        self.error = item.error
+                self._start_next()
             else:
-                self._commit_error(task, task.error)
-                if self.error is None:
-                    self.error = task.error
-            self._start_next()
+                self._emit("custom", item[0])
+            if self.inflight == 0 and self.error is None:
+                self.error = self.command
             if self.done.empty():
                 return
-            task = self.done.get()
+            item = self.done.get()
 
     # -- chunks -----------------------------------------------------------------
+
+    def write_custom(self, payload: Any) -> None:
+        """A chunk that a node wrote; wakes the consumer. Called on the node's thread."""
+        self.done.put((payload,))
 
     def _emit(self, mode: str, payload: Any) -> None:
         self.queue.append((mode, payload) if self.tagged else payload)
@@ -853,10 +672,10 @@ class Run:
 
 
 _FREE: Final = object()
-_NO_QUEUE: SimpleQueue[Task] = SimpleQueue()
+_NO_QUEUE: SimpleQueue[Any] = SimpleQueue()
 
 
-def _work(run: Run, task: Task, context: Context, done: SimpleQueue[Task]) -> None:
+def _work(run: Run, task: Task, context: Context, done: SimpleQueue[Any]) -> None:
     """One task on a thread of the pool; its failure travels in `task.error`."""
     try:
         context.run(run._execute, task)
@@ -871,19 +690,33 @@ def _note(exc: BaseException, text: str) -> None:
         add_note(text)
 
 
-def _warn_unknown(task: Task, name: str) -> None:
+def _warn(text: str) -> None:
     import logging
 
-    logging.getLogger("langgraph").warning(
-        f"Task {task.node.name} with path {task.path} wrote to unknown channel {name}, ignoring it."
-    )
+    logging.getLogger("langgraph").warning(text)
 
 
-def _refuse_destination(result: Any, node: str) -> None:
-    """Raises Unsupported when a router returned a Send or a Runnable."""
-    upstream = sys.modules.get("langgraph.types")
-    if upstream is not None and isinstance(result, upstream.Send):
-        raise Unsupported("Send", f"router of node '{node}'")
-    core = sys.modules.get("langchain_core.runnables")
-    if core is not None and isinstance(result, core.Runnable):
-        raise Unsupported("a router that returns a Runnable", f"node '{node}'")
+def _before(node: Node) -> str:
+    """Upstream's note for an exception in a task's input."""
+    return f"Before task with name '{node.name}' and path '{(PULL, node.name)}'"
+
+
+def _bubbles_up(exc: BaseException) -> bool:
+    """Whether an exception, lgc's or LangGraph's, asks for something instead of failing."""
+    return _is_error(exc, "GraphBubbleUp")
+
+
+def _is_error(exc: BaseException, name: str) -> bool:
+    """Whether an exception is of lgc's or LangGraph's class `name`."""
+    own: Any = getattr(errors, name)
+    return isinstance(exc, (own, getattr(sys.modules.get("langgraph.errors"), name, own)))
+
+
+def _for_caller(command: Any) -> Any:
+    """A Command for the parent of a graph that has none: its namespace is empty."""
+    return type(command)(graph="", update=command.update, resume=command.resume, goto=command.goto)
+
+
+def _scratchpad_of(run: Run) -> Any:
+    """A scratchpad for managed values, before the task that reads them exists."""
+    return scratchpad(run.step, run.stop)

@@ -9,6 +9,8 @@ types"). This file stays interpreted: users may derive from these classes.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 _DOCS = "https://docs.langchain.com/oss/python/langgraph/errors/"
 
@@ -19,6 +21,32 @@ class EmptyChannelError(Exception):
 
 class EmptyInputError(Exception):
     """A run was started without input and without anything to resume."""
+
+
+class GraphBubbleUp(Exception):
+    """What a node raises to steer the run; nodes let it pass."""
+
+
+class GraphInterrupt(GraphBubbleUp):
+    """A node interrupted; raised in nodes only, never to the caller of a graph.
+
+    Args:
+        interrupts: what it asked for.
+    """
+
+    def __init__(self, interrupts: Sequence[Any] = ()) -> None:
+        super().__init__(interrupts)
+
+
+class ParentCommand(GraphBubbleUp):
+    """A node returned a Command for the parent graph.
+
+    Args:
+        command: that Command.
+    """
+
+    def __init__(self, command: Any) -> None:
+        super().__init__(command)
 
 
 class GraphRecursionError(RecursionError):
@@ -34,11 +62,16 @@ class NodeCancelledError(Exception):
 
     Args:
         node: the name of the node.
+        message: what the exception says, instead of naming the node.
     """
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, message: str | None = None) -> None:
         self.node = node
-        super().__init__(f"Node {node!r} raised asyncio.CancelledError")
+        # Not super(): in a class of both hierarchies that would be LangGraph's constructor.
+        Exception.__init__(self, message or f"Node {node!r} raised asyncio.CancelledError")
+
+    def __reduce__(self) -> Any:
+        return (type(self), (self.node, *self.args), self.__dict__)
 
 
 class Unsupported(Exception):
@@ -55,7 +88,11 @@ class Unsupported(Exception):
         place = f" ({where})" if where else ""
         super().__init__(f"lgc does not support {feature} yet{place}")
 
+    def __reduce__(self) -> Any:
+        return (type(self), (self.feature, self.where), self.__dict__)
 
+
+# The names whose own class somebody has, who may be waiting for it in an `except`.
 _handed_out: set[str] = set()
 _both: dict[str, type[BaseException]] = {}
 
@@ -70,16 +107,27 @@ def public(name: str) -> type[BaseException]:
 
 
 def error_class(name: str) -> type[BaseException]:
-    """The class to raise under LangGraph's name `name`."""
+    """The class to raise under LangGraph's name `name`.
+
+    Once langgraph is loaded it is LangGraph's; when lgc's own, or a base of that, was handed out
+    before, it derives from both.
+    """
     own: type[BaseException] = globals()[name]
     theirs = _theirs(name)
     if theirs is None:
         return own
-    if name not in _handed_out:
+    if _handed_out.isdisjoint(base.__name__ for base in own.__mro__):
         return theirs
     if name not in _both:
-        _both[name] = type(name, (own, theirs), {"__module__": theirs.__module__})
+        members = {"__module__": theirs.__module__, "__reduce__": _reduce}
+        _both[name] = type(name, (own, theirs), members)
     return _both[name]
+
+
+def _reduce(error: BaseException) -> Any:
+    """Pickles an exception of both classes as LangGraph's."""
+    own: type[BaseException] = globals()[type(error).__name__]
+    return (_theirs(own.__name__), *own.__reduce__(error)[1:])
 
 
 def with_code(message: str, code: str) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure, refuse_tracing
-from lgc.runtime.engine import Program, Run
+from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
+from lgc.runtime.interop import watch
+from lgc.runtime.program import Program
 from lgc.runtime.stream import chunks, result
 
-_MODES = ("values", "updates")
 # What LangGraph streams and lgc does not yet.
-_OTHER_MODES = ("checkpoints", "custom", "debug", "messages", "tasks", "tools")
+_OTHER_MODES = ("checkpoints", "debug", "messages", "tasks", "tools")
 
 
 class CompiledGraph:
@@ -29,6 +30,7 @@ class CompiledGraph:
         self.program = program
         self.name = name or program.name
         self.stream_mode = "updates"
+        watch()
 
     def __repr__(self) -> str:
         return f"<lgc graph {self.name!r}>"
@@ -68,7 +70,7 @@ class CompiledGraph:
         config: Mapping[str, Any] | None = None,
         *,
         context: Any = None,
-        stream_mode: str = "values",
+        stream_mode: str | Sequence[str] | None = "values",
         print_mode: str | Sequence[str] = (),
         output_keys: str | Sequence[str] | None = None,
         interrupt_before: Any = None,
@@ -82,6 +84,8 @@ class CompiledGraph:
         Args:
             input: the input: a dict of state keys, or the root value.
             config: a RunnableConfig.
+            context: what nodes find as `runtime.context`; a dict is made into the
+                graph's context schema.
             stream_mode: "values" for the final values, else a list of chunks is returned.
             output_keys: the keys to return; the output schema's by default.
             durability: has no effect without a checkpointer.
@@ -95,12 +99,12 @@ class CompiledGraph:
             Unsupported: an argument asks for what lgc does not do yet.
             Exception: what a node raised.
         """
-        _refuse_arguments(
-            "invoke", context, print_mode, interrupt_before, interrupt_after, control, version
-        )
+        _refuse_arguments("invoke", print_mode, interrupt_before, interrupt_after, control, version)
         keys = self.program.outputs if output_keys is None else output_keys
-        run = self._run(config, stream_mode, keys, durability, silent=stream_mode == "values")
-        if stream_mode == "values":
+        silent = stream_mode == "values"
+        mode = self.stream_mode if stream_mode is None else stream_mode
+        run = self._run(config, mode, keys, durability, context, silent=silent)
+        if silent:
             return result(run, input)
         return list(chunks(run, input))
 
@@ -124,19 +128,17 @@ class CompiledGraph:
         """Runs the graph and yields chunks (spec §5.1, §5.3).
 
         Args:
-            stream_mode: "values" or "updates" gives bare payloads, a list of them gives
+            stream_mode: "values", "updates" or "custom" gives bare payloads, a list of them
                 `(mode, payload)`; "updates" by default. The rest as in `invoke`.
 
         Raises:
             The same as `invoke`, at the first `next`.
         """
-        _refuse_arguments(
-            "stream", context, print_mode, interrupt_before, interrupt_after, control, version
-        )
+        _refuse_arguments("stream", print_mode, interrupt_before, interrupt_after, control, version)
         _refuse({"subgraphs=True": subgraphs, "debug=True": bool(debug)}, "stream")
         keys = self.program.streamed if output_keys is None else output_keys
         mode = self.stream_mode if stream_mode is None else stream_mode
-        yield from chunks(self._run(config, mode, keys, durability, silent=False), input)
+        yield from chunks(self._run(config, mode, keys, durability, context, silent=False), input)
 
     def _run(
         self,
@@ -144,6 +146,7 @@ class CompiledGraph:
         stream_mode: str | Sequence[str],
         output: str | Sequence[str] | None,
         durability: str | None,
+        context: Any,
         *,
         silent: bool,
     ) -> Run:
@@ -156,6 +159,9 @@ class CompiledGraph:
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
+        places = merged.get("max_concurrency")
+        if places is not None and places <= 0:
+            raise ValueError("max_workers must be greater than 0")
         if durability is not None:
             import warnings
 
@@ -169,16 +175,31 @@ class CompiledGraph:
             _keys(self.program, output),
             "updates" in modes,
             "values" in modes,
+            "custom" in modes,
             isinstance(stream_mode, list),
             silent,
             durability,
+            _coerced(self.program.context_schema, context),
         )
+
+
+def _coerced(schema: Any, context: Any) -> Any:
+    """The context as the schema wants it (pregel/main.py:_coerce_context)."""
+    made = context
+    if (
+        schema is not None
+        and isinstance(context, dict)
+        and (hasattr(schema, "model_fields") or hasattr(schema, "__dataclass_fields__"))
+    ):
+        made = schema(**context)
+    # What is false gives way to the context of a caller (runtime.py:merge), and there is none.
+    return made or None
 
 
 def _keys(program: Program, output: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
     """The keys to report, and whether one bare value is reported instead of a dict."""
     if output is None:
-        return (program.root,), True
+        return ("__root__",), True
     keys = (output,) if isinstance(output, str) else tuple(output)
     for key in keys:
         if key not in program.index:
@@ -196,7 +217,6 @@ def _refuse(asked: dict[str, bool], where: str) -> None:
 
 def _refuse_arguments(
     where: str,
-    context: Any,
     print_mode: Any,
     interrupt_before: Any,
     interrupt_after: Any,
@@ -205,7 +225,6 @@ def _refuse_arguments(
 ) -> None:
     _refuse(
         {
-            "context": context is not None,
             "print_mode": bool(print_mode),
             "interrupt_before": bool(interrupt_before),
             "interrupt_after": bool(interrupt_after),

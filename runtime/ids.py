@@ -32,38 +32,65 @@ class Sources:
 SOURCES: Final = Sources()
 
 
+class Draws:
+    """The times and random nodes of a run's checkpoint ids, in the order of the checkpoints.
+
+    A plain run draws none until an id is read, and then all that are due: the
+    ids are those of a run that drew each in its turn.
+    """
+
+    def __init__(self) -> None:
+        self.due: int = 0
+        self.timestamps: list[int] = []
+        self.nodes: list[int] = []
+
+    def draw(self, count: int) -> None:
+        """Draws until `count` ids have been drawn."""
+        while len(self.timestamps) < count:
+            timestamp = time.time_ns() // 100 + _UUID_EPOCH
+            if timestamp <= SOURCES.last:
+                timestamp = SOURCES.last + 1
+            SOURCES.last = timestamp
+            self.timestamps.append(timestamp)
+            self.nodes.append(random.getrandbits(48))
+
+
 class Stamp:
-    """One checkpoint id: drawn at once, formatted when somebody reads it.
+    """One checkpoint id: drawn in its turn, or when it is read; formatted when it is read.
 
     Args:
+        draws: the draws of the run.
         clock_seq: the superstep (−2 for the empty checkpoint), kept in 14 bits.
     """
 
-    def __init__(self, clock_seq: int) -> None:
-        timestamp = time.time_ns() // 100 + _UUID_EPOCH
-        if timestamp <= SOURCES.last:
-            timestamp = SOURCES.last + 1
-        SOURCES.last = timestamp
-        self.timestamp: int = timestamp
+    def __init__(self, draws: Draws, clock_seq: int) -> None:
+        self.draws: Draws = draws
+        self.number: int = draws.due
+        draws.due += 1
         self.clock_seq: int = clock_seq & 0x3FFF
-        self.node: int = random.getrandbits(48)
         self._id: str = ""
+
+    def draw(self) -> None:
+        """Draws now, as upstream does when it makes the checkpoint."""
+        self.draws.draw(self.number + 1)
 
     @property
     def id(self) -> str:
         """The uuid6 (checkpoint/base/id.py) as text: 8-4-4-4-12 hex digits."""
         if not self._id:
-            t = self.timestamp
+            self.draw()
+            t = self.draws.timestamps[self.number]
+            node = self.draws.nodes[self.number] & 0xFFFFFFFFFFFF
             self._id = (
                 f"{t >> 28:08x}-{(t >> 12) & 0xFFFF:04x}-{0x6000 | (t & 0xFFF):04x}"
-                f"-{0x8000 | self.clock_seq:04x}-{self.node & 0xFFFFFFFFFFFF:012x}"
+                f"-{0x8000 | self.clock_seq:04x}-{node:012x}"
             )
         return self._id
 
 
 def uuid6(clock_seq: int) -> str:
     """A new checkpoint id for superstep `clock_seq`."""
-    return Stamp(clock_seq).id
+    return Stamp(Draws(), clock_seq).id
 
 
 def task_id(checkpoint_id: str, parts: tuple[str, ...]) -> str:

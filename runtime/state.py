@@ -1,80 +1,130 @@
-"""What a node returned, as channel writes (spec §2.3; graph/state.py:_get_updates)."""
+"""What a node returned, as channel writes (spec §2.3, §2.4; graph/state.py).
+
+`writes_of` is `_get_updates` (or `_get_root`) followed by `_control_branch`: first
+the state, then what comes next.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
-from lgc.runtime.constants import MISSING, ROOT
-from lgc.runtime.errors import Unsupported, error_class, with_code
+from lgc.runtime.constants import BRANCH_TO, END, ROOT, TASKS
+from lgc.runtime.errors import error_class, with_code
+from lgc.runtime.types import Command, annotated_keys, attributes, is_a
 
 
-def update(returned: Any, writes: list[Any], keys: dict[str, None]) -> None:
-    """Appends a `(channel, value)` write to `writes` for every known key returned.
+def writes_of(
+    returned: Any, writes: list[tuple[str, object]], keys: dict[str, None], root: bool
+) -> None:
+    """Appends the `(channel, value)` writes of what a node returned to `writes`.
 
     Args:
-        returned: the node's result: a dict, None, or an object whose class is annotated.
-        writes: the task's writes so far; extended in place.
-        keys: the state keys, in the builder's order (values unused).
+        returned: the node's result, not a Runnable.
+        writes: the task's writes so far; extended in place, or left alone on an error.
+        keys: the state keys that may be written, in the builder's order (values unused).
+        root: the state is one unnamed value.
 
     Raises:
-        InvalidUpdateError: the result is of no such kind.
-        Unsupported: the result is a Command, a Send or a Runnable.
+        InvalidUpdateError: the result is of no kind that LangGraph takes.
+        ParentCommand: a Command for the parent graph.
     """
-    if isinstance(returned, dict):
+    kind = type(returned)
+    if returned is None:
+        return
+    if kind is dict and not root:
         for key, value in returned.items():
             if key in keys:
                 writes.append((key, value))
         return
+    if root and (kind is str or kind is int or kind is dict):
+        writes.append((ROOT, returned))
+        return
+    found: list[tuple[str, object]] = []
+    if root:
+        _root(returned, found)
+    else:
+        _update(returned, found, keys)
+    _control(returned, found)
+    writes.extend(found)
+
+
+def _is_command(value: Any) -> bool:
+    return is_a(value, "Command")
+
+
+def _has_command(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            if _is_command(item):
+                return True
+    return False
+
+
+def _root(returned: Any, found: list[tuple[str, object]]) -> None:
+    if _is_command(returned):
+        if returned.graph != Command.PARENT:
+            found.extend(returned._update_as_tuples())
+    elif _has_command(returned):
+        for item in returned:
+            if not _is_command(item):
+                found.append((ROOT, item))
+            elif item.graph != Command.PARENT:
+                found.extend(item._update_as_tuples())
+    else:
+        found.append((ROOT, returned))
+
+
+def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, None]) -> None:
     if returned is None:
         return
-    _refuse_control(returned)
-    if _annotated(type(returned)):
-        _update_from_object(returned, writes, keys)
-        return
-    raise error_class("InvalidUpdateError")(
-        with_code(f"Expected dict, got {returned}", "INVALID_GRAPH_NODE_RETURN_VALUE")
-    )
+    if isinstance(returned, dict):
+        _known(returned.items(), found, keys)
+    elif _is_command(returned):
+        if returned.graph != Command.PARENT:
+            _known(returned._update_as_tuples(), found, keys)
+    elif _has_command(returned):
+        for item in returned:
+            _update(item, found, keys)
+    elif annotated_keys(type(returned)):
+        found.extend(attributes(returned, keys))
+    else:
+        raise error_class("InvalidUpdateError")(
+            with_code(f"Expected dict, got {returned}", "INVALID_GRAPH_NODE_RETURN_VALUE")
+        )
 
 
-def update_root(returned: Any, writes: list[Any]) -> None:
-    """`update` for a graph whose state is one unnamed channel: any value but None is written."""
-    if returned is None:
-        return
-    _refuse_control(returned)
-    writes.append((ROOT, returned))
+def _known(pairs: Iterable[Any], found: list[tuple[str, object]], keys: dict[str, None]) -> None:
+    for key, value in pairs:
+        if key in keys:
+            found.append((key, value))
 
 
-def _update_from_object(returned: Any, writes: list[Any], keys: dict[str, None]) -> None:
-    """Reads the known keys as attributes (_internal/_fields.py:get_update_as_tuples)."""
-    pydantic = sys.modules.get("pydantic")
-    is_model = pydantic is not None and isinstance(returned, pydantic.BaseModel)
-    for key in keys:
-        value = getattr(returned, key, MISSING)
-        if value is MISSING:
-            continue
-        if value is None and is_model and key not in returned.model_fields_set:
-            # A model's default None says nothing was meant (trap 15).
-            field = type(returned).model_fields.get(key)
-            if field is not None and field.default is None:
-                continue
-        writes.append((key, value))
+def _control(returned: Any, found: list[tuple[str, object]]) -> None:
+    """Where a Command goes, and a Send; nothing of the result is kept when it is the parent's."""
+    if is_a(returned, "Send"):
+        found.append((TASKS, returned))
+    elif _is_command(returned):
+        _goto(returned, found)
+    elif isinstance(returned, (list, tuple)):
+        for item in returned:
+            if _is_command(item):
+                _goto(item, found)
 
 
-def _annotated(cls: type) -> bool:
-    """Whether any class of the MRO has annotations of its own."""
-    return any(getattr(base, "__annotations__", None) for base in cls.__mro__)
+def _goto(command: Any, found: list[tuple[str, object]]) -> None:
+    if command.graph == Command.PARENT:
+        raise error_class("ParentCommand")(command)
+    goto = command.goto
+    for target in [goto] if isinstance(goto, str) or is_a(goto, "Send") else goto:
+        if is_a(target, "Send"):
+            found.append((TASKS, target))
+        elif isinstance(target, str) and target != END:
+            found.append((f"{BRANCH_TO}{target}", None))
 
 
-def _refuse_control(returned: Any) -> None:
-    """Raises Unsupported for the control values of LangGraph and for Runnables."""
-    upstream = sys.modules.get("langgraph.types")
-    if upstream is not None:
-        kinds = (upstream.Command, upstream.Send)
-        if isinstance(returned, kinds):
-            raise Unsupported(f"a node that returns {type(returned).__name__}")
-        if isinstance(returned, (list, tuple)) and any(isinstance(r, kinds) for r in returned):
-            raise Unsupported("a node that returns a list with Command or Send")
-    core = sys.modules.get("langchain_core.runnables")
-    if core is not None and isinstance(returned, core.Runnable):
-        raise Unsupported("a node that returns a Runnable")
+def is_runnable(value: Any) -> bool:
+    """Whether `value` is a langchain-core Runnable; nothing is imported to find out."""
+    core = sys.modules.get("langchain_core.runnables.base")
+    return core is not None and isinstance(value, core.Runnable)

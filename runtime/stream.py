@@ -31,5 +31,8 @@ def result(run: Run, value: Any) -> Any:
     try:
         run.start(value)
         return run.drain()
+    except StopIteration as exc:
+        # Upstream's invoke consumes a generator, which may not raise this.
+        raise RuntimeError("generator raised StopIteration") from exc
     finally:
         run.close()

@@ -19,33 +19,18 @@ RESERVED: Final = frozenset(
         "Any",
         "BODY",
         "BUILDER",
-        "INPUTS",
         "KEYS",
-        "KNOWN",
         "abi",
         "annotations",
         "compile",
-        "dict",
         "graph",
-        "output",
         "state",
         "task",
-        "update",
-        "update_root",
         "value",
         "write",
-        "writes",
-        "list",
-        "set",
-        "tuple",
-        "frozenset",
-        "int",
-        "str",
-        "float",
-        "bool",
     ]
 )
-"""Names the templates use, and builtins that a seed may be."""
+"""Names the template uses."""
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
@@ -56,6 +41,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     target_module, _, target_attribute = ir.target.partition(":")
     said: list[Finding] = []
     wanted: set[tuple[str, str]] = set()
+    reserved = set(RESERVED)
     for ref in ir.refs():
         if ref.through_builder:
             wanted.add((target_module, target_attribute.split(".")[0]))
@@ -72,14 +58,16 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
                     node,
                 )
             )
-        elif ref.module != "builtins":
+        elif ref.module == "builtins":
+            reserved.add(ref.name.split(".")[0])
+        else:
             wanted.add((ref.module, ref.name.split(".")[0]))
     taken: set[str] = set()
     imports = []
     for module, name in sorted(wanted):
         alias = name
         number = 2
-        while alias in taken or alias in RESERVED:
+        while alias in taken or alias in reserved:
             alias = f"{name}_{number}"
             number += 1
         taken.add(alias)

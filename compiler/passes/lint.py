@@ -13,7 +13,10 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     pending = ["__start__"]
     while pending:
         node = ir.node(pending.pop())
-        ends = set(node.edges)
+        if node.gotos and not node.targets:
+            # Its Command may lead anywhere.
+            return ir, []
+        ends = set(node.edges) | set(node.targets)
         for branch in node.branches:
             if not branch.targets:
                 # The router may name any node.

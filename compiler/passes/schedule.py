@@ -34,7 +34,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
             break
         history.add(state)
         supersteps.append(current)
-        if any(nodes[name].branches for name in current):
+        if any(nodes[name].branches or nodes[name].gotos for name in current):
             then = "branch"
             break
         for join in ir.joins:

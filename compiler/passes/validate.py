@@ -25,16 +25,17 @@ def check(ir: GraphIR, after: str) -> None:
     problems: list[str] = []
     names = [node.name for node in ir.nodes]
     known = set(names)
-    keys = {channel.key for channel in ir.channels}
+    keys = {channel.key for channel in ir.channels} | {value.key for value in ir.managed}
     joins = {join.key for join in ir.joins}
     if names[:1] != ["__start__"]:
         problems.append("the first node is not __start__")
     if len(known) != len(names):
         problems.append("two nodes have one name")
-    if len(keys) != len(ir.channels) or len(joins) != len(ir.joins):
+    keyed = len(ir.channels) + len(ir.managed)
+    if len(keys) != keyed or len(joins) != len(ir.joins):
         problems.append("two channels have one name")
     for node in ir.nodes:
-        unknown = set(node.edges) - known - _SPECIAL
+        unknown = (set(node.edges) | set(node.targets)) - known - _SPECIAL
         unknown |= {end for b in node.branches for end in b.targets} - known - _SPECIAL
         unknown |= set(node.joins) - joins
         unknown |= set(node.reads or ()) - keys
@@ -47,7 +48,7 @@ def check(ir: GraphIR, after: str) -> None:
         unknown = ({join.end} | set(join.starts)) - known
         if unknown:
             problems.append(f"join {join.key} names unknown {sorted(unknown)}")
-    for projection in (ir.inputs, ir.outputs, ir.streamed):
+    for projection in (ir.inputs, ir.outputs):
         if unknown := set(projection or ()) - keys:
             problems.append(f"a projection names unknown {sorted(unknown)}")
     if problems:

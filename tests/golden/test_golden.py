@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import golden
@@ -13,3 +16,40 @@ def test_case(case: str) -> None:
     """IR text, module and output are the committed ones; LangGraph prints the same output."""
     got = golden.build(case, native=find_compiler() is not None)
     assert got.files == golden.wanted(case).files
+
+
+# The committed module, in a process that has not loaded langgraph; argv is the case.
+_ALONE = """
+import sys
+from importlib import import_module
+sys.path.insert(0, ".")
+for name in {blocked}:
+    sys.modules[name] = None
+case = sys.argv[1]
+graph = import_module(case + ".want." + case + "_graph").graph
+nodes = import_module(case + ".nodes")
+assert not [name for name in sys.modules if name.startswith(("langgraph.", "langchain_core."))]
+nodes.main(graph)
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "blocked"),
+    [
+        # Its nodes take what they need from lgc: langgraph is not installed there.
+        ("production", ("langgraph", "langchain_core", "pydantic")),
+        # Its nodes are the first to import langgraph.
+        ("imports_inside", ()),
+    ],
+)
+def test_alone(case: str, blocked: tuple[str, ...]) -> None:
+    """The module prints the same in a process that langgraph was not loaded into."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE.format(blocked=blocked), case],
+        cwd=golden.GOLDEN,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == golden.wanted(case).files["output.txt"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import langgraph.channels as theirs
 import pytest
+from foreign import Biggest, Tide
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph._internal._typing import MISSING as THEIR_MISSING
@@ -86,6 +87,14 @@ _CHANNELS: dict[str, _Pair] = {
         lambda: LastValueAfterFinish(int),
         lambda: ours.LastValueAfterFinish(_KEY),
     ),
+    "ForeignChannel": (
+        lambda: Biggest(int, _KEY),
+        lambda: ours.ForeignChannel(_KEY, Biggest(int, _KEY)),
+    ),
+    "ForeignChannel that finishes": (
+        lambda: Tide(int, _KEY),
+        lambda: ours.ForeignChannel(_KEY, Tide(int, _KEY)),
+    ),
 }
 
 _lists = st.lists(st.integers(0, 3), max_size=2)
@@ -132,7 +141,7 @@ def _state(channel: Any) -> Any:
 def test_channel(name: str) -> None:
     """Outcomes and states are equal after every operation, those of earlier copies too."""
 
-    @settings(max_examples=250)
+    @settings(max_examples=720)
     @given(_operations(name))
     def run(operations: list[tuple[str, list[Any]]]) -> None:
         COUNTS["channel sequences"] += 1

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import operator
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
 import pytest
 from inprocess import compile_in_process
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.channels import AnyValue, EphemeralValue, Topic
 from langgraph.config import get_config
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import Overwrite
-from parity import BOTH, INVOKE, UPDATES, VALUES, Build, Call, Log, compare, plain, plain_config
-from pydantic import BaseModel
-
-Nodes = dict[str, Callable[..., Any]]
-
-
-class Lists(TypedDict):
-    """One key that is reduced, one that is not."""
-
-    x: Annotated[list, operator.add]
-    last: Any
+from langgraph.errors import (
+    EmptyChannelError,
+    GraphBubbleUp,
+    InvalidUpdateError,
+    ParentCommand,
+)
+from langgraph.graph import END, START
+from langgraph.managed import IsLastStep, RemainingSteps
+from langgraph.types import Command, Overwrite, Send
+from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain, plain_config
+from pydantic import BaseModel, Field
+from small import Lists, error, result, wire, writes
 
 
 class Short(TypedDict):
@@ -47,32 +48,24 @@ class Private(TypedDict):
     private: Any
 
 
-def wire(state: Any, nodes: Nodes, *edges: Any, **schemas: Any) -> StateGraph[Any, Any, Any, Any]:
-    """A builder; an edge is `(start, end)`, `([starts], end)` or `(start, router)`."""
-    builder = StateGraph(state, **schemas)
-    for name, function in nodes.items():
-        builder.add_node(name, function)
-    for start, end in edges:
-        if callable(end):
-            builder.add_conditional_edges(start, end)
-        else:
-            builder.add_edge(start, end)
-    return builder
+class Counted(TypedDict):
+    """Managed values beside a key."""
+
+    x: Annotated[list, operator.add]
+    is_last: IsLastStep
+    remaining: RemainingSteps
 
 
-def writes(**values: Any) -> Callable[[Any], Any]:
-    """A node that returns `values`, made anew."""
-    return lambda state: dict(values)
+class First(TypedDict):
+    """Reduced by one lambda."""
+
+    x: Annotated[list, lambda old, new: [*old, *new]]
 
 
-def result(build: Build, input: Any, config: Any = None) -> Any:
-    """What `invoke` gives, after the comparison of all calls."""
-    return compare(build, input, config)[0]["result"]
+class Second(TypedDict):
+    """Reduced by another."""
 
-
-def error(build: Build, input: Any, config: Any = None) -> Any:
-    """The error of `invoke`, after the comparison of all calls."""
-    return compare(build, input, config)[0]["error"]
+    x: Annotated[list, lambda old, new: ["second"]]
 
 
 def test_trap_1_branch_reads_its_own_task_fresh() -> None:
@@ -223,6 +216,57 @@ def test_trap_13_what_a_node_may_return(returned: Any) -> None:
     assert (failed is None) == (returned in (None, {}))
 
 
+@pytest.mark.parametrize(
+    ("returned", "x"),
+    [
+        ([], None),
+        ([{"x": ["dict"]}], None),
+        ([Send("b", 1)], None),
+        (({"x": ["dict"]}, Command(update={"x": ["command"]})), ["dict", "command", "b"]),
+        ([Command(goto="b"), None, Send("c", 1)], ["b"]),
+        (Send("c", {"x": ["sent"]}), ["b", "c"]),
+        ([Command(update=[("x", [1]), ("x", [2])], goto=("b", "c"))], [1, 2, "b", "c"]),
+        ([Command(update={"x": [1]}), 5], None),
+        ([Command(update={"x": [1]}), [Command(update={"x": [2]})]], [1, 2, "b"]),
+        (Command(update=5), ["b"]),
+        (Command(update=Lists, goto=5), None),
+    ],
+)
+def test_trap_13_lists_and_commands(returned: Any, x: Any) -> None:
+    """A list needs a Command in it; a Send beside one is lost, a list of Sends is an error."""
+
+    def build(log: Log) -> Any:
+        nodes = {"a": lambda state: returned, "b": writes(x=["b"]), "c": writes(x=["c"])}
+        return wire(Lists, nodes, (START, "a"), ("a", "b"))
+
+    seen = compare(build, {"last": 1})[0]
+    assert (seen["error"] is not None) == (x is None)
+    if x is not None:
+        assert seen["result"]["x"] == x
+
+
+def test_trap_14_objects_are_read_by_attribute() -> None:
+    """Also a returned Send, when the state has keys of its fields' names."""
+
+    class Packet(TypedDict):
+        node: str
+        arg: Any
+        timeout: Any
+        x: Annotated[list, operator.add]
+
+    @dataclass
+    class Update:
+        x: list[str]
+        arg: Any = None
+        other: int = 1
+
+    def build(log: Log) -> Any:
+        nodes = {"a": lambda state: Send("b", 5), "b": lambda state: Update([f"b{state}"])}
+        return wire(Packet, nodes, (START, "a"))
+
+    assert result(build, {"arg": 0}) == {"node": "b", "arg": None, "timeout": None, "x": ["b5"]}
+
+
 def test_trap_15_pydantic_updates() -> None:
     """Defaults that are not None are written, None only when it was set."""
 
@@ -252,6 +296,62 @@ def test_trap_16_no_coercion_on_write() -> None:
         return wire(Typed, {"a": writes(n="7")}, (START, "a"))
 
     assert result(build, {"n": "1"}) == {"n": "7"}
+
+
+def test_trap_16_models_are_made_where_they_are_read() -> None:
+    """The value stays as it was written; what a schema refuses fails the next reader."""
+
+    class Model(BaseModel):
+        n: int = 0
+        items: Annotated[list, operator.add] = Field(default=["never"])
+
+    def coerced(log: Log) -> Any:
+        def look(state: Model) -> Any:
+            log.note("b", "state", state)
+            return {"items": [state.n]}
+
+        return wire(Model, {"a": writes(n="7"), "b": look}, (START, "a"), ("a", "b"))
+
+    def refused(log: Log) -> Any:
+        nodes = {"a": writes(n="seven"), "b": writes(n=1)}
+        return wire(Model, nodes, (START, "a"), ("a", "b"))
+
+    seen = compare(coerced, {})[0]
+    assert seen["result"] == {"n": "7", "items": [7]}
+    assert seen["log"] == [("b", "state", "Model(n=7, items=[])")]
+    failed = error(refused, {})
+    # Python 3.10 has no notes.
+    for text in failed["notes"]:
+        assert text == "Before task with name 'b' and path '('__pregel_pull', 'b')'"
+
+
+def test_trap_16_out_of_steps_after_a_refused_value() -> None:
+    """The next superstep is prepared although there is none left: the value is reported."""
+
+    class Model(BaseModel):
+        n: int = 0
+
+    def build(log: Log) -> Any:
+        nodes = {"a": writes(n="seven"), "b": writes(n=1)}
+        return wire(Model, nodes, (START, "a"), ("a", "b"))
+
+    assert error(build, {}, {"recursion_limit": 1})["class"].endswith("ValidationError")
+
+
+def test_trap_17_send_argument_is_raw() -> None:
+    """The schema of the node it goes to is not applied, and no key is dropped."""
+
+    class Model(BaseModel):
+        last: int = 0
+
+    def build(log: Log) -> Any:
+        def look(state: Model) -> None:
+            log.note("b", "state", state)
+
+        nodes = {"a": lambda state: Command(goto=Send("b", {"last": "7", "more": 1})), "b": look}
+        return wire(Lists, nodes, (START, "a"))
+
+    assert compare(build, {})[0]["log"] == [("b", "state", {"last": "7", "more": 1})]
 
 
 def test_trap_18_nested_values_are_shared() -> None:
@@ -417,6 +517,132 @@ def test_trap_42_input_schema_of_a_node() -> None:
     assert seen[0]["result"] == {"x": [], "last": 1}
 
 
+def test_trap_43_managed_values() -> None:
+    """They count this run's supersteps; the router's are its node's; a write to one is lost."""
+
+    def build(log: Log) -> Any:
+        def node(state: Counted) -> Any:
+            log.note("a", "state", state)
+            return {"x": [state["remaining"]], "remaining": 5}
+
+        def route(state: Counted) -> str:
+            log.note("a", "route", state)
+            return END if state["is_last"] else "a"
+
+        return wire(Counted, {"a": node}, (START, "a"), ("a", route))
+
+    seen = compare(build, {}, {"recursion_limit": 4})[0]
+    assert seen["result"] == {"x": [3, 2, 1]}
+    assert len(seen["warnings"]) == 3
+
+
+@pytest.mark.parametrize("goto", ["b", END, ["b", END], [], "nowhere"])
+def test_trap_11_goto_adds_to_edges(goto: Any) -> None:
+    """Static edges and routers fire too; END stops nothing."""
+
+    def build(log: Log) -> Any:
+        nodes = {
+            "a": lambda state: Command(update={"x": ["a"]}, goto=goto),
+            "b": writes(x=["b"]),
+            "c": writes(x=["c"]),
+            "d": writes(x=["d"]),
+        }
+        return wire(Lists, nodes, (START, "a"), ("a", "c"), ("a", lambda state: "d"))
+
+    expected = ["a", *(["b"] if "b" in goto else []), "c", "d"]
+    assert result(build, {}) == {"x": expected}
+
+
+def parent(state: Any) -> Any:
+    """A node that addresses the graph above."""
+    return Command(graph=Command.PARENT, update={"x": ["lost"]}, goto="b")
+
+
+@pytest.mark.parametrize("returned", [parent, lambda s: [Command(update={"x": [1]}), parent(s)]])
+@pytest.mark.parametrize("siblings", [0, 2])
+def test_trap_12_parent_command_out_of_a_root_graph(returned: Any, siblings: int) -> None:
+    """It comes out as an exception; siblings finish first, and nothing is applied."""
+
+    def build(log: Log) -> Any:
+        def slow(state: Lists) -> Any:
+            time.sleep(0.02)
+            log.note("sibling", "ran", None)
+            return {"x": ["sibling"]}
+
+        nodes = {"a": returned, **{f"s{i}": slow for i in range(siblings)}}
+        return wire(Lists, nodes, *((START, name) for name in nodes), ("a", "a"))
+
+    updates = compare(build, {}, None, INVOKE, UPDATES, VALUES)[1]
+    assert updates["error"]["class"] == "langgraph.errors.ParentCommand"
+    assert updates["error"]["notes"] == []
+    assert len(updates["log"]) == siblings
+    assert updates["chunks"] == ([f"{siblings} of {siblings + 1}"] if siblings else [])
+
+
+@pytest.mark.parametrize("graph", ["a", "other", "", None, Command.PARENT])
+def test_trap_12_parent_command_raised(graph: str | None) -> None:
+    """One that names its own node is done here, as if it had been returned."""
+
+    def build(log: Log) -> Any:
+        def node(state: Lists) -> Any:
+            raise ParentCommand(Command(graph=graph, update={"x": ["a"]}, goto="b"))
+
+        nodes = {"a": node, "b": writes(x=["b"]), "c": writes(x=["c"])}
+        return wire(Lists, nodes, (START, "a"), ("a", "c"), ("a", lambda state: "b"))
+
+    failed = error(build, {})
+    assert (failed is None) == (graph == "a")
+
+
+@pytest.mark.parametrize("kind", ["runnable", "generator", "dict", "nested"])
+def test_trap_59_what_nodes_may_be(kind: str) -> None:
+    """A returned Runnable is invoked with the node's input; generators give their last chunk."""
+
+    def build(log: Log) -> Any:
+        def look(state: Any) -> Any:
+            log.note("a", "state", state)
+            return {"x": ["a"]}
+
+        def generate(state: Any) -> Any:
+            yield {"x": ["dropped"]}
+            yield look(state)
+
+        node: Any = {
+            "runnable": lambda state: RunnableLambda(look),
+            "generator": generate,
+            "dict": {"x": lambda state: ["a"], "last": RunnableLambda(lambda state: 1)},
+            "nested": lambda state: RunnableLambda(lambda state: RunnableLambda(look)),
+        }[kind]
+        return wire(Lists, {"a": node}, (START, "a"))
+
+    assert result(build, {"x": ["i"]})["x"] == ["i", "a"]
+
+
+def test_trap_59_router_that_returns_a_runnable() -> None:
+    """It is invoked with what the router was given."""
+
+    def build(log: Log) -> Any:
+        def route(state: Lists) -> Any:
+            return RunnableLambda(lambda given: "b" if given == state else "c")
+
+        nodes = {"a": writes(), "b": writes(x=["b"]), "c": writes(x=["c"])}
+        return wire(Lists, nodes, (START, "a"), ("a", route))
+
+    assert result(build, {}) == {"x": ["b"]}
+
+
+def test_trap_62_lambda_reducers_pass_for_each_other() -> None:
+    """The first schema's stays."""
+
+    def build(log: Log) -> Any:
+        def node(state: Second) -> Any:
+            return {"x": ["a"]}
+
+        return wire(First, {"a": node}, (START, "a"))
+
+    assert result(build, {"x": ["i"]}) == {"x": ["i", "a"]}
+
+
 def watched(log: Log) -> Any:
     """A graph whose node notes its config."""
 
@@ -524,6 +750,50 @@ def test_cancelled_node() -> None:
         return wire(Lists, {"a": node}, (START, "a"))
 
     assert error(build, {})["class"].endswith("NodeCancelledError")
+
+
+@pytest.mark.parametrize("where", ["node", "router", "entry", "beside another"])
+@pytest.mark.parametrize(
+    "raised",
+    [StopIteration("x"), GraphBubbleUp("up"), InvalidUpdateError("own"), EmptyChannelError("e")],
+)
+def test_exceptions_with_a_meaning(where: str, raised: Exception) -> None:
+    """A StopIteration comes out as a generator lets it; what asks for nothing is passed on."""
+
+    def build(log: Log) -> Any:
+        def fails(state: Lists) -> Any:
+            raise copy.copy(raised)
+
+        nodes = {"a": fails if where in ("node", "beside another") else writes(), "b": writes()}
+        edges: list[Any] = [(START, "a")]
+        if where != "node":
+            edges.append(("a", fails) if where == "router" else (START, fails))
+        if where == "beside another":
+            edges[1] = (START, "b")
+        return wire(Lists, nodes, *edges)
+
+    assert error(build, {}) is not None
+
+
+@pytest.mark.parametrize("places", [0, -1, 1, None])
+def test_places_for_tasks(places: int | None) -> None:
+    """`max_concurrency` has to be positive, also where one task runs at a time."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes(last=1)}, (START, "a"))
+
+    failed = error(build, {}, {"max_concurrency": places})
+    assert (failed is not None) == (places in (0, -1))
+
+
+def test_invoke_with_the_default_mode() -> None:
+    """`stream_mode=None` gives the chunks of the graph's own mode."""
+
+    def build(log: Log) -> Any:
+        return wire(Lists, {"a": writes(last=1)}, (START, "a"))
+
+    (seen,) = compare(build, {}, None, Call("invoke", (("stream_mode", None),)))
+    assert seen["chunks"] == [{"a": {"last": 1}}]
 
 
 def test_failing_router_leaves_its_nodes_update() -> None:

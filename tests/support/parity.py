@@ -10,6 +10,7 @@ import copy
 import difflib
 import logging
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,12 +25,15 @@ from uuid import UUID
 import langgraph.checkpoint.base.id as upstream_id
 from inprocess import compile_in_process
 from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
 
 from lgc.runtime.ids import SOURCES
 
 COUNTS: Counter[str] = Counter()
 """What was compared; the terminal summary of tests/parity prints it."""
+
+_DRAWN_ID = re.compile(r"(lc_run-+)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?")
 
 _NOW_NS = 1_750_000_000_123_456_700
 
@@ -119,6 +123,9 @@ def same_edge_order(builder: StateGraph[Any, Any, Any, Any]) -> StateGraph[Any, 
 
 def plain(value: Any) -> Any:
     """`value` as data that prints the same for both engines, and does not change any more."""
+    if isinstance(value, BaseMessage):
+        # An id that was not given is drawn anew each time.
+        return _DRAWN_ID.sub("<uuid>", repr(value))
     if isinstance(value, BaseCallbackManager):
         shown = {name: getattr(value, name) for name in _MANAGER}
         return {"<callbacks>": plain(shown), "parent_run_id": value.parent_run_id is not None}
@@ -217,10 +224,12 @@ def _warnings() -> Iterator[list[str]]:
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logger = logging.getLogger("langgraph")
     logger.addHandler(handler)
+    logger.propagate = False
     try:
         yield said
     finally:
         logger.removeHandler(handler)
+        logger.propagate = True
 
 
 @dataclass(frozen=True)
@@ -255,31 +264,52 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
 
 
 def without_races(
-    observed: dict[str, Any], steps: Steps, nodes: set[str], ordered: bool
+    observed: dict[str, Any], steps: Steps, nodes: set[str], ordered: bool, abandoned: bool
 ) -> dict[str, Any]:
     """`observed` without what LangGraph leaves to chance in supersteps of several tasks.
 
     The order of their `updates` chunks is the order of completion; when one of
     them fails, or the consumer stops, it is chance which of the others' are out.
+    `custom` chunks, which name who wrote them and when, come between them.
 
     Args:
         observed: what `observe` gave.
         steps: what `supersteps` gave.
         nodes: the names by which an untagged `updates` chunk is known.
         ordered: the tasks ran one after the other, so their order counts.
+        abandoned: the consumer stopped early.
     """
     chunks: list[Any] = []
+    written: list[Any] = []
     group: list[Any] = []
     done = 0
+
+    def flush() -> None:
+        chunks.extend(written if ordered else sorted(written, key=_writer))
+        written.clear()
+
     for chunk in observed["chunks"]:
-        if not _is_update(chunk, nodes):
+        if _is_custom(chunk):
+            if steps.races:
+                continue
+            if written and _step(chunk) != _step(written[0]):
+                flush()
+            written.append(chunk)
+        elif not _is_update(chunk, nodes):
+            flush()
             chunks.append(chunk)
-            continue
-        group.append(chunk)
-        if done < len(steps.sizes) and len(group) == steps.sizes[done]:
-            chunks += group if ordered else sorted(group, key=repr)
-            group = []
-            done += 1
+        else:
+            group.append(chunk)
+            if done < len(steps.sizes) and len(group) == steps.sizes[done]:
+                flush()
+                chunks += group if ordered else sorted(group, key=repr)
+                group = []
+                done += 1
+    if abandoned and not ordered and (written or group):
+        chunks.append(f"{len(written) + len(group)} chunks of the last superstep")
+        written.clear()
+        group = []
+    flush()
     if steps.races:
         if done == len(steps.sizes):
             del chunks[-steps.sizes[-1] :]
@@ -293,6 +323,23 @@ def _is_update(chunk: Any, nodes: set[str]) -> bool:
     if isinstance(chunk, tuple):
         return bool(chunk[0] == "updates")
     return isinstance(chunk, dict) and len(chunk) == 1 and set(chunk) <= nodes
+
+
+def _payload(chunk: Any) -> Any:
+    return chunk[1] if isinstance(chunk, tuple) else chunk
+
+
+def _is_custom(chunk: Any) -> bool:
+    payload = _payload(chunk)
+    return isinstance(payload, dict) and set(payload) == {"custom", "step", "n"}
+
+
+def _step(chunk: Any) -> Any:
+    return _payload(chunk)["step"]
+
+
+def _writer(chunk: Any) -> str:
+    return str(_payload(chunk)["custom"])
 
 
 def compare(
@@ -324,7 +371,13 @@ def compare(
             # Whether the consumer stops before or after the failure is chance.
             continue
         expected, actual = (
-            without_races(observe(graph, input, config, call, log), steps, nodes, ordered)
+            without_races(
+                observe(graph, input, config, call, log),
+                steps,
+                nodes,
+                ordered,
+                call.take is not None,
+            )
             for graph, log in ((theirs, theirs_log), (ours, ours_log))
         )
         COUNTS["runs"] += 1

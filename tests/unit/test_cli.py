@@ -515,7 +515,7 @@ class TestNative:
 
         # A changed source beside the library: found at import and by check.
         command = "lgc compile app.graph:builder -o build"
-        for old, new in (("    return route(state)", "    return  route(state)"), ("BODY", "body")):
+        for old, new in (("abi.Node(", "abi.Node( "), ("BODY", "body")):
             file.write_text(text.replace(old, new, 1))
             assert f"Build it again: {command}" in run_graph(root, fails=True)
         file.write_text(text.replace("\n", "\r\n"), newline="")
@@ -562,8 +562,9 @@ class TestDiff:
         with nothing_written(root / "build"):
             result = lgc("diff", "app.graph:builder", "-o", "build")
         assert result.exit_code == 1
-        assert "\n-# node act: reads log, turns\n" in result.stdout
-        assert "\n+# node do: reads log, turns\n" in result.stdout
+        assert "\n-#   plan -> act\n" in result.stdout
+        assert "\n+#   plan -> do\n" in result.stdout
+        assert '\n+    "do",\n' in result.stdout
 
     def test_is_a_patch(self, root: Path) -> None:
         compiled("app.graph:builder", "-o", "build")
@@ -597,7 +598,7 @@ class TestCheck:
         assert self.found() == ["is current"]
         file = root / "build/app_graph.py"
         text = file.read_text()
-        file.write_text(text.replace("update(output", "update( output", 1))
+        file.write_text(text.replace("abi.Node(", "abi.Node( ", 1))
         assert self.found() == ["was edited by hand"]
         file.write_text(text.replace("# regenerate: lgc", "# regenerate: lgx"))
         assert self.found() == ["is stale: its header is not what lgc writes now"]

@@ -23,7 +23,7 @@ from lgc.compiler.frontend import analyse
 from lgc.compiler.passes import run_passes
 from lgc.compiler.passes.link import RESERVED
 from lgc.compiler.target import Loaded, Target
-from lgc.runtime.abi import source_hash
+from lgc.runtime.abi import ABI, source_hash
 
 COMMAND = "lgc compile case:builder -o build"
 LONG = "a_name_that_is_as_long_as_a_careless_colleague_makes_them_and_then_some_more_of_it"
@@ -154,7 +154,7 @@ def test_any_name_and_key(home: ModuleType, names: list[str], keys: list[str]) -
         ["class", "None", "match", "type_", "def"],
         [" ", "  ", "_", "__", "'"],
         ['"', "'\"", "\\", "\\n", "\n"],
-        ["graph", "compile", "abi", "update", "KEYS"],
+        ["graph", "compile", "abi", "NODE_START", "KEYS"],
         ["lgc-body", "start", "__init__", "state", "task"],
         ["名" * 30, "😀" * 30, "é" * 60, "x" * 88, "\u0301" * 90],
         [LONG, LONG + LONG, LONG + "'", LONG + '"', LONG[:60]],
@@ -193,7 +193,8 @@ def test_every_length_around_the_limit(home: ModuleType, width: int) -> None:
     agree(home, {"z": 1})
 
 
-FUNCTIONS = [*sorted(RESERVED), "node_x", "reduce_x", "_private", "size", "größe", "print"]
+FUNCTIONS = [*sorted(RESERVED), "NODE_X", "node_x", "reduce_x", "_private", "size", "größe"]
+FUNCTIONS += ["print", "list"]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -311,6 +312,302 @@ def test_builder_expressions_too_long_for_a_line(home: ModuleType) -> None:
     builder.add_conditional_edges(LONG, lambda state: 1.5, {1.5: "n"})
     home.builder = builder  # type: ignore[attr-defined]
     agree(home, {LONG: [0]})
+
+
+FEATURES = """
+    import functools, operator
+    from dataclasses import dataclass, field
+    from typing import Annotated, Any, Literal, TypedDict
+    from langchain_core.runnables import RunnableLambda
+    from langchain_core.tools import tool
+    from langgraph.channels import LastValue, Topic
+    from langgraph.graph import END, START, StateGraph
+    from langgraph.managed import IsLastStep, RemainingSteps
+    from langgraph.managed.base import ManagedValue
+    from langgraph.prebuilt import ToolNode
+    from langgraph.runtime import Runtime
+    from langgraph.types import Command, Send
+    from pydantic import BaseModel
+    class State(TypedDict):
+        x: Annotated[list, operator.add]
+    def graph_of(state, *nodes, **options):
+        builder = StateGraph(state, **options)
+        builder.add_sequence([(f"n{i}", node) for i, node in enumerate(nodes)])
+        builder.add_edge(START, "n0")
+        return builder
+    def hidden(make):
+        "Nothing it makes is found by its name."
+        return make()
+"""
+
+# Source of the user's module, lines of the generated one.
+EMITTED: dict[str, tuple[str, list[str]]] = {
+    "model": (
+        """
+        class Model(BaseModel):
+            x: Annotated[list, operator.add] = []
+        class Part(BaseModel):
+            x: list
+        def node(state): return {"x": [type(state).__name__, *map(str, state.x)]}
+        def part(state: Part): return {"x": [type(state).__name__]}
+        def route(state: Part): return [END] if isinstance(state, Part) else []
+        def merged(state): return [END] if isinstance(state, Model) else []
+        builder = graph_of(Model, node, part)
+        builder.add_conditional_edges("n0", route, [END])
+        builder.add_conditional_edges("n0", merged, [END])
+        """,
+        [
+            "from {home} import Model, Part, merged, node, part, route",
+            "    schema=Model,",
+            'NODE_N1 = abi.Node("n1", part, reads=KEYS, schema=Part)',
+            "            schema=Part,",
+            "            schema=Model,",
+        ],
+    ),
+    "dataclass through the builder": (
+        """
+        def make():
+            @dataclass
+            class Record:
+                x: Annotated[list, operator.add] = field(default_factory=list)
+            @dataclass
+            class Part:
+                x: list
+            def route(state): return END
+            route.__annotations__["state"] = Part
+            return Record, Part, route
+        def node(state): return {"x": [type(state).__name__]}
+        def build(Record, Part, route):
+            builder = StateGraph(Record)
+            builder.add_node("a", node)
+            builder.add_node("b", node, input_schema=Part)
+            builder.add_edge(START, "a")
+            builder.add_edge("a", "b")
+            builder.add_conditional_edges(START, lambda state: "a" if state.x else END, ["a"])
+            builder.add_conditional_edges("b", route, [END])
+            return builder
+        builder = build(*make())
+        """,
+        [
+            'b_route_schema = abi.schema_of(BUILDER, "b", "route")',
+            'a_schema = abi.schema_of(BUILDER, "a")',
+            'b_schema = abi.schema_of(BUILDER, "b")',
+            'start_schema = abi.schema_of(BUILDER, "__start__")',
+            'NODE_A = abi.Node("a", node, reads=KEYS, schema=a_schema, edges=("b",))',
+        ],
+    ),
+    "managed values": (
+        """
+        class Mine(ManagedValue):
+            @staticmethod
+            def get(scratchpad): return f"step {scratchpad.step}"
+        class Managed(State):
+            last: IsLastStep
+            left: RemainingSteps
+            mine: Annotated[str, Mine]
+            other: Annotated[str, hidden(lambda: type("Other", (Mine,), {}))]
+        def node(state: Managed):
+            return {"x": [state[key] for key in ("last", "left", "mine", "other")]}
+        builder = graph_of(Managed, node, node)
+        """,
+        [
+            'other_managed = abi.managed_of(BUILDER, "other")',
+            '        abi.is_last_step("last"),',
+            '        abi.remaining_steps("left"),',
+            '        abi.managed("mine", Mine),',
+            '        abi.managed("other", other_managed),',
+            "    inputs=KEYS,",
+        ],
+    ),
+    "channels of the user's own": (
+        """
+        class Newest(LastValue):
+            def update(self, values): return super().update(values[-1:])
+        class Custom(State):
+            own: Annotated[list, Newest]
+        def node(state): return {"own": [*state.get("own", []), 1]}
+        builder = graph_of(Custom, node, node)
+        """,
+        [
+            'own_channel = abi.channel_of(BUILDER, "own")',
+            '    keys=(abi.aggregate("x", list, reduce_x), abi.custom("own", own_channel)),',
+        ],
+    ),
+    "context schema": (
+        """
+        @dataclass
+        class Settings:
+            user: str = "nobody"
+        def node(state, runtime: Runtime[Settings]): return {"x": [runtime.context]}
+        builder = graph_of(State, node, context_schema=Settings)
+        """,
+        ["    return node(state, runtime=task.runtime)", "    context_schema=Settings,"],
+    ),
+    "context schema through the builder": (
+        """
+        def node(state): return {"x": [1]}
+        Settings = hidden(lambda: type("Settings", (BaseModel,), {}))
+        builder = graph_of(State, node, context_schema=Settings)
+        del Settings
+        """,
+        [
+            "context_schema = abi.context_schema_of(BUILDER)",
+            "    context_schema=context_schema,",
+        ],
+    ),
+    "runnables": (
+        """
+        def function(state): return {"x": ["function"]}
+        def several(state):
+            yield {"x": ["first"]}
+            yield {"x": ["second"]}
+        def route(state): return "stop"
+        named = RunnableLambda(function)
+        routes = RunnableLambda(route)
+        def other(state): return "stop"
+        builder = graph_of(State, named, RunnableLambda(function) | function, several)
+        builder.add_conditional_edges("n2", routes, {"stop": END})
+        builder.add_conditional_edges("n2", RunnableLambda(other), {"stop": END, 1.5: "n0"})
+        """,
+        [
+            "from {home} import builder, named, routes",
+            'n2_other_path = abi.path_of(BUILDER, "n2", "other")',
+            'n2_other_ends = abi.ends_of(BUILDER, "n2", "other")',
+            "#   n1 -> Command? any node",
+            'n1_runnable = abi.runnable_of(BUILDER, "n1")',
+            'n2_runnable = abi.runnable_of(BUILDER, "n2")',
+            'NODE_N0 = abi.Node("n0", named, reads=KEYS, edges=("n1",), call=abi.INVOKE)',
+        ],
+    ),
+    "tools": (
+        """
+        @tool
+        def add(a: int, b: int) -> int:
+            "Adds."
+            return a + b
+        CALL = {"name": "add", "args": {"a": 1, "b": 2}, "id": "1", "type": "tool_call"}
+        class Messages(TypedDict):
+            messages: Annotated[list, operator.add]
+        from langchain_core.messages import AIMessage
+        def agent(state): return {"messages": [AIMessage("", tool_calls=[CALL], id="2")]}
+        tools = ToolNode([add])
+        builder = graph_of(Messages, agent, tools)
+        """,
+        ['NODE_N1 = abi.Node("n1", tools, reads=KEYS, call=abi.INVOKE)'],
+    ),
+    "commands and sends": (
+        """
+        def first(state) -> Command[Literal["n1"]]:
+            return Command(update={"x": ["first"]}, goto="n1")
+        def second(state): return [Command(goto=Send("n2", {"x": [i]})) for i in range(3)]
+        def third(state): return {"x": state["x"] * 2}
+        def fan_out(state): return [Send("n2", {"x": ["sent"]})]
+        builder = StateGraph(State)
+        builder.add_node("n0", first)
+        builder.add_node("n1", second)
+        builder.add_node("n2", third)
+        builder.add_edge(START, "n0")
+        builder.add_conditional_edges("n0", fan_out, ["n2"])
+        """,
+        [
+            "#   n0 -> fan_out? n2",
+            "#   n0 -> Command? n1",
+            "#   n1 -> Command? any node",
+            "#   supersteps: __start__ | n0 | by branch",
+            'NODE_N1 = abi.Node("n1", second, reads=KEYS)',
+            'NODE_N2 = abi.Node("n2", third, reads=KEYS)',
+        ],
+    ),
+    "everything that is injected": (
+        """
+        def node(state, config, *, runtime, writer, store, previous):
+            writer("said")
+            return {"x": [type(runtime).__name__, store, previous, len(config)]}
+        def route(state, config, runtime): return END if runtime else None
+        builder = graph_of(State, node)
+        builder.add_conditional_edges("n0", route, [END])
+        """,
+        ["    call=abi.CALL_WITH_TASK,"],
+    ),
+    "join and deferred node": (
+        """
+        def node(state): return {"x": [len(state["x"])]}
+        builder = graph_of(State, node, node)
+        builder.add_node("last", node, defer=True)
+        builder.add_edge(["n0", "n1"], "last")
+        """,
+        [
+            'NODE_N1 = abi.Node("n1", node, reads=KEYS, feeds=("join:n0+n1:last",))',
+            'NODE_LAST = abi.Node("last", node, reads=KEYS, '
+            'joins=("join:n0+n1:last",), defer=True)',
+            '    joins=(abi.join("join:n0+n1:last", ("n0", "n1"), defer=True),),',
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EMITTED)
+def test_what_is_emitted(home: ModuleType, case: str) -> None:
+    source, lines = EMITTED[case]
+    define(home, textwrap.dedent(FEATURES) + textwrap.dedent(source))
+    text = agree(home, {"messages": []} if case == "tools" else {"x": ["in"]})
+    for line in lines:
+        assert f"\n{line.format(home=home.__name__)}\n" in text, text
+    # A function only where something is injected or a reducer is inlined.
+    functions = text.count("\ndef ")
+    assert functions == text.count("\ndef reduce_") + text.count("(state: Any, task: Any)")
+    assert ("import Any" in text) == (functions > 0)
+    assert ("BUILDER" in text) == ("_of(BUILDER" in text)
+
+
+def test_tables_only(home: ModuleType) -> None:
+    """Nothing is generated and nothing imported that a graph does not need."""
+    define(
+        home,
+        FEATURES
+        + """
+    class Two(TypedDict):
+        a: int
+        b: int
+    def node(state): return {"a": 1}
+    builder = graph_of(Two, node)
+    """,
+    )
+    text = agree(home, {"b": 2})
+    below = text.partition("\n\n")[2].replace(str(body_hash(text)), "HASH")
+    assert (
+        below
+        == f'''\
+#   __start__ -> n0
+#
+#   supersteps: __start__ | n0 | end
+
+from __future__ import annotations
+
+from {home.__name__} import node
+
+from lgc.runtime import abi
+
+BODY = "lgc-body:HASH"
+abi.require({ABI}, BODY, __file__, "{COMMAND}")
+
+KEYS = ("a", "b")
+
+
+NODE_START = abi.Node("__start__", None, reads=None, edges=("n0",))
+
+NODE_N0 = abi.Node("n0", node, reads=KEYS)
+
+graph = abi.compiled(
+    "LangGraph",
+    keys=(abi.last_value("a"), abi.last_value("b")),
+    nodes=(NODE_START, NODE_N0),
+    inputs=KEYS,
+    outputs=KEYS,
+)
+compile = graph.compile
+'''
+    )
 
 
 class TestHash:

@@ -17,6 +17,7 @@ from lgc.compiler.ir import (
     ChannelIR,
     GraphIR,
     JoinIR,
+    ManagedIR,
     NodeIR,
     Ref,
     to_text,
@@ -35,6 +36,7 @@ def graph() -> GraphIR:
         True,
         ends=((True, "c"), ("stop", "__end__")),
         targets=("c", "__end__"),
+        schema=Ref("app", "Part"),
     )
     return GraphIR(
         target="app.graph:builder",
@@ -43,17 +45,30 @@ def graph() -> GraphIR:
         channels=(
             ChannelIR("x", "BinaryOperatorAggregate", Ref("app", "merge"), Ref("builtins", "list")),
             ChannelIR("y", "LastValue"),
+            ChannelIR("z", "custom", custom=Ref("", 'channels["z"].channel')),
         ),
         nodes=(
             NodeIR("__start__", None, None, edges=("a", "b")),
-            NodeIR("a", Call(Ref("app", "a")), keys, joins=("join:a+b:c",)),
-            NodeIR("b", Call(Ref("app", "b")), keys, joins=("join:a+b:c",)),
+            NodeIR("a", Call(Ref("app", "a")), keys, joins=("join:a+b:c",), gotos=True),
+            NodeIR(
+                "b",
+                Call(Ref("app", "b"), invoke=True),
+                (*keys, "left", "mine"),
+                joins=("join:a+b:c",),
+                gotos=True,
+                targets=("a", "__end__"),
+                schema=Ref("app", "State"),
+            ),
             NodeIR("c", Call(Ref("", 'nodes["c"].runnable.func')), ("y",), branches=(route,)),
         ),
         joins=(JoinIR("join:a+b:c", ("a", "b"), "c"),),
         inputs=keys,
         outputs=("x",),
-        streamed=keys,
+        managed=(
+            ManagedIR("left", "remaining_steps"),
+            ManagedIR("mine", "custom", Ref("app", "Mine")),
+        ),
+        context_schema=Ref("app", "Settings"),
     )
 
 
@@ -66,6 +81,15 @@ def channel(i: int, **change: object) -> Callable[[GraphIR], GraphIR]:
         channels = list(ir.channels)
         channels[i] = dataclasses.replace(channels[i], **change)  # type: ignore[arg-type]
         return dataclasses.replace(ir, channels=tuple(channels))
+
+    return changed
+
+
+def branch(**change: object) -> Callable[[GraphIR], GraphIR]:
+    def changed(ir: GraphIR) -> GraphIR:
+        (route,) = ir.node("c").branches
+        route = dataclasses.replace(route, **change)  # type: ignore[arg-type]
+        return with_node_changes(ir, {"c": {"branches": (route,)}})
 
     return changed
 
@@ -90,11 +114,27 @@ CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
     "seed": channel(0, seed=None),
     "kind": channel(1, kind="AnyValue"),
     "key": channel(1, key="z"),
+    "guard": channel(1, guard=False),
+    "accumulate": channel(1, accumulate=True),
     "outputs": whole(outputs=("y",)),
     "root outputs": whole(outputs=None),
     "inputs": whole(inputs=("x",)),
     "name": whole(name="other"),
     "join": whole(joins=()),
+    "invoked": node("a", call=Call(Ref("app", "a"), invoke=True)),
+    "schema": node("a", schema=Ref("app", "State")),
+    "no schema": node("b", schema=None),
+    "gotos": node("b", gotos=False),
+    "targets": node("b", targets=("a",)),
+    "schema of a branch": branch(schema=None),
+    "merging of a branch": branch(merges=False),
+    "ends of a branch through the builder": branch(ends=None, ends_ref=Ref("", "ends")),
+    "targets of a branch": branch(targets=()),
+    "managed values": whole(managed=()),
+    "kind of a managed value": whole(managed=(ManagedIR("left", "is_last_step"),)),
+    "class of a managed value": whole(managed=(ManagedIR("mine", "custom", Ref("app", "M")),)),
+    "custom channel": channel(2, custom=Ref("app", "channel")),
+    "context schema": whole(context_schema=None),
 }
 
 
@@ -141,25 +181,47 @@ def test_text() -> None:
     for line in (
         "  x: BinaryOperatorAggregate(builtins.list, app.merge)",
         "  branch    route = app.route(state, config=config)",
-        "    reads   x, y + the node's output",
+        "    reads   x, y as app.Part + the node's output",
+        '  z: custom <builder>.channels["z"].channel',
+        "  left: managed, remaining_steps",
+        "  mine: managed, app.Mine",
+        "  reads     x, y, left, mine as app.State",
+        "  calls     app.b.invoke(state)",
+        "  goes to   any node",
+        "  goes to   a, __end__",
+        "context   app.Settings",
         "    ends    True -> c, 'stop' -> __end__",
         '  calls     <builder>.nodes["c"].runnable.func(state)',
         "  triggers  branch:to:c, join:a+b:c",
         "  waits for a, b, then c",
         "outputs   x",
-        "  2: c",
+        # Where a Command may lead is known when the run is there.
+        "  1: a, b",
+        "  then: branch",
     ):
         assert f"\n{line}\n" in text
+
+
+def test_text_of_what_is_not_there() -> None:
+    ir = with_node_changes(graph(), {"a": {"gotos": False}, "b": {"gotos": False, "schema": None}})
+    text = to_text(run_passes(dataclasses.replace(ir, context_schema=None))[0])
+    assert "goes to" not in text and "context" not in text and "State" not in text
+    assert "\n  2: c\n" in text
 
 
 def test_refs_in_order_of_use() -> None:
     assert [str(ref) for ref in graph().refs()] == [
         "builtins.list",
         "app.merge",
+        '<builder>.channels["z"].channel',
+        "app.Mine",
         "app.a",
         "app.b",
+        "app.State",
         '<builder>.nodes["c"].runnable.func',
         "app.route",
+        "app.Part",
+        "app.Settings",
     ]
     with pytest.raises(KeyError):
         graph().node("d")

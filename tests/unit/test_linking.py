@@ -43,6 +43,10 @@ def shadowed_function(state): return state
 gone = shadowed_function
 del shadowed_function
 named_lambda = lambda state: state
+class Answers:
+    def __getattr__(self, name): return self
+    def __eq__(self, other): return True
+answers = Answers()
 setattr(Tools, "not an identifier", plain)
 """
 
@@ -72,6 +76,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("inner", "inner"),
         ("named_lambda", "named_lambda"),
         ("gone", "gone"),
+        ("answers", "answers"),
     ],
 )
 def test_by_symbol(user: Any, expression: str, name: str) -> None:
@@ -81,7 +86,13 @@ def test_by_symbol(user: Any, expression: str, name: str) -> None:
 
 def test_through_the_builder(user: Any) -> None:
     linker = Linker(user)
-    for obj in (user.closure(), user.Tools(), user.Tools().bound, functools.partial(user.plain)):
+    for obj in (
+        user.closure(),
+        user.Tools(),
+        user.Tools().bound,
+        functools.partial(user.plain),
+        user.Answers(),
+    ):
         ref = linker.ref(obj, 'nodes["n"].runnable.func')
         assert ref == Ref("", 'nodes["n"].runnable.func') and ref.through_builder
         assert str(ref) == '<builder>.nodes["n"].runnable.func'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,16 @@ class TestBuilding:
 
     def test_progress_lines_are_passed_on(self, build: tuple[Path, list[str]]) -> None:
         assert any("lgc_native_case" in line for line in build[1])
+
+    @pytest.mark.skipif(os.name != "posix", reason="cl has other levels")
+    def test_optimises_no_more_than_pays(self, tmp_path: Path) -> None:
+        source = tmp_path / "plain.py"
+        source.write_text("X = 1\n")
+        lines: list[str] = []
+        with native.building(source, "plain", on_line=lines.append):
+            pass
+        levels = [re.findall(r" -O(\w+)", line) for line in lines if "__native" in line]
+        assert {found[-1] for found in levels if found} == {"1"}, lines
 
     def test_failed_import_leaves_no_module_behind(
         self, build: tuple[Path, list[str]], tmp_path: Path

@@ -13,6 +13,7 @@ from lgc.compiler.ir import (
     GraphIR,
     Import,
     JoinIR,
+    ManagedIR,
     NodeIR,
     Ref,
     Schedule,
@@ -29,9 +30,13 @@ def node(
     branches: tuple[BranchIR, ...] = (),
     defer: bool = False,
     function: Ref | None = None,
+    gotos: tuple[str, ...] | None = None,
 ) -> NodeIR:
+    """A node; `gotos` is where its Command may lead, () for anywhere, None for no Command."""
     call = None if name == "__start__" else Call(function or Ref("app", f"f_{name}"))
-    return NodeIR(name, call, None if call is None else ("x",), edges, joins, branches, defer)
+    reads = None if call is None else ("x",)
+    goes = gotos is not None
+    return NodeIR(name, call, reads, edges, joins, branches, defer, goes, gotos or ())
 
 
 def graph(
@@ -47,7 +52,6 @@ def graph(
         joins=joins,
         inputs=keys,
         outputs=keys,
-        streamed=keys,
     )
 
 
@@ -115,6 +119,15 @@ class TestSchedule:
         ir = graph(node("__start__", "a"), node("a", branches=(router("b"),)), node("b"))
         assert steps(ir) == Schedule((("__start__",), ("a",)), "branch")
 
+    @pytest.mark.parametrize("targets", [(), ("c",)])
+    def test_command_stops_it(self, targets: tuple[str, ...]) -> None:
+        ir = graph(node("__start__", "a", "b"), node("a", gotos=targets), node("b", "c"), node("c"))
+        assert steps(ir) == Schedule((("__start__",), ("a", "b")), "branch")
+
+    def test_command_of_a_later_node_stops_it_there(self) -> None:
+        ir = graph(node("__start__", "a"), node("a", "b"), node("b", "c", gotos=()), node("c"))
+        assert steps(ir) == Schedule((("__start__",), ("a",), ("b",)), "branch")
+
     def test_loop(self) -> None:
         ir = graph(node("__start__", "a"), node("a", "b"), node("b", "a"))
         assert steps(ir) == Schedule((("__start__",), ("a",), ("b",)), "repeat")
@@ -179,10 +192,14 @@ class TestLink:
                         Ref("b", "same"),
                         Ref("a", "same"),
                         Ref("a", "same_2"),
-                        Ref("a", "update"),
+                        Ref("a", "compile"),
                         Ref("a", "Tools.search"),
                         Ref("a", "Tools.find"),
+                        Ref("a", "list"),
+                        Ref("a", "dict"),
                         Ref("builtins", "list"),
+                        Ref("builtins", "int.bit_count"),
+                        Ref("a", "int"),
                     ]
                 )
             ),
@@ -191,9 +208,13 @@ class TestLink:
         assert said == []
         assert got.imports == (
             Import("a", "Tools", "Tools"),
+            Import("a", "compile", "compile_2"),
+            Import("a", "dict", "dict"),
+            Import("a", "int", "int_2"),
+            # What is taken from builtins keeps its name.
+            Import("a", "list", "list_2"),
             Import("a", "same", "same"),
             Import("a", "same_2", "same_2"),
-            Import("a", "update", "update_2"),
             Import("b", "same", "same_3"),
         )
 
@@ -240,6 +261,15 @@ class TestLint:
         assert self.unreachable(start, node("a", branches=(router("b"),)), node("b")) == []
         assert self.unreachable(start, node("a", branches=(router(),)), node("b")) == []
 
+    def test_command_reaches_its_targets(self) -> None:
+        start, rest = node("__start__", "a"), (node("b"), node("c"))
+        assert self.unreachable(start, node("a", gotos=("b", "__end__")), *rest) == ["c"]
+        assert self.unreachable(start, node("a", gotos=()), *rest) == []
+
+    def test_command_of_a_node_that_is_not_reached(self) -> None:
+        nodes = (node("__start__", "a"), node("a"), node("b", gotos=()), node("c"))
+        assert self.unreachable(*nodes) == ["b", "c"]
+
     def test_join_reaches_its_end(self) -> None:
         joins = (JoinIR("join:a:b", ("a",), "b"),)
         nodes = (node("__start__", "a"), node("a", joins=("join:a:b",)), node("b"))
@@ -248,7 +278,9 @@ class TestLint:
 
 class TestValidate:
     def test_sound(self) -> None:
-        check(graph(node("__start__", "a"), node("a", "__end__")), "test")
+        ir = graph(node("__start__", "a"), node("a", "__end__", gotos=("a", "__end__")))
+        ir = with_node_changes(ir, {"a": {"reads": ("x", "last")}})
+        check(dataclasses.replace(ir, managed=(ManagedIR("last", "is_last_step"),)), "test")
 
     @pytest.mark.parametrize(
         ("ir", "words"),
@@ -259,6 +291,13 @@ class TestValidate:
             (graph(node("__start__"), node("a", joins=("j",))), r"unknown \['j'\]"),
             (graph(node("__start__", branches=(router("b"),))), r"unknown \['b'\]"),
             (graph(node("__start__"), channels=(ChannelIR("x", "Topic"),)), "two channels"),
+            (
+                dataclasses.replace(
+                    graph(node("__start__")), managed=(ManagedIR("x", "is_last_step"),)
+                ),
+                "two channels",
+            ),
+            (graph(node("__start__"), node("a", gotos=("b",))), r"a names unknown \['b'\]"),
             (graph(node("__start__"), joins=(JoinIR("j", ("a",), "b"),)), "join j"),
             (dataclasses.replace(graph(node("__start__")), outputs=("y",)), "projection"),
             (

@@ -1,0 +1,236 @@
+"""The tables of a graph: what a generated module is made of, with names resolved.
+
+Everything here is immutable once a `Program` is built, and shared by all runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from lgc.runtime.channels import (
+    BinaryOperatorAggregate,
+    Channel,
+    EphemeralValue,
+    ForeignChannel,
+    LastValueAfterFinish,
+    Topic,
+)
+from lgc.runtime.constants import BRANCH_TO, END, START, TASKS
+
+CALL: Final = 0
+"""A node's body takes the state."""
+CALL_WITH_TASK: Final = 1
+"""A node's body takes the state and the task: a generated function that injects."""
+INVOKE: Final = 2
+"""A node's body is a langchain-core Runnable."""
+
+
+class Managed:
+    """A managed value: computed for a task, never stored (spec §3.2).
+
+    Args:
+        key: the state key.
+        get: `(step, stop, scratchpad)` to the value; `scratchpad` is a function
+            that makes the task's scratchpad.
+    """
+
+    def __init__(self, key: str, get: Callable[[int, int, Any], object]) -> None:
+        self.key: str = key
+        self.get: Callable[[int, int, Any], object] = get
+
+
+class View:
+    """What a node or router is given of the state.
+
+    Args:
+        reads: state keys, channels before managed values; None for the root value.
+        schema: called with them as keywords (pydantic models and dataclasses), or None.
+    """
+
+    def __init__(self, reads: tuple[str, ...] | None, schema: Any) -> None:
+        self.schema: Any = schema
+        self.reads: tuple[str, ...] | None = reads
+        # Filled in by Program.
+        self.root: int = -1
+        self.keys: list[str] = []
+        self.slots: list[int] = []
+        self.managed: list[Managed] = []
+        # What the shared input of a superstep goes by (spec §4.6, step 3).
+        self.group: int = 0
+
+
+class Branch:
+    """A conditional edge.
+
+    Args:
+        name: the router's name.
+        path: the router; what it is called with is said by `call`.
+        reads, schema: what it is given of the state.
+        merges: whether the node's raw output is merged in (the router's first
+            parameter has no schema of its own, spec §2.5).
+        ends: what a returned value stands for, or None.
+        call: CALL, CALL_WITH_TASK or INVOKE.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Any,
+        reads: tuple[str, ...] | None,
+        schema: Any = None,
+        merges: bool = False,
+        ends: dict[Any, str] | None = None,
+        call: int = CALL,
+    ) -> None:
+        self.name: str = name
+        self.path: Any = path
+        self.view: View = View(reads, schema)
+        self.merges: bool = merges
+        self.ends: dict[Any, str] | None = ends
+        self.call: int = call
+
+
+class Node:
+    """One node.
+
+    Args:
+        name: as in the builder.
+        body: the user's function, a Runnable, or a generated function; None for
+            `__start__`. What it is called with is said by `call`.
+        reads, schema: what it is given of the state.
+        edges: the nodes its static edges lead to.
+        feeds: the barriers it writes to.
+        joins: the barriers that start it, besides its own trigger channel.
+        branches: its conditional edges, in the builder's order.
+        defer: it waits until the run has no other trigger left.
+        call: CALL, CALL_WITH_TASK or INVOKE.
+
+    Attributes:
+        triggers: the channels that start it, sorted.
+        static: the writes that follow whatever it returns.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        body: Any,
+        reads: tuple[str, ...] | None,
+        schema: Any = None,
+        edges: tuple[str, ...] = (),
+        feeds: tuple[str, ...] = (),
+        joins: tuple[str, ...] = (),
+        branches: tuple[Branch, ...] = (),
+        defer: bool = False,
+        call: int = CALL,
+    ) -> None:
+        self.name: str = name
+        self.body: Any = body
+        self.view: View = View(reads, schema)
+        self.is_start: bool = name == START
+        own = START if self.is_start else BRANCH_TO + name
+        self.triggers: tuple[str, ...] = tuple(sorted((own, *joins)))
+        static: list[tuple[str, object]] = [(BRANCH_TO + end, None) for end in edges if end != END]
+        static.extend((key, name) for key in feeds)
+        self.static: list[tuple[str, object]] = static
+        self.branches: tuple[Branch, ...] = branches
+        self.defer: bool = defer
+        self.call: int = call
+        # Filled in by Program.
+        self.consumes: list[int] = []
+
+
+class Program:
+    """The tables of one graph.
+
+    Args:
+        name: the graph's name.
+        keys: a prototype for every state key, in the builder's order.
+        managed: the managed values.
+        nodes: `__start__` first, the others in the builder's order.
+        joins: the barriers.
+        inputs: the keys an input may set; None for the root value.
+        outputs: the keys `invoke` returns; None for the root value.
+        context_schema: what a `context=` dict is made into, or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        keys: tuple[Channel, ...],
+        managed: tuple[Managed, ...],
+        nodes: tuple[Node, ...],
+        joins: tuple[Channel, ...],
+        inputs: tuple[str, ...] | None,
+        outputs: tuple[str, ...] | None,
+        context_schema: Any,
+    ) -> None:
+        self.name: str = name
+        self.context_schema: Any = context_schema
+        names = tuple(channel.key for channel in keys)
+        self.is_root: bool = names == ("__root__",)
+        self.root_input: bool = inputs is None
+        self.outputs: tuple[str, ...] | None = outputs
+        self.streamed: tuple[str, ...] | None = None if self.is_root else names
+        # Values unused: dicts that keep an order.
+        known = [*names, *(value.key for value in managed)]
+        self.known: dict[str, None] = dict.fromkeys(known)
+        self.inputs: dict[str, None] = dict.fromkeys(names if inputs is None else inputs)
+        self.managed: dict[str, Managed] = {value.key: value for value in managed}
+        start = EphemeralValue(START)
+        triggers = [_trigger(node) for node in nodes if not node.is_start]
+        self.channels: list[Channel] = [*keys, start, Topic(TASKS), *triggers, *joins]
+        channels = self.channels
+        self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
+        self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
+        self.deferred: list[int] = [i for i, c in enumerate(channels) if c.deferred]
+        self.start_slot: int = self.index[START]
+        self.tasks_slot: int = self.index[TASKS]
+        self.start: Node = nodes[0]
+        self.by_name: dict[str, Node] = {node.name: node for node in nodes}
+        # Triggers that hold None for one superstep: `updated` says all there is to know.
+        self.plain_trigger: list[bool] = [False] * len(channels)
+        for node in nodes:
+            if not node.is_start and not node.defer:
+                self.plain_trigger[self.index[BRANCH_TO + node.name]] = True
+        # Scheduling and write application both go by name (spec §4.4, §4.6).
+        self.nodes: list[Node] = sorted(nodes, key=_node_name)
+        self.triggered: list[list[int]] = [[] for _ in channels]
+        self.groups: dict[Any, int] = {}
+        for position, node in enumerate(self.nodes):
+            for trigger in node.triggers:
+                slot = self.index[trigger]
+                self.triggered[slot].append(position)
+                if channels[slot].consumable:
+                    node.consumes.append(slot)
+            self._resolve(node.view)
+            for branch in node.branches:
+                self._resolve(branch.view)
+        self.start.view.root = self.start_slot
+
+    def _resolve(self, view: View) -> None:
+        reads = view.reads
+        if reads is None:
+            view.root = self.index.get("__root__", -1)
+            view.keys = ["__root__"]
+        else:
+            view.keys = [key for key in reads if key not in self.managed]
+            view.managed = [self.managed[key] for key in reads if key in self.managed]
+        view.slots = [self.index[key] for key in view.keys if key in self.index]
+        identity = (reads, None if view.schema is None else id(view.schema))
+        view.group = self.groups.setdefault(identity, len(self.groups))
+
+
+def _node_name(node: Node) -> str:
+    return node.name
+
+
+def _is_seeded(channel: Channel) -> bool:
+    """Whether an unwritten channel of this kind may have a value."""
+    return isinstance(channel, (BinaryOperatorAggregate, ForeignChannel))
+
+
+def _trigger(node: Node) -> Channel:
+    """The channel that starts a node by an edge."""
+    key = BRANCH_TO + node.name
+    return LastValueAfterFinish(key) if node.defer else EphemeralValue(key, False)

@@ -1,0 +1,229 @@
+"""Tasks: what one node execution is, and what user code sees of it (spec §4.6, §7.2)."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final
+
+from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config, task_config
+from lgc.runtime.constants import PULL, PUSH
+from lgc.runtime.ids import Stamp, task_id
+from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
+from lgc.runtime.state import is_runnable
+
+if TYPE_CHECKING:
+    from lgc.runtime.engine import Run
+
+
+_RUNNABLES: Final = "langchain_core.runnables.base"
+
+
+class Task:
+    """One node execution of one superstep.
+
+    Args:
+        run, node: what runs.
+        value: its input.
+        push: the position of its Send among the superstep's, or -1 when an edge started it.
+    """
+
+    def __init__(self, run: Run, node: Node, value: object, push: int) -> None:
+        self.push: int = push
+        self.run: Run = run
+        self.node: Node = node
+        self.input: object = value
+        self.writes: list[tuple[str, object]] = []
+        self.step: int = run.step
+        self.stamp: Stamp = run.stamp
+        self.started: float = 0.0
+        self.error: BaseException | None = None
+        self._id: str = ""
+        self._config: Any = None
+
+    @property
+    def path(self) -> tuple[Any, ...]:
+        """The task path (spec §4.4)."""
+        return (PULL, self.node.name) if self.push < 0 else (PUSH, self.push, False)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """What can have started it."""
+        return self.node.triggers if self.push < 0 else (PUSH,)
+
+    @property
+    def id(self) -> str:
+        """The task id (spec §4.6)."""
+        if not self._id:
+            name = self.node.name
+            what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
+            self._id = task_id(self.stamp.id, (name, str(self.step), name, *what))
+        return self._id
+
+    @property
+    def namespace(self) -> str:
+        """The task's checkpoint namespace."""
+        return f"{self.node.name}:{self.id}"
+
+    @property
+    def config(self) -> Any:
+        """The task's config; the same object wherever it is asked for."""
+        if self._config is None:
+            self._config = task_config(self)
+        return self._config
+
+    @property
+    def runtime(self) -> Any:
+        """The task's `Runtime`."""
+        return self.config["configurable"]["__pregel_runtime"]
+
+    def ambient(self) -> Any:
+        """The task's config, not filled in before somebody looks at it."""
+        return _lazy(self) if self.node.call == CALL else self.config
+
+    def ambient_content(self) -> dict[str, Any]:
+        """What `ambient` is filled with."""
+        content: dict[str, Any] = self.config
+        return content
+
+    def read(self, select: Any, fresh: bool = False) -> Any:
+        """Current state as this task sees it (pregel/_algo.py:local_read).
+
+        Args:
+            select: a key, or a list of keys.
+            fresh: with this task's own writes applied to copies.
+        """
+        if isinstance(select, str):
+            return self.run.local(self, [select], fresh).get(select)
+        managed = self.run.program.managed
+        state = self.run.local(self, [key for key in select if key not in managed], fresh)
+        for key in select:
+            if key in managed:
+                state[key] = managed[key].get(self.step, self.run.stop, self.scratchpad)
+        return state
+
+    def scratchpad(self) -> Any:
+        """The task's scratchpad, for managed values of the user's own."""
+        return self.config["configurable"]["__pregel_scratchpad"]
+
+
+class Router:
+    """What the function of a conditional edge sees of its task (spec §7.5).
+
+    Args:
+        task: the task; its config is the router's too, but for the callbacks.
+        number: which of the node's conditional edges it is.
+    """
+
+    def __init__(self, task: Task, number: int) -> None:
+        self.task: Task = task
+        self.number: int = number
+        self._config: Any = None
+
+    @property
+    def config(self) -> Any:
+        """What the function gets that takes its config by name."""
+        if self._config is None:
+            task = self.task
+            # Upstream counts the node (each step of a sequence), its update, and a step for
+            # every static edge and join.
+            node = task.node
+            before = len(node.static) + (2 if node.is_start else 3)
+            sequence = getattr(sys.modules.get(_RUNNABLES), "RunnableSequence", None)
+            if node.call == INVOKE and sequence is not None and isinstance(node.body, sequence):
+                before += len(node.body.steps) - 1
+            position = before + self.number
+            self._config = router_config(task, [f"seq:step:{position}"])
+        return self._config
+
+    @property
+    def runtime(self) -> Any:
+        """The task's `Runtime`."""
+        return self.task.runtime
+
+    def ambient(self) -> Any:
+        """The ambient config, not filled in before somebody looks at it."""
+        return _lazy(self)
+
+    def ambient_content(self) -> dict[str, Any]:
+        """What `ambient` is filled with."""
+        return router_config(self.task, [])
+
+
+def _lazy(current: Any) -> Any:
+    """A config for a Task or Router, still empty.
+
+    It is not kept: with a reference both ways every task would wait for the garbage collector.
+    """
+    config = TaskConfig()
+    config.task = current
+    return config
+
+
+def _set_ambient(current: Any) -> None:
+    """Sets the ambient config of a Task or Router; called inside a context of its own."""
+    var = _LANGCHAIN.var
+    if var is None and _CONFIG_MODULE in _MODULES:
+        var = _LANGCHAIN.var = langchain_var()
+    if var is None:
+        CURRENT.set(current)
+    else:
+        var.set(current.ambient())
+
+
+class _Langchain:
+    """Where langchain-core's contextvar is kept once it has been found."""
+
+    def __init__(self) -> None:
+        self.var: Any = None
+
+
+def _enter_node(task: Task) -> Any:
+    """Runs a node in a context of its own; its output."""
+    _set_ambient(task)
+    node = task.node
+    output: Any
+    if node.call == CALL:
+        output = node.body(task.input)
+    elif node.call == CALL_WITH_TASK:
+        output = node.body(task.input, task)
+    else:
+        return node.body.invoke(task.input, task.config)
+    kind = type(output)
+    if kind is not dict and output is not None and is_runnable(output):
+        return output.invoke(task.input, task.config)
+    return output
+
+
+def _enter_path(router: Router, branch: Branch, value: Any) -> Any:
+    """Runs the function of a conditional edge in a context of its own; what it returned."""
+    _set_ambient(router)
+    output: Any
+    if branch.call == CALL:
+        output = branch.path(value)
+    elif branch.call == CALL_WITH_TASK:
+        output = branch.path(value, router)
+    else:
+        return branch.path.invoke(value, router.config)
+    if type(output) is not str and is_runnable(output):
+        return output.invoke(value, router.config)
+    return output
+
+
+def run_node(task: Task) -> Any:
+    """The output of a task's node, run in a copied context."""
+    return _COPY_CONTEXT().run(_ENTER_NODE, task)
+
+
+def run_path(router: Router, branch: Branch, value: Any) -> Any:
+    """What the function of a conditional edge returns, run in a copied context."""
+    return _COPY_CONTEXT().run(_ENTER_PATH, router, branch, value)
+
+
+_CONFIG_MODULE: Final = "langchain_core.runnables.config"
+_LANGCHAIN: Final = _Langchain()
+# As constants, because native code looks other names up in a dict.
+_MODULES: Final[dict[str, Any]] = sys.modules
+_COPY_CONTEXT: Final = copy_context
+_ENTER_NODE: Final = _enter_node
+_ENTER_PATH: Final = _enter_path

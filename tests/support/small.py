@@ -1,0 +1,47 @@
+"""Small graphs written out in a test, and what both engines make of them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import StateGraph
+from parity import Build, compare
+
+Nodes = dict[str, Any]
+
+
+class Lists(TypedDict):
+    """One key that is reduced, one that is not."""
+
+    x: Annotated[list, operator.add]
+    last: Any
+
+
+def wire(state: Any, nodes: Nodes, *edges: Any, **schemas: Any) -> StateGraph[Any, Any, Any, Any]:
+    """A builder; an edge is `(start, end)`, `([starts], end)` or `(start, router)`."""
+    builder = StateGraph(state, **schemas)
+    for name, function in nodes.items():
+        builder.add_node(name, function)
+    for start, end in edges:
+        if callable(end) or hasattr(end, "invoke"):
+            builder.add_conditional_edges(start, end)
+        else:
+            builder.add_edge(start, end)
+    return builder
+
+
+def writes(**values: Any) -> Callable[[Any], Any]:
+    """A node that returns `values`, made anew."""
+    return lambda state: dict(values)
+
+
+def result(build: Build, input: Any, config: Any = None) -> Any:
+    """What `invoke` gives, after the comparison of all calls."""
+    return compare(build, input, config)[0]["result"]
+
+
+def error(build: Build, input: Any, config: Any = None) -> Any:
+    """The error of `invoke`, after the comparison of all calls."""
+    return compare(build, input, config)[0]["error"]
