@@ -47,14 +47,24 @@ def shown(value: Any) -> str:
 
 
 def run(graph: Any, value: Any, config: Any = None, **options: Any) -> list[str]:
-    """The chunks of a run, and its error."""
-    found = []
+    """The chunks of a run, and its error.
+
+    Between two chunks of values the order is that in which parallel tasks finish, so what
+    stands there is sorted.
+    """
+    found: list[str] = []
+    start = 0
     try:
-        for chunk in graph.stream(
+        for mode, chunk in graph.stream(
             value, config, stream_mode=["values", "updates", "custom"], **options
         ):
-            found.append(shown(chunk))
+            if mode == "values":
+                found[start:] = sorted(found[start:])
+                start = len(found) + 1
+            found.append(shown((mode, chunk)))
+        found[start:] = sorted(found[start:])
     except Exception as error:
+        found[start:] = sorted(found[start:])
         found.append(shown(error))
     return found
 
