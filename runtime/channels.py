@@ -131,25 +131,6 @@ class LastValue(_Single):
         return True
 
 
-class AnyValue(_Single):
-    """The last of this superstep's writes; emptied by a superstep without one."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.volatile = True
-
-    def fresh(self) -> Channel:
-        return AnyValue(self.key)
-
-    def update(self, values: list[object]) -> bool:
-        if not values:
-            changed = self.value is not MISSING
-            self.value = MISSING
-            return changed
-        self.value = values[-1]
-        return True
-
-
 class EphemeralValue(_Single):
     """A value that lasts one superstep.
 
@@ -178,6 +159,16 @@ class EphemeralValue(_Single):
             )
         self.value = values[-1]
         return True
+
+
+class AnyValue(EphemeralValue):
+    """The last of this superstep's writes; emptied by a superstep without one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, guard=False)
+
+    def fresh(self) -> Channel:
+        return AnyValue(self.key)
 
 
 class UntrackedValue(_Single):

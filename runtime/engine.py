@@ -487,23 +487,15 @@ class Run:
         if branch.merges and isinstance(value, dict) and isinstance(output, dict):
             value = {**output, **value}
         result = run_path(router, branch, value)
-        if isinstance(result, str):
-            self._goto(task, branch, [result])
-        elif isinstance(result, (list, tuple)):
-            self._goto(task, branch, list(result))
-        else:
-            self._goto(task, branch, [result])
+        several = isinstance(result, (list, tuple))
+        self._goto(task, branch, list(result) if several else [result])
 
     def _goto(self, task: Task, branch: Branch, results: list[Any]) -> None:
         ends = branch.ends
         found: list[Any] = []
         for result in results:
-            if type(result) is str:
-                found.append(ends[result] if ends else result)
-            elif is_a(result, "Send"):
-                found.append(result)
-            else:
-                found.append(ends[result] if ends else result)
+            sent = type(result) is not str and is_a(result, "Send")
+            found.append(ends[result] if ends and not sent else result)
         for target in found:
             if target is None or target == START:
                 raise ValueError("Branch did not return a valid destination")

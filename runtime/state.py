@@ -6,13 +6,15 @@ the state, then what comes next.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from lgc.runtime.constants import BRANCH_TO, END, ROOT, TASKS
 from lgc.runtime.errors import error_class, with_code
-from lgc.runtime.types import Command, annotated_keys, attributes, is_a
+from lgc.runtime.types import Command, annotated_keys, attributes, is_a, loaded
+
+RUNNABLES: Final = "langchain_core.runnables.base"
+"""Where langchain-core keeps its Runnables."""
 
 
 def writes_of(
@@ -126,5 +128,5 @@ def _goto(command: Any, found: list[tuple[str, object]]) -> None:
 
 def is_runnable(value: Any) -> bool:
     """Whether `value` is a langchain-core Runnable; nothing is imported to find out."""
-    core = sys.modules.get("langchain_core.runnables.base")
-    return core is not None and isinstance(value, core.Runnable)
+    runnable = loaded(RUNNABLES, "Runnable")
+    return runnable is not None and isinstance(value, runnable)

@@ -10,13 +10,11 @@ from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config
 from lgc.runtime.constants import PULL, PUSH
 from lgc.runtime.ids import Stamp, task_id
 from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
-from lgc.runtime.state import is_runnable
+from lgc.runtime.state import RUNNABLES, is_runnable
+from lgc.runtime.types import loaded
 
 if TYPE_CHECKING:
     from lgc.runtime.engine import Run
-
-
-_RUNNABLES: Final = "langchain_core.runnables.base"
 
 
 class Task:
@@ -129,7 +127,7 @@ class Router:
             # every static edge and join.
             node = task.node
             before = len(node.static) + (2 if node.is_start else 3)
-            sequence = getattr(sys.modules.get(_RUNNABLES), "RunnableSequence", None)
+            sequence = loaded(RUNNABLES, "RunnableSequence")
             if node.call == INVOKE and sequence is not None and isinstance(node.body, sequence):
                 before += len(node.body.steps) - 1
             position = before + self.number
@@ -181,32 +179,28 @@ class _Langchain:
 def _enter_node(task: Task) -> Any:
     """Runs a node in a context of its own; its output."""
     _set_ambient(task)
-    node = task.node
-    output: Any
-    if node.call == CALL:
-        output = node.body(task.input)
-    elif node.call == CALL_WITH_TASK:
-        output = node.body(task.input, task)
-    else:
-        return node.body.invoke(task.input, task.config)
-    kind = type(output)
-    if kind is not dict and output is not None and is_runnable(output):
-        return output.invoke(task.input, task.config)
-    return output
+    return _call(task.node.call, task.node.body, task.input, task)
 
 
 def _enter_path(router: Router, branch: Branch, value: Any) -> Any:
     """Runs the function of a conditional edge in a context of its own; what it returned."""
     _set_ambient(router)
+    return _call(branch.call, branch.path, value, router)
+
+
+def _call(how: int, body: Any, value: Any, current: Any) -> Any:
+    """Calls a body as its row says; a Runnable that it returns is invoked in its place."""
     output: Any
-    if branch.call == CALL:
-        output = branch.path(value)
-    elif branch.call == CALL_WITH_TASK:
-        output = branch.path(value, router)
+    if how == CALL:
+        output = body(value)
+    elif how == CALL_WITH_TASK:
+        output = body(value, current)
     else:
-        return branch.path.invoke(value, router.config)
-    if type(output) is not str and is_runnable(output):
-        return output.invoke(value, router.config)
+        return body.invoke(value, current.config)
+    # The usual results are no Runnables; the test for one costs a look into sys.modules.
+    kind = type(output)
+    if kind is not dict and kind is not str and output is not None and is_runnable(output):
+        return output.invoke(value, current.config)
     return output
 
 

@@ -35,9 +35,11 @@ RESERVED: Final = frozenset(
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Sets `imports`, sorted by module and name; notes what goes through the builder."""
-    owners = {n.call.function: n.name for n in ir.nodes if n.call is not None}
-    routers = {b.path.function: f"router `{b.name}` of" for n in ir.nodes for b in n.branches}
-    sources = {b.path.function: n.name for n in ir.nodes for b in n.branches}
+    # Whose function a reference is: the node, and what it is to it.
+    owners = {
+        b.path.function: (n.name, f"router `{b.name}` of") for n in ir.nodes for b in n.branches
+    }
+    owners |= {n.call.function: (n.name, "the function of") for n in ir.nodes if n.call is not None}
     target_module, _, target_attribute = ir.target.partition(":")
     said: list[Finding] = []
     wanted: set[tuple[str, str]] = set()
@@ -45,8 +47,8 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     for ref in ir.refs():
         if ref.through_builder:
             wanted.add((target_module, target_attribute.split(".")[0]))
-            node = owners.get(ref) or sources.get(ref) or ""
-            what = f"{routers.get(ref, 'the function of')} node `{node}`" if node else ref.name
+            node, role = owners.get(ref, ("", ""))
+            what = f"{role} node `{node}`" if node else ref.name
             said.append(
                 Finding(
                     note(
