@@ -29,14 +29,12 @@ OUT = HERE.parent / "build" / "bench"
 SUPERSTEPS = {"chain100": 100, "loop50": 50}
 ROUNDS = 60
 
-_NODE = re.compile(r'NODE_(\w+) = abi\.Node\(\s*"(\w+)",\s*(\w+),(.*?)\n?\)\n', re.DOTALL)
-
+_NODE = re.compile(r'abi\.Node\(\s*"(\w+)",\s*(?!None)(\w+),')
+_ROW = r'abi.Node("\1", node_\1, call=abi.CALL_WITH_TASK,'
 _FUNCTION = """
-
 def node_{name}(state: Any, task: Any) -> Any:
     return {function}(state)
 
-NODE_{row} = abi.Node("{name}", node_{name},{rest}, call=abi.CALL_WITH_TASK)
 """
 
 _LOOP_HEAD = """
@@ -85,16 +83,13 @@ def _unchecked(text: str) -> str:
 def _functions(text: str) -> str:
     """A function for every node, where the emitted row names the user's own."""
 
-    def function(match: re.Match[str]) -> str:
-        row, name, function, rest = match.groups()
-        if function == "None":
-            return match[0]
-        return _FUNCTION.format(row=row, name=name, function=function, rest=rest.rstrip(",\n "))
-
-    changed, count = _NODE.subn(function, text)
-    if count < 2:
+    nodes = _NODE.findall(text)
+    if len(nodes) < 2:
         raise SystemExit("the template has changed: adapt bench/shapes.py")
-    return changed.replace(
+    functions = "".join(_FUNCTION.format(name=name, function=function) for name, function in nodes)
+    rows = _NODE.sub(_ROW, text)
+    head, first_table, tables = rows.partition("\ndef keys()")
+    return (head + functions + first_table + tables).replace(
         "from lgc.runtime import abi\n",
         "from lgc.runtime import abi\n\nfrom typing import Any\n",
         1,

@@ -25,6 +25,7 @@ class Group:
         closing: the closing bracket.
         comma: a lone element keeps its comma on one line too (a tuple).
         statement: what makes the expression a statement (`x = `, `return `).
+        table: two elements or more never share a line.
     """
 
     opening: str
@@ -32,6 +33,7 @@ class Group:
     closing: str
     comma: bool = False
     statement: str = ""
+    table: bool = False
 
 
 Expr = str | Group
@@ -64,9 +66,19 @@ def names(keys: Iterable[str] | None, prefix: str = "") -> Expr:
     return f"{prefix}None" if keys is None else tuple_of(map(quote, keys), prefix)
 
 
-def call(function: str, *items: Expr, statement: str = "") -> Group:
-    """A call of `function`."""
-    return Group(f"{function}(", items, ")", statement=statement)
+def call(function: str, *items: Expr, statement: str = "", table: bool = False) -> Group:
+    """A call of `function`; `statement` and `table` as in `Group`."""
+    return Group(f"{function}(", items, ")", statement=statement, table=table)
+
+
+def table_of(rows: Iterable[Expr]) -> Group:
+    """`return` with a tuple that has a row a line."""
+    return Group("(", tuple(rows), ")", comma=True, statement="return ", table=True)
+
+
+def brackets(expr: Expr) -> int:
+    """How many pairs of brackets an expression has: its calls, tuples and dicts."""
+    return 0 if isinstance(expr, str) else 1 + sum(map(brackets, expr.items))
 
 
 def flat(expr: Expr) -> str:
@@ -89,7 +101,10 @@ def lay_out(expr: Expr, indent: int = 0, suffix: str = "") -> str:
     """
     space = " " * indent
     line = space + flat(expr) + suffix
-    if width(line) <= WIDTH or isinstance(expr, str) or not expr.items:
+    if isinstance(expr, str) or not expr.items:
+        return line
+    # The formatter has no table of one row: it joins a tuple of one element if that fits.
+    if width(line) <= WIDTH and not (expr.table and len(expr.items) > 1):
         return line
     first = space + expr.statement + expr.opening
     if expr.statement and width(first) > WIDTH:

@@ -1,7 +1,7 @@
 """The contract between a generated module and the runtime (design §4).
 
 A module calls `require` first and then builds its tables with the constructors
-below; of the rest of the runtime it may use `messages.add_messages`, a reducer.
+below; of the rest of the runtime it may use the reducers of `messages`.
 Change `ABI` whenever one of them changes its meaning.
 """
 
@@ -17,6 +17,7 @@ from lgc.runtime.channels import (
     AnyValue,
     BinaryOperatorAggregate,
     Channel,
+    DeltaChannel,
     EphemeralValue,
     ForeignChannel,
     LastValue,
@@ -34,6 +35,8 @@ __all__ = [
     "CALL_WITH_TASK",
     "INVOKE",
     "Branch",
+    "Channel",
+    "Managed",
     "Node",
     "aggregate",
     "any_value",
@@ -41,6 +44,7 @@ __all__ = [
     "compiled",
     "context_schema_of",
     "custom",
+    "delta",
     "ends_of",
     "ephemeral",
     "from_builder",
@@ -126,6 +130,16 @@ def aggregate(
     return BinaryOperatorAggregate(key, seed, reducer)
 
 
+def delta(
+    key: str,
+    seed: Callable[[], object],
+    reducer: Callable[[Any, Any], Any],
+    snapshot_frequency: int = 100,
+) -> Channel:
+    """A key of channel class DeltaChannel; `seed()` is its first value."""
+    return DeltaChannel(key, seed, reducer, snapshot_frequency)
+
+
 def any_value(key: str) -> Channel:
     """A key of channel class AnyValue."""
     return AnyValue(key)
@@ -174,7 +188,7 @@ def managed(key: str, cls: Any) -> Managed:
 def compiled(
     name: str,
     *,
-    keys: tuple[Channel, ...],
+    keys: tuple[Channel, ...] = (),
     nodes: tuple[Node, ...],
     managed: tuple[Managed, ...] = (),
     joins: tuple[Channel, ...] = (),
@@ -264,13 +278,21 @@ def channel_of(builder: Any, key: str) -> Any:
 
 def reducer_of(builder: Any, key: str) -> Any:
     """The reducer of a state key of the builder."""
-    return builder.channels[key].operator
+    channel = builder.channels[key]
+    return channel.reducer if _is_delta(channel) else channel.operator
 
 
 def seed_of(builder: Any, key: str) -> Callable[[], object]:
     """What makes the first value of a state key whose type has no importable name."""
     channel = builder.channels[key]
+    if _is_delta(channel):
+        made: Callable[[], object] = channel.typ
+        return made
     return lambda: type(channel)(channel.typ, channel.operator).value
+
+
+def _is_delta(channel: Any) -> bool:
+    return hasattr(channel, "snapshot_frequency")
 
 
 async def _result(awaitable: Any) -> Any:

@@ -564,7 +564,7 @@ class TestDiff:
         assert result.exit_code == 1
         assert "\n-#   plan -> act\n" in result.stdout
         assert "\n+#   plan -> do\n" in result.stdout
-        assert '\n+    "do",\n' in result.stdout
+        assert '\n+            "do",\n' in result.stdout
 
     def test_is_a_patch(self, root: Path) -> None:
         compiled("app.graph:builder", "-o", "build")

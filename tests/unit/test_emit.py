@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import operator
+import re
 import subprocess
 import sys
 import textwrap
@@ -291,14 +293,8 @@ def test_every_way_to_hold_a_callable(home: ModuleType, monkeypatch: pytest.Monk
     for target in ("builder", "graph", "Box.held"):
         agree(home, {"x": ["in"]}, target)
     text = text_of(home)
-    taken = [line.split(" = ")[0] for line in text.splitlines() if "_of(BUILDER" in line]
-    assert taken == [
-        "loose_function",
-        "nameless_function",
-        "part2_function",
-        "lambda_function",
-        "closure_function",
-    ]
+    taken = re.findall(r'abi\.function_of\(BUILDER, "(\w+)"\)', text)
+    assert taken == ["loose", "nameless", "part2", "lambda", "closure"]
     assert '    "named",\n' in text_of(home, "graph")
     assert run(home, text_of(home, "make")).invoke({"x": []})["x"][0] == "home"
 
@@ -358,10 +354,10 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         """,
         [
             "from {home} import Model, Part, merged, node, part, route",
-            "    schema=Model,",
-            'NODE_N1 = abi.Node("n1", part, reads=KEYS, schema=Part)',
-            "            schema=Part,",
             "            schema=Model,",
+            '        abi.Node("n1", part, reads=KEYS, schema=Part),',
+            "                    schema=Part,",
+            "                    schema=Model,",
         ],
     ),
     "dataclass through the builder": (
@@ -389,11 +385,11 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         builder = build(*make())
         """,
         [
-            'b_route_schema = abi.schema_of(BUILDER, "b", "route")',
-            'a_schema = abi.schema_of(BUILDER, "a")',
-            'b_schema = abi.schema_of(BUILDER, "b")',
-            'start_schema = abi.schema_of(BUILDER, "__start__")',
-            'NODE_A = abi.Node("a", node, reads=KEYS, schema=a_schema, edges=("b",))',
+            '                    schema=abi.schema_of(BUILDER, "b", "route"),',
+            '            schema=abi.schema_of(BUILDER, "a"),',
+            '            schema=abi.schema_of(BUILDER, "b"),',
+            '                    schema=abi.schema_of(BUILDER, "__start__"),',
+            '                    abi.router_of(BUILDER, "__start__", "condition"),',
         ],
     ),
     "managed values": (
@@ -411,11 +407,11 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         builder = graph_of(Managed, node, node)
         """,
         [
-            'other_managed = abi.managed_of(BUILDER, "other")',
             '        abi.is_last_step("last"),',
             '        abi.remaining_steps("left"),',
             '        abi.managed("mine", Mine),',
-            '        abi.managed("other", other_managed),',
+            '        abi.managed("other", abi.managed_of(BUILDER, "other")),',
+            "    managed=managed(),",
             "    inputs=KEYS,",
         ],
     ),
@@ -429,8 +425,8 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         builder = graph_of(Custom, node, node)
         """,
         [
-            'own_channel = abi.channel_of(BUILDER, "own")',
-            '    keys=(abi.aggregate("x", list, reduce_x), abi.custom("own", own_channel)),',
+            '        abi.aggregate("x", list, reduce_x),',
+            '        abi.custom("own", abi.channel_of(BUILDER, "own")),',
         ],
     ),
     "context schema": (
@@ -451,8 +447,7 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         del Settings
         """,
         [
-            "context_schema = abi.context_schema_of(BUILDER)",
-            "    context_schema=context_schema,",
+            "    context_schema=abi.context_schema_of(BUILDER),",
         ],
     ),
     "runnables": (
@@ -471,12 +466,12 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         """,
         [
             "from {home} import builder, named, routes",
-            'n2_other_path = abi.path_of(BUILDER, "n2", "other")',
-            'n2_other_ends = abi.ends_of(BUILDER, "n2", "other")',
+            '                    abi.path_of(BUILDER, "n2", "other"),',
+            '                    ends=abi.ends_of(BUILDER, "n2", "other"),',
             "#   n1 -> Command? any node",
-            'n1_runnable = abi.runnable_of(BUILDER, "n1")',
-            'n2_runnable = abi.runnable_of(BUILDER, "n2")',
-            'NODE_N0 = abi.Node("n0", named, reads=KEYS, edges=("n1",), call=abi.INVOKE)',
+            '            abi.runnable_of(BUILDER, "n1"),',
+            '            abi.runnable_of(BUILDER, "n2"),',
+            '        abi.Node("n0", named, reads=KEYS, edges=("n1",), call=abi.INVOKE),',
         ],
     ),
     "tools": (
@@ -493,7 +488,7 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         tools = ToolNode([add])
         builder = graph_of(Messages, agent, tools)
         """,
-        ['NODE_N1 = abi.Node("n1", tools, reads=KEYS, call=abi.INVOKE)'],
+        ['        abi.Node("n1", tools, reads=KEYS, call=abi.INVOKE),'],
     ),
     "commands and sends": (
         """
@@ -514,8 +509,8 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
             "#   n0 -> Command? n1",
             "#   n1 -> Command? any node",
             "#   supersteps: __start__ | n0 | by branch",
-            'NODE_N1 = abi.Node("n1", second, reads=KEYS)',
-            'NODE_N2 = abi.Node("n2", third, reads=KEYS)',
+            '        abi.Node("n1", second, reads=KEYS),',
+            '        abi.Node("n2", third, reads=KEYS),',
         ],
     ),
     "everything that is injected": (
@@ -527,7 +522,19 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         builder = graph_of(State, node)
         builder.add_conditional_edges("n0", route, [END])
         """,
-        ["    call=abi.CALL_WITH_TASK,"],
+        ["            call=abi.CALL_WITH_TASK,", "                    call=abi.CALL_WITH_TASK,"],
+    ),
+    "injected into what is taken from the builder": (
+        """
+        builder = graph_of(State, hidden(lambda: lambda state, config: {"x": [len(config)]}))
+        builder.add_conditional_edges("n0", hidden(lambda: lambda state, writer: END), [END])
+        """,
+        [
+            "def node_n0(state: Any, task: Any) -> Any:",
+            '    function = abi.function_of(BUILDER, "n0")',
+            "    return function(state, config=task.config)",
+            "    return function(state, writer=task.runtime.stream_writer)",
+        ],
     ),
     "join and deferred node": (
         """
@@ -537,10 +544,10 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         builder.add_edge(["n0", "n1"], "last")
         """,
         [
-            'NODE_N1 = abi.Node("n1", node, reads=KEYS, feeds=("join:n0+n1:last",))',
-            'NODE_LAST = abi.Node("last", node, reads=KEYS, '
-            'joins=("join:n0+n1:last",), defer=True)',
-            '    joins=(abi.join("join:n0+n1:last", ("n0", "n1"), defer=True),),',
+            '        abi.Node("n1", node, reads=KEYS, feeds=("join:n0+n1:last",)),',
+            '        abi.Node("last", node, reads=KEYS, joins=("join:n0+n1:last",), defer=True),',
+            '    return (abi.join("join:n0+n1:last", ("n0", "n1"), defer=True),)',
+            "    joins=joins(),",
         ],
     ),
 }
@@ -553,8 +560,8 @@ def test_what_is_emitted(home: ModuleType, case: str) -> None:
     text = agree(home, {"messages": []} if case == "tools" else {"x": ["in"]})
     for line in lines:
         assert f"\n{line.format(home=home.__name__)}\n" in text, text
-    # A function only where something is injected or a reducer is inlined.
-    functions = text.count("\ndef ")
+    # Beside the tables a function only where something is injected or a reducer is inlined.
+    functions = text.count("\ndef ") - text.count("() -> tuple[abi.")
     assert functions == text.count("\ndef reduce_") + text.count("(state: Any, task: Any)")
     assert ("import Any" in text) == (functions > 0)
     assert ("BUILDER" in text) == ("_of(BUILDER" in text)
@@ -591,23 +598,118 @@ from lgc.runtime import abi
 BODY = "lgc-body:HASH"
 abi.require({ABI}, BODY, __file__, "{COMMAND}")
 
-KEYS = ("a", "b")
+KEYS: tuple[str, ...] = ("a", "b")
 
 
-NODE_START = abi.Node("__start__", None, reads=None, edges=("n0",))
+def keys() -> tuple[abi.Channel, ...]:
+    return (
+        abi.last_value("a"),
+        abi.last_value("b"),
+    )
 
-NODE_N0 = abi.Node("n0", node, reads=KEYS)
+
+def nodes() -> tuple[abi.Node, ...]:
+    return (
+        abi.Node("__start__", None, reads=None, edges=("n0",)),
+        abi.Node("n0", node, reads=KEYS),
+    )
+
 
 graph = abi.compiled(
     "LangGraph",
-    keys=(abi.last_value("a"), abi.last_value("b")),
-    nodes=(NODE_START, NODE_N0),
+    keys=keys(),
+    nodes=nodes(),
     inputs=KEYS,
     outputs=KEYS,
 )
 compile = graph.compile
 '''
     )
+
+
+def test_no_keys(home: ModuleType) -> None:
+    """A table without rows is left out."""
+    define(
+        home,
+        """
+        from typing import TypedDict
+        from langgraph.graph import StateGraph
+        class Empty(TypedDict): pass
+        def node(state): return {}
+        builder = StateGraph(Empty).add_node("a", node).set_entry_point("a")
+        """,
+    )
+    text = text_of(home)
+    check_format(text)
+    assert "\nKEYS: tuple[str, ...] = ()\n\n\ndef nodes()" in text and "keys=" not in text
+    run(home, text)
+
+
+def big(nodes: int, keys: int, named: bool) -> str:
+    """The user's module: a chain of `nodes` functions, imported by name or not, over `keys`."""
+    fields = "\n".join(f"    k{i}: int" for i in range(keys))
+    functions = "\n".join(f"def n{i}(state): return {{'k0': {i}}}" for i in range(nodes * named))
+    function = "globals()[f'n{i}']" if named else "lambda state, i=i: {'k0': i}"
+    return f"""
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+class State(TypedDict):
+{fields}
+{functions}
+builder = StateGraph(State)
+builder.add_sequence([(f"n{{i}}", {function}) for i in range({nodes})])
+builder.add_edge(START, "n0")
+"""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "keys", "named"),
+    [(1000, 2, True), (1000, 2, False), (1, 1000, True)],
+    ids=["imported", "through the builder", "keys"],
+)
+def test_no_function_grows_with_the_graph(
+    home: ModuleType, nodes: int, keys: int, named: bool
+) -> None:
+    """What mypyc needs for one function, and for the top level, grows with its square."""
+    exec(big(nodes, keys, named), vars(home))
+    text = text_of(home)
+    check_format(text)
+    body = ast.parse(text).body
+    functions = [part for part in body if isinstance(part, ast.FunctionDef)]
+    top = [part for part in body if not isinstance(part, ast.FunctionDef)]
+    for parts in ([function] for function in functions):
+        assert calls_in(*parts) <= 60
+    assert calls_in(*top) <= 120
+    # KEYS is a constant only if mypy need not work out the type of each of its elements.
+    assert "\nKEYS: tuple[str, ...] = (" in text
+    program = run(home, text).program
+    assert {node.name for node in program.nodes} == {START, *(f"n{i}" for i in range(nodes))}
+    assert text.count("abi.last_value(") == keys
+
+
+def calls_in(*parts: ast.AST) -> int:
+    """How many calls there are in `parts`."""
+    return sum(isinstance(node, ast.Call) for part in parts for node in ast.walk(part))
+
+
+def test_a_table_of_several_functions(home: ModuleType) -> None:
+    """They are numbered, past a name of the user's too, and a large row stands alone."""
+    define(
+        home,
+        FEATURES
+        + """
+    def nodes(state): return {"x": [1]}
+    builder = graph_of(State, *[nodes] * 40)
+    def branch(name):
+        def route(state): return END
+        route.__name__ = name
+        builder.add_conditional_edges("n20", route, [END])
+    for i in range(60):
+        branch(f"route{i}")
+    """,
+    )
+    text = agree(home, {"x": []})
+    assert "    nodes=(*nodes_2(), *nodes_3(), *nodes_4()),\n" in text
 
 
 class TestHash:

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from lgc.compiler.layout import (
     WIDTH,
     Expr,
+    brackets,
     call,
     flat,
     lay_out,
     literal,
     names,
     quote,
+    table_of,
     tuple_of,
     width,
 )
@@ -58,6 +60,20 @@ def test_flat() -> None:
     assert flat(tuple_of([])) == "()"
     assert flat(call("f", "1", names(["a", "b"], "x="))) == 'f(1, x=("a", "b"))'
     assert names(None, "x=") == "x=None"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("length", [1, WIDTH - 14, WIDTH - 13, WIDTH - 4])
+def test_table(rows: int, length: int) -> None:
+    laid = lay_out(table_of(["x" * length] * rows), 4)
+    assert ("\n" in laid) == (rows > 1 or length > WIDTH - 14)
+    source = f"def f():\n{laid}\n"
+    assert formatted(source) == source
+
+
+def test_brackets() -> None:
+    assert brackets("f(x)") == 0
+    assert brackets(table_of([call("f", names(["a"], "x=")), "1"])) == 3
 
 
 def test_width_counts_columns() -> None:
