@@ -29,7 +29,6 @@ CODES: dict[str, str] = {
     "LGC112": "unsupported LangGraph version",
     "LGC113": "module name not usable",
     "LGC202": "async node not supported",
-    "LGC204": "DeltaChannel not supported",
     "LGC206": "retry policy not supported",
     "LGC207": "cache policy not supported",
     "LGC208": "timeout not supported",

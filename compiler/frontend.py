@@ -22,7 +22,6 @@ from langgraph._internal._constants import RESERVED
 from langgraph._internal._runnable import RunnableCallable
 from langgraph._internal._typing import MISSING
 from langgraph.channels.any_value import AnyValue
-from langgraph.channels.base import BaseChannel
 from langgraph.channels.binop import BinaryOperatorAggregate, _strip_extras
 from langgraph.channels.delta import DeltaChannel
 from langgraph.channels.ephemeral_value import EphemeralValue
@@ -30,7 +29,7 @@ from langgraph.channels.last_value import LastValue
 from langgraph.channels.topic import Topic
 from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.graph._node import StateNodeSpec
-from langgraph.graph.message import add_messages
+from langgraph.graph.message import _messages_delta_reducer, add_messages
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.managed.is_last_step import IsLastStepManager, RemainingStepsManager
 from langgraph.pregel import Pregel
@@ -38,7 +37,17 @@ from langgraph.pregel._utils import find_subgraph_pregel
 from pydantic import BaseModel
 
 from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note
-from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, ManagedIR, NodeIR, Ref
+from lgc.compiler.ir import (
+    BranchIR,
+    Call,
+    ChannelIR,
+    ChannelKind,
+    GraphIR,
+    JoinIR,
+    ManagedIR,
+    NodeIR,
+    Ref,
+)
 from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap
 from lgc.compiler.target import Loaded
@@ -48,14 +57,17 @@ NEXT = (1, 3)
 
 ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
 """The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
+MESSAGES_DELTA = Ref("lgc.runtime.messages", "messages_delta_reducer")
+"""The same for the reducer of messages that LangGraph has for a DeltaChannel."""
 
-_KINDS = {
+_KINDS: dict[type, ChannelKind] = {
     LastValue: "LastValue",
     AnyValue: "AnyValue",
     EphemeralValue: "EphemeralValue",
     UntrackedValue: "UntrackedValue",
     Topic: "Topic",
     BinaryOperatorAggregate: "BinaryOperatorAggregate",
+    DeltaChannel: "DeltaChannel",
 }
 
 
@@ -204,7 +216,7 @@ class _Reader:
             if getattr(defaults, field) is not None:
                 self._error(code, f"set_node_defaults({field}=...)", span)
 
-    def _channel(self, key: str, channel: BaseChannel[Any, Any, Any]) -> ChannelIR | None:
+    def _channel(self, key: str, channel: Any) -> ChannelIR | None:
         where = self._constructor()
         if key in RESERVED or key in ("__start__", "__pregel_tasks"):
             self._fail("LGC111", f"channel name '{key}' is reserved", "rename the key", where)
@@ -218,28 +230,33 @@ class _Reader:
             )
             return None
         kind = _KINDS.get(type(channel), "custom")
-        if isinstance(channel, DeltaChannel):
-            self._error("LGC204", f"DeltaChannel of state key `{key}`", where)
-            return None
         custom = self.linker.ref(channel, f"channels[{_q(key)}].channel")
         reducer = seed = None
-        if isinstance(channel, BinaryOperatorAggregate):
-            reducer = (
-                ADD_MESSAGES
-                if channel.operator is add_messages
-                else self.linker.ref(channel.operator, f"channels[{_q(key)}].operator")
-            )
+        if kind == "BinaryOperatorAggregate":
+            reducer = self._reducer(channel.operator, f"channels[{_q(key)}].operator")
             if channel.value is not MISSING:
                 seed = self._seed(key, channel)
+        elif kind == "DeltaChannel":
+            reducer = self._reducer(channel.reducer, f"channels[{_q(key)}].reducer")
+            # It is called when a run starts, and may fail there.
+            seed = self.linker.ref(channel.typ, f"channels[{_q(key)}]")
         return ChannelIR(
             key=key,
-            kind=kind,  # type: ignore[arg-type]
+            kind=kind,
             custom=custom if kind == "custom" else None,
             reducer=reducer,
             seed=seed,
             guard=getattr(channel, "guard", True),
             accumulate=getattr(channel, "accumulate", False),
+            snapshot_frequency=channel.snapshot_frequency if kind == "DeltaChannel" else 100,
         )
+
+    def _reducer(self, reducer: Any, on_builder: str) -> Ref:
+        if reducer is add_messages:
+            return ADD_MESSAGES
+        if reducer is _messages_delta_reducer:
+            return MESSAGES_DELTA
+        return self.linker.ref(reducer, on_builder)
 
     def _seed(self, key: str, channel: BinaryOperatorAggregate[Any]) -> Ref:
         """What makes the first value: the concrete type that upstream calls."""

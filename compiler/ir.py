@@ -22,6 +22,7 @@ ChannelKind = Literal[
     "UntrackedValue",
     "Topic",
     "BinaryOperatorAggregate",
+    "DeltaChannel",
     "custom",
 ]
 
@@ -75,12 +76,13 @@ class ChannelIR:
         key: the key; `__root__` for a state that is one value.
         kind: the channel class; "custom" for a class of the user's own.
         custom: the channel itself, of a class of the user's own.
-        reducer: of a BinaryOperatorAggregate.
+        reducer: of a BinaryOperatorAggregate; of a DeltaChannel, the writes as a list.
         seed: what makes its first value; None for none.
         inline: the reducer as an expression of `value` and `write`; "" for a call
             (set by the pass `reducers`).
         guard: of EphemeralValue and UntrackedValue.
         accumulate: of Topic.
+        snapshot_frequency: of DeltaChannel.
     """
 
     key: str
@@ -91,6 +93,7 @@ class ChannelIR:
     guard: bool = True
     accumulate: bool = False
     custom: Ref | None = None
+    snapshot_frequency: int = 100
 
 
 @dataclass(frozen=True)
@@ -346,7 +349,10 @@ def _channel_text(channel: ChannelIR) -> str:
     text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
     if channel.reducer is not None:
         reducer = channel.inline or str(channel.reducer)
-        text += f"({channel.seed or 'no seed'}, {reducer})"
+        text += f"({channel.seed or 'no seed'}, {reducer}"
+        if channel.kind == "DeltaChannel":
+            text += f", snapshot_frequency={channel.snapshot_frequency}"
+        text += ")"
     elif channel.kind in ("EphemeralValue", "UntrackedValue"):
         text += f"(guard={channel.guard})"
     elif channel.kind == "Topic":

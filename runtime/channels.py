@@ -7,12 +7,14 @@ A channel in a program is a prototype that is never written; every run works on
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 from lgc.runtime.constants import MISSING
 from lgc.runtime.errors import error_class, with_code
-from lgc.runtime.types import overwritten
+from lgc.runtime.messages import messages_delta_reducer
+from lgc.runtime.types import loaded, overwritten
 
 
 class Channel:
@@ -22,6 +24,7 @@ class Channel:
         key: the name used in error messages (the state key, or the trigger).
 
     Attributes:
+        prototype: it stands in a program and is never written.
         volatile: an empty update may change it, so it is told about every
             superstep that does not write it.
         deferred: `finish` may make it available.
@@ -30,6 +33,7 @@ class Channel:
 
     def __init__(self, key: str) -> None:
         self.key: str = key
+        self.prototype: bool = False
         self.volatile: bool = False
         self.deferred: bool = False
         self.consumable: bool = False
@@ -53,6 +57,12 @@ class Channel:
     def update_one(self, value: object) -> bool:
         """`update([value])`."""
         return self.update([value])
+
+    def after(self, value: object) -> object:
+        """What `get` would give after `update_one(value)`, which this channel does not see."""
+        other = self.copy()
+        other.update_one(value)
+        return other.get()
 
     def get(self) -> object:
         """The value, or `MISSING` where upstream raises EmptyChannelError."""
@@ -129,6 +139,9 @@ class LastValue(_Single):
     def update_one(self, value: object) -> bool:
         self.value = value
         return True
+
+    def after(self, value: object) -> object:
+        return value
 
 
 class EphemeralValue(_Single):
@@ -235,17 +248,20 @@ class BinaryOperatorAggregate(_Single):
         return other
 
     def update_one(self, value: object) -> bool:
+        self.value = self.after(value)
+        return True
+
+    def after(self, value: object) -> object:
         if self.value is MISSING:
-            self.value = value
-            return True
+            # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
+            return value
+        # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
         kind = type(value)
         if kind is not list and kind is not str and kind is not int:
             is_overwrite, replaced = overwritten(value)
             if is_overwrite:
-                self.value = replaced
-                return True
-        self.value = self.reducer(self.value, value)
-        return True
+                return replaced
+        return self.reducer(self.value, value)
 
     def update(self, values: list[object]) -> bool:
         if not values:
@@ -264,18 +280,114 @@ class BinaryOperatorAggregate(_Single):
                 is_overwrite, value = overwritten(write)
                 if is_overwrite:
                     if replaced:
-                        raise error_class("InvalidUpdateError")(
-                            with_code(
-                                "Can receive only one Overwrite value per super-step.",
-                                "INVALID_CONCURRENT_GRAPH_UPDATE",
-                            )
-                        )
+                        raise _two_overwrites()
                     self.value = value
                     replaced = True
                     continue
             if not replaced:
                 self.value = self.reducer(self.value, write)
         return True
+
+
+def _two_overwrites() -> BaseException:
+    return error_class("InvalidUpdateError")(
+        with_code(
+            "Can receive only one Overwrite value per super-step.",
+            "INVALID_CONCURRENT_GRAPH_UPDATE",
+        )
+    )
+
+
+class DeltaChannel(BinaryOperatorAggregate):
+    """Folds all writes of a superstep into the value in one call of its reducer (spec §3.3).
+
+    Args:
+        key: the name.
+        seed: called without arguments for the value that nothing was written to.
+        reducer: `(value, writes) -> value`, the writes as a list.
+        snapshot_frequency: after how many updates a checkpoint holds the value; the others
+            hold nothing of it, and the value is made again from the writes since.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        seed: Callable[[], object],
+        reducer: Callable[[object, object], object],
+        snapshot_frequency: int = 100,
+    ) -> None:
+        super().__init__(key, seed, reducer)
+        self.snapshot_frequency: int = snapshot_frequency
+
+    def fresh(self) -> Channel:
+        return self._with(self._empty())
+
+    def copy(self) -> Channel:
+        return self._with(copy(self.value))
+
+    def update_one(self, value: object) -> bool:
+        return self.update([value])
+
+    def after(self, value: object) -> object:
+        other = self.copy()
+        other.update_one(value)
+        return other.get()
+
+    def update(self, values: list[object]) -> bool:
+        if not values:
+            return False
+        replaced = False
+        new: object = None
+        for write in values:
+            is_overwrite, value = overwritten(write)
+            if is_overwrite:
+                if replaced:
+                    raise _two_overwrites()
+                replaced = True
+                new = value
+        if replaced:
+            self.value = self._empty() if new is None else copy(new)
+        else:
+            self.value = self.reducer(self.value, list(values))
+        return True
+
+    def checkpoint(self) -> object:
+        return MISSING
+
+    def restore(self, stored: object) -> Channel:
+        return self.fresh() if stored is MISSING else self._with(stored)
+
+    def _empty(self) -> object:
+        assert self.seed is not None
+        return self.seed()
+
+    def _with(self, value: object) -> DeltaChannel:
+        assert self.seed is not None
+        other = DeltaChannel(self.key, self.seed, self.reducer, self.snapshot_frequency)
+        other.value = value
+        return other
+
+
+def delta_keys(channels: Iterable[Channel]) -> dict[str, bool]:
+    """The keys whose writes `messages.ensure_message_ids` looks at.
+
+    Args:
+        channels: any channels, those of users' classes among them.
+
+    Returns:
+        For each DeltaChannel, whether its reducer is `messages_delta_reducer`.
+    """
+    found: dict[str, bool] = {}
+    for channel in channels:
+        if isinstance(channel, DeltaChannel):
+            found[channel.key] = channel.reducer is messages_delta_reducer
+        elif isinstance(channel, ForeignChannel):
+            # Whoever derives a class from LangGraph's has loaded it.
+            theirs = loaded("langgraph.channels.delta", "DeltaChannel")
+            if theirs is not None and isinstance(channel.channel, theirs):
+                reducer = loaded("langgraph.pregel._messages", "_messages_delta_reducer")
+                found[channel.key] = channel.channel.reducer is reducer
+    return found
 
 
 class ForeignChannel(Channel):

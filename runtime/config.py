@@ -31,7 +31,7 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.errors import Unsupported
-from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad, no_heartbeat, no_writer
+from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad, is_a, loaded, no_writer
 
 DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
 
@@ -76,10 +76,13 @@ def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
 
     Returns:
         A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
-        else was given. `recursion_limit` is there only when it was given explicitly.
+        else was given. `recursion_limit` is there only when it was given explicitly; a
+        Runtime in `configurable` is one, whatever stood in its place.
 
     Raises:
-        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
+        Unsupported: callbacks or a tracer are on, or the call comes from inside a task, or
+            the caller's Runtime asks the run to stop.
+        AttributeError: what stands in the place of the caller's Runtime has no store.
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
     inherited: list[str] = []
@@ -116,7 +119,9 @@ def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
                 merged["metadata"][key] = conf[key]
     _refuse(merged)
     if conf.get("checkpoint_ns"):
-        merged[CONF] = {**conf, "checkpoint_ns": "", "checkpoint_id": None}
+        conf = merged[CONF] = {**conf, "checkpoint_ns": "", "checkpoint_id": None}
+    if CONF_RUNTIME in conf:
+        merged[CONF] = {**conf, CONF_RUNTIME: _parent_runtime(conf[CONF_RUNTIME])}
     return merged
 
 
@@ -207,7 +212,7 @@ def task_config(task: Any) -> dict[str, Any]:
         CONF_SEND: task.writes.extend,
         CONF_READ: task.read,
         CONF_CHECKPOINTER: None,
-        "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.stamp.id},
+        "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.checkpoint_id},
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
         CONF_SCRATCHPAD: scratchpad(task.step, task.run.stop),
@@ -281,8 +286,37 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     )
 
 
+def inherited_context(config: Mapping[str, Any]) -> Any:
+    """The context of the caller's Runtime, for a run that is given none; None without one.
+
+    Args:
+        config: what `ensure` gave.
+    """
+    parent = config[CONF].get(CONF_RUNTIME)
+    return None if parent is None else parent.context
+
+
+def _parent_runtime(given: Any) -> Any:
+    """The Runtime that a caller gave; of another object its context and store are taken.
+
+    Upstream looks at the store first, whatever the object is (pregel/main.py:_defaults,
+    _coerce_parent_runtime).
+    """
+    store = given.store
+    if not is_a(given, "Runtime"):
+        cls = loaded("langgraph.runtime", "Runtime") or Runtime
+        return cls(context=getattr(given, "context", None), store=store)
+    if given.drain_requested:
+        raise Unsupported("control", f"config['configurable']['{CONF_RUNTIME}']")
+    return given
+
+
 def runtime(task: Any) -> Any:
-    """The `Runtime` of one task; LangGraph's class when it is loaded (spec §7.3)."""
+    """The `Runtime` of one task; LangGraph's class when it is loaded (spec §7.3).
+
+    The previous value, stream writer and execution info are the run's own; what else the
+    run has not, the caller's Runtime gives.
+    """
     conf = task.run.config[CONF]
     if any(
         conf.get(key) is not None for key in ("assistant_id", "graph_id", "langgraph_auth_user")
@@ -291,7 +325,7 @@ def runtime(task: Any) -> Any:
     module = sys.modules.get("langgraph.runtime")
     run_id = task.run.config.get("run_id")
     info = getattr(module, "ExecutionInfo", ExecutionInfo)(
-        checkpoint_id=task.stamp.id,
+        checkpoint_id=task.checkpoint_id,
         checkpoint_ns=task.namespace,
         task_id=task.id,
         thread_id=conf.get("thread_id"),
@@ -301,18 +335,23 @@ def runtime(task: Any) -> Any:
     )
     run = task.run
     writer = run.write_custom if run.custom else no_writer
-    if module is None:
-        return Runtime(
-            context=run.context,
-            stream_writer=writer,
-            heartbeat=no_heartbeat,
-            execution_info=info,
-        )
+    parent = conf.get(CONF_RUNTIME)
     if run.control is None:
-        run.control = module.RunControl()
-    return module.Runtime(
-        context=run.context, stream_writer=writer, execution_info=info, control=run.control
-    )
+        if parent is not None and parent.control is not None:
+            run.control = parent.control
+        elif module is not None:
+            run.control = module.RunControl()
+    found = {
+        "context": run.context,
+        "stream_writer": writer,
+        "execution_info": info,
+        "control": run.control,
+    }
+    if parent is not None:
+        found["store"] = parent.store
+        found["heartbeat"] = parent.heartbeat
+        found["server_info"] = parent.server_info
+    return getattr(module, "Runtime", Runtime)(**found)
 
 
 class TaskConfig(dict[str, Any]):

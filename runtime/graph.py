@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure, refuse_tracing
+from lgc.runtime.config import (
+    DEFAULT_RECURSION_LIMIT,
+    ensure,
+    inherited_context,
+    refuse_tracing,
+)
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
-from lgc.runtime.program import Program
+from lgc.runtime.program import Output, Program
 from lgc.runtime.stream import chunks, result
 
 # What LangGraph streams and lgc does not yet.
@@ -172,41 +177,40 @@ class CompiledGraph:
             self.program,
             merged,
             limit,
-            _keys(self.program, output),
+            _output(self.program, output),
             "updates" in modes,
             "values" in modes,
             "custom" in modes,
             isinstance(stream_mode, list),
             silent,
             durability,
-            _coerced(self.program.context_schema, context),
+            # What is false gives way, as in upstream's Runtime.merge.
+            _coerced(self.program.context_schema, context) or inherited_context(merged),
         )
 
 
 def _coerced(schema: Any, context: Any) -> Any:
     """The context as the schema wants it (pregel/main.py:_coerce_context)."""
-    made = context
     if (
         schema is not None
         and isinstance(context, dict)
         and (hasattr(schema, "model_fields") or hasattr(schema, "__dataclass_fields__"))
     ):
-        made = schema(**context)
-    # What is false gives way to the context of a caller (runtime.py:merge), and there is none.
-    return made or None
+        return schema(**context)
+    return context
 
 
-def _keys(program: Program, output: str | Sequence[str] | None) -> tuple[tuple[str, ...], bool]:
-    """The keys to report, and whether one bare value is reported instead of a dict."""
+def _output(program: Program, output: str | Sequence[str] | None) -> Output:
+    """What a run reports that is asked for `output`; None is the root value."""
     if output is None:
-        return ("__root__",), True
+        return program.output(("__root__",), True)
     keys = (output,) if isinstance(output, str) else tuple(output)
     for key in keys:
         if key not in program.index:
             raise ValueError(f"Key {key} not in channels")
         if program.plain_trigger[program.index[key]]:
             raise Unsupported("a trigger channel as output key", key)
-    return keys, isinstance(output, str)
+    return program.output(keys, isinstance(output, str))
 
 
 def _refuse(asked: dict[str, bool], where: str) -> None:

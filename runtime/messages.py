@@ -1,4 +1,4 @@
-"""`add_messages`, equal to LangGraph's (graph/message.py), without importing langgraph.
+"""LangGraph's reducers of messages (graph/message.py), without importing langgraph.
 
 langchain-core is imported when the first thing that is not a message object has
 to be made into one; who writes message objects has loaded it already. A history
@@ -102,10 +102,148 @@ def _apply(before: list[Any], ids: list[Any], after: list[Any], removals: set[ty
 def _assign_ids(messages: list[Any]) -> None:
     for message in messages:
         if message.id is None:
-            import uuid  # slow to import, and called through its module: tests patch it there
+            message.id = _new_id()
 
-            message.id = str(uuid.uuid4())
 
+def _new_id() -> str:
+    import uuid  # slow to import, and called through its module: tests patch it there
+
+    return str(uuid.uuid4())
+
+
+def messages_delta_reducer(state: Any, writes: Any) -> Any:
+    """Merges several writes of messages by id: `_messages_delta_reducer` of pregel/_messages.py.
+
+    For a DeltaChannel. Unlike `add_messages` it gives no ids, knows no `__remove_all__`,
+    and ignores a RemoveMessage whose id does not exist.
+
+    Args:
+        state: the messages so far, or what can be made into messages.
+        writes: each a list of messages or one message: objects, dicts, pairs, strings.
+
+    Returns:
+        A new list of message objects.
+
+    Raises:
+        NotImplementedError, ValueError: something cannot be made into a message.
+    """
+    written: list[Any] = []
+    for write in writes:
+        if isinstance(write, list):
+            written.extend(write)
+        else:
+            written.append(write)
+    before = state
+    if not state or not _is_message(state[0]):
+        before = _core().convert_to_messages(state)
+    after = written
+    if not _are_plain(written):
+        after = _core().convert_to_messages(written)
+        _are_plain(after)
+    merged: list[Any] = list(before)
+    positions: dict[Any, int] = {}
+    for i, message in enumerate(merged):
+        if message.id is not None:
+            positions[message.id] = i
+    removed = False
+    for message in after:
+        if message.id is None:
+            merged.append(message)
+        elif type(message) in _removals:
+            if message.id in positions:
+                merged[positions.pop(message.id)] = None
+                removed = True
+        elif message.id in positions:
+            merged[positions[message.id]] = message
+        else:
+            positions[message.id] = len(merged)
+            merged.append(message)
+    return [message for message in merged if message is not None] if removed else merged
+
+
+def ensure_message_ids(writes: list[tuple[str, Any]], keys: dict[str, bool]) -> None:
+    """Gives ids to the messages that are written to DeltaChannels (pregel/_messages.py).
+
+    Called once for all writes of a task, when it has finished or failed: what is
+    streamed, stored and reduced then has the same ids. Message objects get theirs
+    in place; a list or dict that has to change is replaced in `writes`.
+
+    Args:
+        writes: a task's writes, in order.
+        keys: what `channels.delta_keys` gives. Where the reducer is
+            `messages_delta_reducer`, all that it takes for a message is made into one;
+            elsewhere only dicts that look like a message, and those only in a list.
+
+    Raises:
+        Exception: a dict that looks like a message, in a list, cannot be made into one.
+    """
+    for i in range(len(writes)):
+        key, value = writes[i]
+        if key in keys:
+            changed = _with_ids(value, keys[key])
+            if changed is not value:
+                writes[i] = (key, changed)
+
+
+def _with_ids(value: Any, coerce: bool) -> Any:
+    """What is written instead of `value`: itself when nothing but its messages' ids changes."""
+    from lgc.runtime.types import Overwrite, loaded, overwritten  # they need this module
+
+    is_overwrite, new = overwritten(value)
+    if is_overwrite:
+        if not isinstance(new, (list, tuple)):
+            return value
+        items = [_item_with_id(item, coerce) for item in new]
+        if _are_same(items, new):
+            return value
+        cls: Any = loaded("langgraph.types", "Overwrite") or Overwrite
+        return cls(items if isinstance(new, list) else tuple(items))
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            if isinstance(item, dict) and _looks_like_message(item):
+                items.append(_made_with_id(item))
+            else:
+                items.append(_item_with_id(item, coerce))
+        return value if _are_same(items, value) else items
+    if not coerce and isinstance(value, dict):
+        if _looks_like_message(value) and not value.get("id"):
+            return {**value, "id": _new_id()}
+        return value
+    return _item_with_id(value, coerce)
+
+
+def _item_with_id(item: Any, coerce: bool) -> Any:
+    """A message object with its id assigned; with `coerce` one made of `item`, if it can be."""
+    if _is_message(item):
+        _assign_ids([item])
+        return item
+    if not coerce:
+        return item
+    try:
+        return _made_with_id(item)
+    except Exception:
+        return item  # the reducer will say what is wrong with it
+
+
+def _made_with_id(item: Any) -> Any:
+    message = _core().convert_to_messages([item])[0]
+    if not message.id:
+        message.id = _new_id()
+    return message
+
+
+def _looks_like_message(item: dict[Any, Any]) -> bool:
+    return item.get("role") in _ROLES or item.get("type") in _TYPES
+
+
+def _are_same(items: list[Any], others: Any) -> bool:
+    """Whether two sequences of one length hold the same objects."""
+    return all(item is other for item, other in zip(items, others, strict=True))
+
+
+_ROLES: Final = frozenset(("ai", "assistant", "function", "human", "system", "tool", "user"))
+_TYPES: Final = frozenset(("ai", "function", "human", "remove", "system", "tool"))
 
 # The classes met so far whose objects are messages and no chunks, and those of them that remove:
 # asking an abstract class costs more than the rest of a short merge.
@@ -142,6 +280,11 @@ def _learn(kind: type) -> bool:
         return False
     _plain.add(kind)
     return True
+
+
+def _is_message(item: Any) -> bool:
+    core = sys.modules.get("langchain_core.messages")
+    return core is not None and isinstance(item, core.BaseMessage)
 
 
 def _core() -> Any:

@@ -38,6 +38,20 @@ def _sum(old: list[int], new: list[int]) -> list[int]:
     return operator.add(old, new)
 
 
+def _batch(old: list[Any], writes: list[Any]) -> list[Any]:
+    return [*old, *(item for write in writes for item in write)]
+
+
+def _in_place(old: list[Any], writes: list[Any]) -> list[Any]:
+    for write in writes:
+        old += write
+    return old
+
+
+def _kept(old: Any, writes: list[Any]) -> Any:
+    return writes
+
+
 _Pair = tuple[Callable[[], "BaseChannel[Any, Any, Any]"], Callable[[], ours.Channel]]
 
 # name -> LangGraph's channel, lgc's channel
@@ -74,6 +88,22 @@ _CHANNELS: dict[str, _Pair] = {
     "BinaryOperatorAggregate without a seed": (
         lambda: theirs.BinaryOperatorAggregate(Any, _pair),
         lambda: ours.BinaryOperatorAggregate(_KEY, None, _pair),
+    ),
+    "DeltaChannel": (
+        lambda: theirs.DeltaChannel(_batch, list[int]),
+        lambda: ours.DeltaChannel(_KEY, list, _batch),
+    ),
+    "DeltaChannel abstract": (
+        lambda: theirs.DeltaChannel(_batch, Sequence[int]),
+        lambda: ours.DeltaChannel(_KEY, list, _batch, 5),
+    ),
+    "DeltaChannel in place": (
+        lambda: theirs.DeltaChannel(_in_place),
+        lambda: ours.DeltaChannel(_KEY, list, _in_place),
+    ),
+    "DeltaChannel of the last batch": (
+        lambda: theirs.DeltaChannel(_kept, tuple),
+        lambda: ours.DeltaChannel(_KEY, tuple, _kept),
     ),
     "NamedBarrierValue": (
         lambda: NamedBarrierValue(str, set(_NAMES)),
@@ -112,11 +142,17 @@ def _values(name: str) -> st.SearchStrategy[Any]:
         return st.sampled_from((*_NAMES, *_NAMES, "stranger"))
     if name.startswith("Topic"):
         return _ints | _lists
+    if name.startswith("Delta"):
+        return _lists | _lists | _overwrites | _ints | st.builds(Overwrite, st.none())
     return _reduced | _ints if name.startswith("Binary") else _ints
 
 
 def _operations(name: str) -> st.SearchStrategy[list[tuple[str, list[Any]]]]:
     others = st.sampled_from(("consume", "finish", "copy", "restore")).map(lambda op: (op, []))
+    if name.startswith("Delta"):
+        # A checkpoint written while the key had a plain reducer holds the value.
+        others |= _lists.map(lambda value: ("restore", [value]))
+    others |= _values(name).map(lambda value: ("after", [value]))
     updates = st.lists(_values(name), max_size=4).map(lambda values: ("update", values))
     return st.lists(updates | updates | others, min_size=1, max_size=10)
 
@@ -154,8 +190,14 @@ def test_channel(name: str) -> None:
                 kept.append((upstream, own))
                 upstream, own = upstream.copy(), own.copy()
             elif operation == "restore":
-                upstream = upstream.from_checkpoint(upstream.checkpoint())
-                own = own.restore(own.checkpoint())
+                upstream = upstream.from_checkpoint(
+                    copy.deepcopy(values[0]) if values else upstream.checkpoint()
+                )
+                own = own.restore(copy.deepcopy(values[0]) if values else own.checkpoint())
+            elif operation == "after":
+                expected = _outcome(_after, upstream, copy.deepcopy(values[0]))
+                actual = _outcome(own.after, copy.deepcopy(values[0]))
+                assert actual == expected, (operation, values)
             else:
                 expected = _outcome(getattr(upstream, operation), *_argument(operation, values))
                 actual = _outcome(getattr(own, operation), *_argument(operation, values))
@@ -164,6 +206,13 @@ def test_channel(name: str) -> None:
                 assert _state(other) == _state(one), (operation, values)
 
     run()
+
+
+def _after(channel: Any, value: Any) -> Any:
+    """What a router reads of a channel that its own task has written (spec §2.5)."""
+    other = channel.copy()
+    other.update([value])
+    return other.get()
 
 
 def _argument(operation: str, values: list[Any]) -> list[Any]:

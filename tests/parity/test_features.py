@@ -4,6 +4,7 @@
 import operator
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -14,6 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableConfig, RunnableLambda, RunnablePassthrough
 from langchain_core.tools import tool
 from langgraph.config import get_config, get_store, get_stream_writer
+from langgraph.errors import GraphDrained
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 from langgraph.prebuilt import (
@@ -23,13 +25,15 @@ from langgraph.prebuilt import (
     create_react_agent,
     tools_condition,
 )
-from langgraph.runtime import Runtime, get_runtime
+from langgraph.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, get_runtime
 from langgraph.types import Command, Send, StreamWriter
 from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from small import Lists, error, result, wire, writes
 
 from lgc.compiler.diagnostics import CompileError
+from lgc.runtime import types as own
+from lgc.runtime.errors import Unsupported
 
 
 class Inner(BaseModel):
@@ -796,6 +800,86 @@ def test_context(schema, context):
 
     arguments = (("context", context),)
     compare(build, {}, None, Call("invoke", arguments), Call("stream", arguments))
+
+
+def beat():
+    """A heartbeat."""
+
+
+class Keeper:
+    """Stands for a store."""
+
+
+class Lookalike:
+    """What a host may put in place of a Runtime: its context and store count."""
+
+    def __init__(self):
+        self.context = {"user": "alike"}
+        self.heartbeat = beat
+        self.store = Keeper()
+
+
+_INFO = ServerInfo("assistant", "graph")
+_RUNTIMES = {
+    "context": {"context": {"user": "above"}},
+    "empty context": {"context": {}},
+    "nothing": {},
+    "all": {
+        "context": UserData("above"),
+        "store": Keeper(),
+        "stream_writer": print,
+        "heartbeat": beat,
+        "previous": "before",
+        "execution_info": ExecutionInfo("c", "ns", "t", "thread", "run", 3, 1.5),
+        "server_info": _INFO,
+        "control": RunControl(),
+    },
+}
+
+
+@pytest.mark.parametrize("context", [None, {}, {"user": "own"}])
+@pytest.mark.parametrize("name", [*_RUNTIMES, "lookalike", "store", "None"])
+@pytest.mark.parametrize("cls", [Runtime, own.Runtime], ids=["langgraph", "lgc"])
+def test_runtime_in_the_callers_config(cls, name, context):
+    """What the run's own Runtime does not say is taken from it; a node's own task is its own."""
+    if name in _RUNTIMES:
+        given = cls(**_RUNTIMES[name])
+    else:
+        given = {"lookalike": Lookalike(), "store": SimpleNamespace(store=3), "None": None}[name]
+
+    def build(log):
+        def node(state, runtime, config):
+            log.note("a", "runtime", runtime)
+            log.note("a", "class", type(runtime).__module__)
+            log.note("a", "heartbeat", runtime.heartbeat is beat)
+            log.note("a", "controls", type(runtime.control).__name__)
+            log.note("a", "store", type(get_store()).__name__)
+            log.note("a", "ambient", get_runtime() is config["configurable"]["__pregel_runtime"])
+            runtime.stream_writer("chunk")
+            return {"x": [1]}
+
+        def route(state, runtime):
+            log.note("a", "route", runtime)
+            return END
+
+        return wire(Lists, {"a": node}, (START, "a"), ("a", route), context_schema=UserData)
+
+    arguments = (("context", context),)
+    custom = (("stream_mode", ["custom", "values"]),)
+    config = {"configurable": {"__pregel_runtime": given, "user": "u"}}
+    compare(build, {}, config, Call("invoke", arguments), Call("stream", (*arguments, *custom)))
+
+
+def test_drained_runtime_in_the_callers_config():
+    """LangGraph would stop before the first node; lgc says that it cannot."""
+    drained = RunControl()
+    drained.request_drain()
+    config = {"configurable": {"__pregel_runtime": Runtime(control=drained)}}
+    graph = wire(Lists, {"a": writes(x=[1])}, (START, "a"))
+    with pytest.raises(GraphDrained):
+        graph.compile().invoke({}, config)
+    with pytest.raises(Unsupported, match="control"):
+        compile_in_process(graph).invoke({}, config)
 
 
 def test_runtime_of_sends_and_parallel_nodes():

@@ -1,8 +1,12 @@
-"""`add_messages` is LangGraph's: results, ids, errors and what happens to its arguments."""
+"""The reducers of messages are LangGraph's: results, ids, errors and what becomes of arguments.
+
+So are the ids that messages get which are written to a DeltaChannel.
+"""
 
 from __future__ import annotations
 
 import inspect
+import operator
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -22,13 +26,25 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langgraph.channels import BinaryOperatorAggregate
-from langgraph.graph import StateGraph
+from langgraph.channels import BinaryOperatorAggregate, DeltaChannel
+from langgraph.graph import START, StateGraph
+from langgraph.graph.message import _messages_delta_reducer as upstream_delta
 from langgraph.graph.message import add_messages as upstream
-from parity import COUNTS
+from langgraph.pregel import _messages as upstream_ids
+from langgraph.types import Command, Overwrite
+from parity import BOTH, COUNTS, INVOKE, Call, compare
+from small import wire
 from typing_extensions import TypedDict
 
-from lgc.runtime.messages import REMOVE_ALL_MESSAGES, add_messages
+from lgc.runtime.channels import BinaryOperatorAggregate as Aggregate
+from lgc.runtime.channels import DeltaChannel as Delta
+from lgc.runtime.channels import ForeignChannel, LastValue, delta_keys
+from lgc.runtime.messages import (
+    REMOVE_ALL_MESSAGES,
+    add_messages,
+    ensure_message_ids,
+    messages_delta_reducer,
+)
 
 
 class OwnMessage(HumanMessage):
@@ -171,3 +187,171 @@ def test_langgraph_takes_it_for_a_reducer() -> None:
     assert all(isinstance(channel, BinaryOperatorAggregate) for channel in channels.values())
     names = list(inspect.signature(add_messages).parameters)
     assert names[:2] == list(inspect.signature(upstream).parameters)[:2] == ["left", "right"]
+
+
+# -- DeltaChannel ------------------------------------------------------------------------------
+
+
+def histories() -> st.SearchStrategy[Make]:
+    """The state of a reducer that keeps messages: of messages, mostly."""
+    odd = st.sampled_from([lambda: [{"role": "user", "content": "x"}], lambda: None, lambda: ()])
+    return sides() | odd
+
+
+@settings(max_examples=1000)
+@given(histories(), st.lists(sides(), max_size=4))
+def test_delta_reducer(state: Make, writes: list[Make]) -> None:
+    found = [
+        outcome(reduce, state(), [make() for make in writes], {})
+        for reduce in (upstream_delta, messages_delta_reducer)
+    ]
+    assert found[0] == found[1]
+
+
+def written() -> st.SearchStrategy[Make]:
+    """What a node may write to a DeltaChannel, messages and others."""
+    dicts = [
+        {"role": "user", "content": "x"},
+        {"role": "user", "content": "x", "id": ""},
+        {"role": "user", "content": "x", "id": "4"},
+        {"type": "ai", "content": "x"},
+        {"type": "remove", "id": "1"},
+        {"type": "human"},
+        {"role": "owner", "content": "x"},
+        {"role": ["list"]},
+        {"id": "5"},
+        {},
+    ]
+    looks = st.sampled_from(dicts).map(lambda given: lambda: dict(given))
+    empty = st.just(lambda: HumanMessage("no id", id=""))
+    one = st.one_of(items(), looks, empty)
+    lists = st.lists(one, max_size=4).map(lambda makes: lambda: [make() for make in makes])
+    tuples = lists.map(lambda make: lambda: tuple(make()))
+    plain = st.one_of(one, lists, lists, tuples)
+    return st.one_of(
+        plain,
+        plain,
+        plain.map(lambda make: lambda: Overwrite(make())),
+        plain.map(lambda make: lambda: {"__overwrite__": make()}),
+        plain.map(lambda make: lambda: {"type": "__overwrite__", "value": make()}),
+    )
+
+
+class OwnDelta(DeltaChannel):
+    """A user's class of DeltaChannels."""
+
+
+def _joined(old: list[Any], writes: list[Any]) -> list[Any]:
+    return [*old, *writes]
+
+
+_SPECS = {
+    "messages": DeltaChannel(upstream_delta),
+    "own messages": OwnDelta(upstream_delta),
+    "data": DeltaChannel(_joined),
+    "own data": OwnDelta(_joined),
+    "plain": BinaryOperatorAggregate(list, operator.add),
+}
+_KEYS = delta_keys(
+    [
+        Delta("messages", list, messages_delta_reducer),
+        ForeignChannel("own messages", _SPECS["own messages"]),
+        Delta("data", list, _joined),
+        ForeignChannel("own data", _SPECS["own data"]),
+        Aggregate("plain", list, operator.add),
+        LastValue("unknown"),
+    ]
+)
+
+
+@settings(max_examples=1500)
+@given(st.lists(st.tuples(st.sampled_from([*_SPECS, "unknown"]), written()), max_size=4))
+def test_ids_of_what_is_written(drawn: list[tuple[str, Make]]) -> None:
+    """The writes afterwards, which of their objects stay, and what was drawn in which order."""
+    seen = []
+    for stamp in (
+        partial(upstream_ids.ensure_message_ids, _SPECS),
+        partial(_swapped, ensure_message_ids, _KEYS),
+    ):
+        given = [(key, make()) for key, make in drawn]
+        writes = list(given)
+        numbers = count(1)
+
+        def draw(numbers: Any = numbers) -> uuid.UUID:
+            return uuid.UUID(int=next(numbers))
+
+        failed = None
+        with patch.object(uuid, "uuid4", draw), patch.object(upstream_ids, "uuid4", draw):
+            try:
+                stamp(writes)
+            except Exception as error:
+                failed = type(error), str(error)
+        same = [after is before for after, before in zip(writes, given, strict=True)]
+        seen.append((failed, writes, [type(value) for _, value in writes], same, given))
+    assert seen[1] == seen[0]
+    COUNTS["batches of writes with messages"] += 1
+
+
+def _swapped(stamp: Callable[..., None], keys: Any, writes: Any) -> None:
+    stamp(writes, keys)
+
+
+def _message_writes() -> list[tuple[str, Make]]:
+    return [
+        ("object", lambda: HumanMessage("x")),
+        ("list", lambda: [HumanMessage("x"), AIMessage("y", id="1")]),
+        ("dicts", lambda: [{"role": "user", "content": "x"}, {"type": "ai", "content": "y"}]),
+        ("pair", lambda: ("user", "x")),
+        ("text", lambda: "x"),
+        ("removal", lambda: RemoveMessage(id="first")),
+        ("overwrite", lambda: Overwrite([HumanMessage("x"), {"role": "user", "content": "y"}])),
+        ("malformed", lambda: [{"role": "user"}]),
+        ("no message", lambda: [7]),
+        ("nothing", lambda: []),
+    ]
+
+
+@pytest.mark.parametrize("reducer", [upstream_delta, _joined], ids=["messages", "data"])
+@pytest.mark.parametrize("write", [name for name, _ in _message_writes()])
+@pytest.mark.parametrize("where", ["node", "input", "command", "failing router"])
+def test_ids_in_a_graph(reducer: Any, write: str, where: str) -> None:
+    """The same in the node's chunk, in the state, and in the object that was written."""
+    make = dict(_message_writes())[write]
+
+    keys = {"x": Annotated[list, DeltaChannel(reducer)]}
+
+    def build(log: Any) -> Any:
+        kept: list[Any] = []
+
+        def node(state: Any) -> Any:
+            log.note("a", "state", _ids(state["x"]))
+            kept.append(make())
+            update = {"x": kept[-1]} if where != "input" else {}
+            return Command(update=update) if where == "command" else update
+
+        def route(state: Any) -> str:
+            log.note("a", "route", _ids(state["x"]))
+            if where == "failing router":
+                raise LookupError("router")
+            return "b"
+
+        def after(state: Any) -> Any:
+            log.note("b", "state", _ids(state["x"]))
+            log.note("b", "written", _ids(kept[-1]))
+
+        return wire(TypedDict("State", keys), {"a": node, "b": after}, (START, "a"), ("a", route))
+
+    given = {"x": make() if where == "input" else [HumanMessage("first", id="first")]}
+    compare(build, given, None, INVOKE, BOTH, Call("stream", (("stream_mode", "updates"),), 1))
+
+
+def _ids(value: Any) -> Any:
+    """A value with the ids of its messages, and which of them were drawn."""
+    if isinstance(value, (list, tuple)):
+        return [_ids(item) for item in value]
+    if isinstance(value, Overwrite):
+        return ["overwrite", _ids(value.value)]
+    if isinstance(value, BaseMessage):
+        drawn = value.id is not None and len(value.id) == 36
+        return [type(value).__name__, value.content, "drawn" if drawn else value.id]
+    return value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "id"}

@@ -6,7 +6,7 @@ import asyncio
 import copy
 import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import pytest
 from inprocess import compile_in_process
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.channels import AnyValue, EphemeralValue, Topic
+from langgraph.channels import AnyValue, DeltaChannel, EphemeralValue, Topic
 from langgraph.config import get_config
 from langgraph.errors import (
     EmptyChannelError,
@@ -54,6 +54,10 @@ class Counted(TypedDict):
     x: Annotated[list, operator.add]
     is_last: IsLastStep
     remaining: RemainingSteps
+
+
+class Bag(list[Any]):
+    """A type of a key's values."""
 
 
 class First(TypedDict):
@@ -109,6 +113,26 @@ def test_trap_3_fresh_read_runs_reducers_again() -> None:
     assert result(build, {"x": ["i"]}) == {"x": ["i", "a", "a"]}
 
 
+def test_trap_3_fresh_read_of_a_delta_channel() -> None:
+    """It is read from a copy: a reducer that works in place is not applied twice."""
+
+    def grow(old: list[Any], writes: list[Any]) -> list[Any]:
+        for write in writes:
+            old += write
+        return old
+
+    keys = {"x": Annotated[list, DeltaChannel(grow)]}
+
+    def build(log: Log) -> Any:
+        def route(state: Any) -> str:
+            log.note("a", "route", state)
+            return END
+
+        return wire(TypedDict("S", keys), {"a": writes(x=["a"])}, (START, "a"), ("a", route))
+
+    assert result(build, {"x": ["i"]}) == {"x": ["i", "a"]}
+
+
 def test_trap_4_fresh_read_clears_ephemerals() -> None:
     """What lasts one superstep is gone for the router unless its node wrote it."""
 
@@ -154,6 +178,24 @@ def test_trap_7_first_value_is_not_reduced(first: Any) -> None:
     assert result(build, {"x": first}) == {"x": (plain(first), 2)}
 
 
+@pytest.mark.parametrize(
+    "typ", [list, Sequence[int], set, dict, int, list | None, Any, Bag], ids=str
+)
+@pytest.mark.parametrize("first", [None, Overwrite(None), [1], Overwrite([1])], ids=str)
+def test_trap_7_delta_channel_starts_with_its_type(typ: Any, first: Any) -> None:
+    """It always has a value to reduce, of the annotated type; one that makes none fails the run."""
+    keys = {"x": Annotated[typ, DeltaChannel(lambda old, new: [old, new])]}
+
+    def build(log: Log) -> Any:
+        def node(seen: Any) -> Any:
+            log.note("a", "state", seen)
+            return {"x": [2]}
+
+        return wire(TypedDict("S", keys), {"a": node}, (START, "a"))
+
+    compare(build, {} if first is None else {"x": first})
+
+
 def test_trap_8_conflict_is_within_one_superstep() -> None:
     """Two nodes may write a plain key one after the other, but not at once."""
 
@@ -190,6 +232,34 @@ def test_trap_9_overwrite(form: Callable[[Any], Any]) -> None:
     assert result(beats, {"x": ["i"]}) == {"x": ["b"]}
     assert "one Overwrite" in error(twice, {})["text"]
     assert result(last, {})["last"] != 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [Overwrite, lambda v: {"__overwrite__": v}, lambda v: {"type": "__overwrite__", "value": v}],
+)
+@pytest.mark.parametrize("value", [["b"], [], None, "text", 5])
+def test_trap_9_overwrite_of_a_delta_channel(form: Callable[[Any], Any], value: Any) -> None:
+    """It drops the writes before it too, is copied, and None stands for an empty value."""
+
+    class Delta(TypedDict):
+        x: Annotated[list, DeltaChannel(lambda old, writes: [*old, *writes])]
+
+    def build(log: Log) -> Any:
+        def grows(state: Any) -> None:
+            log.note("d", "same", state["x"] is value)
+            if isinstance(state["x"], list):
+                state["x"].append("d")
+
+        nodes = {"a": writes(x="a"), "b": writes(x=form(value)), "c": writes(x="c"), "d": grows}
+        return wire(Delta, nodes, *((START, name) for name in "abc"), (list("abc"), "d"))
+
+    def twice(log: Log) -> Any:
+        nodes = {"a": writes(x=form(value)), "b": writes(x=form(value))}
+        return wire(Delta, nodes, *((START, name) for name in nodes))
+
+    compare(build, {"x": ["i"]})
+    assert "one Overwrite" in error(twice, {})["text"]
 
 
 def test_trap_10_unknown_names_are_dropped() -> None:

@@ -17,7 +17,7 @@ from uuid import UUID
 from foreign import Biggest, Doubled, Tide
 from hypothesis import strategies as st
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from langgraph.channels import AnyValue, EphemeralValue, Topic, UntrackedValue
+from langgraph.channels import AnyValue, DeltaChannel, EphemeralValue, Topic, UntrackedValue
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
@@ -43,6 +43,20 @@ def pair(old: Any, new: Any) -> list[Any]:
     return [old, new]
 
 
+def batch(old: list[Any], writes: list[Any]) -> list[Any]:
+    """A reducer of a DeltaChannel that has an importable name; shows how writes are batched."""
+    if ["bad"] in writes:
+        raise TypeError("the reducer refuses it")
+    return [*old, len(writes), *(item for write in writes for item in write)]
+
+
+def grown(old: list[Any], writes: list[Any]) -> list[Any]:
+    """The same in place."""
+    for write in writes:
+        old += write
+    return old
+
+
 # kind of channel -> its annotation, and which of _VALUES it holds
 _KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "last_int": (lambda: int, "int"),
@@ -56,6 +70,13 @@ _KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "no_seed": (lambda: Annotated[Any, pair], "any"),
     "sequence": (lambda: Annotated[Sequence[int], operator.add], "list"),
     "dict": (lambda: Annotated[dict, operator.or_], "dict"),
+    "delta": (lambda: Annotated[list, DeltaChannel(batch)], "list"),
+    "delta_in_place": (
+        lambda: Annotated[
+            Sequence[int], DeltaChannel(lambda old, writes: old.extend(writes) or old)
+        ],
+        "list",
+    ),
     "ephemeral": (lambda: Annotated[int, EphemeralValue], "int"),
     "unguarded": (lambda: Annotated[int, EphemeralValue(int, guard=False)], "int"),
     "topic": (lambda: Annotated[list, Topic(int)], "topic"),
@@ -70,7 +91,11 @@ _KINDS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 _MANAGED = ("is_last", "remaining", "doubled")
 _CHANNELS = tuple(kind for kind in _KINDS if kind not in _MANAGED)
-_REDUCED = ("add_list", "add_int", "in_place", "lambda", "function", "no_seed", "sequence", "dict")
+_DELTAS = ("delta", "delta_in_place")
+_REDUCED = (
+    *("add_list", "add_int", "in_place", "lambda", "function", "no_seed", "sequence", "dict"),
+    *_DELTAS,
+)
 
 _ints = st.integers(0, 3)
 _lists = st.lists(_ints, max_size=2)
@@ -221,7 +246,9 @@ class GraphSpec:
     def in_place(self) -> bool:
         """Whether a node or a reducer changes values that others hold."""
         kinds = {self.hidden, *(kind for _, kind in self.keys)}
-        return "in_place" in kinds or any(a.kind == "mutate" for n in self.nodes for a in n.acts)
+        return bool({"in_place", "delta_in_place"} & kinds) or any(
+            a.kind == "mutate" for n in self.nodes for a in n.acts
+        )
 
     def features(self) -> Iterator[str]:
         """What the summary of a run of the tests counts."""
@@ -230,6 +257,7 @@ class GraphSpec:
         yield from ["with Command"] if _orders(values) else []
         flavors = {self.flavor, *(node.flavor for node in self.nodes)}
         yield from ["with a dataclass or model"] if flavors != {"typed"} else []
+        yield from ["with a DeltaChannel"] if {k for _, k in self.keys} & {*_DELTAS} else []
         yield from ["with managed values"] if {k for _, k in self.keys} & {*_MANAGED} else []
         bodies = {node.body for node in self.nodes}
         yield from ["with nodes that are no functions"] if bodies != {"function"} else []
@@ -809,7 +837,9 @@ def _with_fault(
         bad = (Act("value", value=value) for value in ("x", 5, [], [{"x": 1}], {1}, object))
     faults = [Act("raise"), Act("cancel"), *bad]
     faults.append(Act("value", value=Order((("x", 1),), "dict", "nowhere", "__parent__")))
-    faults += [Act("dict", ((key, ["bad"]),)) for key, kind in keys if kind == "function"]
+    faults += [
+        Act("dict", ((key, ["bad"]),)) for key, kind in keys if kind in ("function", "delta")
+    ]
     broken_node = replace(
         node,
         acts=node.acts if _chance(draw, 50) else node.acts[:1],

@@ -16,7 +16,7 @@ import pytest
 from lgc.compiler import frontend
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.frontend import Analysis, analyse
-from lgc.compiler.ir import Call, ManagedIR, Ref
+from lgc.compiler.ir import Call, ChannelIR, ManagedIR, Ref
 from lgc.compiler.target import load, parse_target
 
 HEAD = """
@@ -85,12 +85,6 @@ def refusals(read: Reader, source: str, target: str = "builder") -> tuple[Diagno
 
 # What is refused: its code, the source of the state and of the rest, what the line shows.
 REFUSED = {
-    "delta channel": (
-        "LGC204",
-        "class State(TypedDict):\n    x: Annotated[list, DeltaChannel(lambda a, b: a + b)]\n",
-        NODE,
-        "StateGraph(",
-    ),
     "retry": ("LGC206", STATE, "n node, retry_policy=RetryPolicy()", "retry_policy=RetryPolicy()"),
     "cache": ("LGC207", STATE, "n node, cache_policy=CachePolicy()", "cache_policy=CachePolicy()"),
     "timeout": ("LGC208", STATE, "n anode, timeout=3", "timeout=3"),
@@ -215,7 +209,7 @@ def test_compiled_graph_gives_its_name_and_not_its_saver(read: Reader) -> None:
 def test_every_problem_is_reported(read: Reader) -> None:
     source = (
         HEAD
-        + "class State(TypedDict):\n    x: Annotated[list, DeltaChannel(lambda a, b: a + b)]\n"
+        + STATE
         + BODY
         + 'builder.add_node("n", anode, retry_policy=RetryPolicy(), metadata={"a": 1})\n'
         + 'builder.add_node("m", inner)\n'
@@ -223,7 +217,7 @@ def test_every_problem_is_reported(read: Reader) -> None:
     )
     found = refusals(read, source)
     codes = sorted(d.code for d in found)
-    assert codes == ["LGC202", "LGC204", "LGC206", "LGC212", "LGC216", "LGC217"]
+    assert codes == ["LGC202", "LGC206", "LGC212", "LGC216", "LGC217"]
     assert all(d.span is not None for d in found)
 
 
@@ -463,6 +457,30 @@ def test_channels_of_the_users_own(read: Reader) -> None:
         ("y", "custom", Ref("", 'channels["y"].channel')),
         ("z", "LastValue", None),
     ]
+
+
+def test_delta_channels(read: Reader) -> None:
+    source = textwrap.dedent(
+        """
+        from langgraph.graph.message import _messages_delta_reducer
+        def batch(old, writes): return old
+        class Own(DeltaChannel): pass
+        class State(TypedDict):
+            x: Annotated[list[int], DeltaChannel(batch, snapshot_frequency=5)]
+            y: Annotated[list | None, DeltaChannel(lambda old, writes: old)]
+            m: Annotated[list, DeltaChannel(_messages_delta_reducer)]
+            o: Annotated[list, Own(batch)]
+        """
+    )
+    found = read(HEAD + source + BODY + NODE, "builder").ir.channels
+    builtin = Ref("builtins", "list")
+    messages = Ref("lgc.runtime.messages", "messages_delta_reducer")
+    assert found == (
+        ChannelIR("x", "DeltaChannel", Ref("user_graph", "batch"), builtin, snapshot_frequency=5),
+        ChannelIR("y", "DeltaChannel", Ref("", 'channels["y"].reducer'), Ref("", 'channels["y"]')),
+        ChannelIR("m", "DeltaChannel", messages, builtin),
+        ChannelIR("o", "custom", custom=Ref("", 'channels["o"].channel')),
+    )
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
     "key": channel(1, key="z"),
     "guard": channel(1, guard=False),
     "accumulate": channel(1, accumulate=True),
+    "snapshot frequency": channel(1, snapshot_frequency=5),
     "outputs": whole(outputs=("y",)),
     "root outputs": whole(outputs=None),
     "inputs": whole(inputs=("x",)),
