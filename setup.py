@@ -20,7 +20,18 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 
 # The modules of lgc.runtime that are compiled with mypyc; the others stay interpreted.
-NATIVE = ("channels", "constants", "engine", "ids", "messages", "program", "state", "tasks")
+NATIVE = (
+    "channels",
+    "constants",
+    "engine",
+    "ids",
+    "messages",
+    "plain",
+    "program",
+    "state",
+    "tasks",
+    "values",
+)
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
 ROOT_MODULES = {"__init__", "cli", "backend"}

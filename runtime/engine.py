@@ -17,13 +17,11 @@ from functools import partial
 from typing import Any, Final
 
 from lgc.runtime import errors
-from lgc.runtime.channels import Channel
 from lgc.runtime.config import scratchpad
 from lgc.runtime.constants import (
     BRANCH_TO,
     END,
     ERROR,
-    IGNORED_WRITES,
     MISSING,
     NO_WRITES,
     PULL,
@@ -31,12 +29,14 @@ from lgc.runtime.constants import (
     TASKS,
 )
 from lgc.runtime.errors import Unsupported, error_class, with_code
-from lgc.runtime.ids import Draws, Stamp
+from lgc.runtime.ids import Draws
+from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.pool import POOL
-from lgc.runtime.program import Branch, Node, Program, View
+from lgc.runtime.program import Branch, Node, Output, Program, View
 from lgc.runtime.state import writes_of
-from lgc.runtime.tasks import Router, Task, run_node, run_path
+from lgc.runtime.tasks import Router, Task, find_langchain, run_node, run_path
 from lgc.runtime.types import Command, is_a
+from lgc.runtime.values import Values, warn
 
 # Phases of a run, in the order of pregel/main.py:stream.
 _TICK: Final = 0
@@ -47,14 +47,14 @@ _FLUSH: Final = 4
 _DONE: Final = 5
 
 
-class Run:
+class Run(Values):
     """One run of a program.
 
     Args:
         program: what to run.
         config: the merged config (config.ensure).
         limit: the recursion limit.
-        output: the keys reported in chunks, and whether one bare value is reported.
+        output: what the run reports.
         updates, values: which chunks to make.
         tagged: chunks are `(mode, payload)`.
         custom: chunks that nodes write are wanted.
@@ -68,7 +68,7 @@ class Run:
         program: Program,
         config: dict[str, Any],
         limit: int,
-        output: tuple[tuple[str, ...], bool],
+        output: Output,
         updates: bool,
         values: bool,
         custom: bool,
@@ -77,7 +77,7 @@ class Run:
         durability: str | None,
         context: Any,
     ) -> None:
-        self.program: Program = program
+        super().__init__(program, output)
         self.context: Any = context
         self.custom: bool = custom
         self.config: dict[str, Any] = config
@@ -86,17 +86,6 @@ class Run:
         self.stop: int = limit
         self.durability: str | None = durability
         self.control: Any = None
-        self.channels: list[Channel] = program.channels.copy()
-        # Slots whose channel holds a value that an empty update would change.
-        self.volatile: list[int] = []
-        for slot in program.seeded:
-            channel = program.channels[slot].fresh()
-            self.channels[slot] = channel
-            if channel.volatile and channel.is_available():
-                self.volatile.append(slot)
-        self.updated: list[int] = []
-        # The values written to each slot in this superstep.
-        self.pending: list[object] = [_FREE] * len(self.channels)
         self.tasks: list[Task] = []
         self.error: BaseException | None = None
         # The ParentCommand of one of several tasks, raised when all have finished.
@@ -109,22 +98,13 @@ class Run:
         self.updates: bool = updates
         self.values: bool = values
         self.tagged: bool = tagged
+        # An invoke keeps the newest values only.
         self.silent: bool = silent
-        self.bare: bool = output[1]
-        self.output_keys: list[str] = list(output[0])
-        self.output_slots: list[int] = [program.index[key] for key in self.output_keys]
-        self.is_output: list[bool] = [False] * len(self.channels)
-        for slot in self.output_slots:
-            self.is_output[slot] = True
-        # An invoke keeps the newest values only; they may be read at the end
-        # unless an output key can lose its value without being written.
-        self.late_values: bool = not any(program.channels[s].volatile for s in self.output_slots)
-        self.has_values: bool = False
         self.latest: Any = None
         self.draws: Draws = Draws()
-        self.stamp: Stamp = Stamp(self.draws, -2)
+        find_langchain()
         if not silent:
-            self.stamp.draw()
+            self.draws.draw(-2)
 
     # -- driving ------------------------------------------------------------
 
@@ -154,18 +134,28 @@ class Run:
             GraphRecursionError: the recursion limit was reached.
             Exception: what a node or a reducer raised.
         """
-        while self._tick():
-            if len(self.tasks) == 1:
-                self._run_one(self.tasks[0])
-            else:
-                self._submit()
-                while self.inflight:
-                    self._collect()
-                    if self.error is not None:
-                        self._raise_error()
-            self._after_tick()
-        self._finish()
-        return self._read_output() if self.has_values else self.latest
+        while self.superstep():
+            pass
+        return self.finish()
+
+    def superstep(self) -> bool:
+        """Runs one superstep of a run without chunks; False when none is left.
+
+        Raises:
+            Exception: what a node or a reducer raised.
+        """
+        if not self._tick():
+            return False
+        if len(self.tasks) == 1:
+            self._run_one(self.tasks[0])
+        else:
+            self._submit()
+            while self.inflight:
+                self._collect()
+                if self.error is not None:
+                    self._raise_error()
+        self.after_tick()
+        return True
 
     def advance(self) -> list[Any] | None:
         """Runs until chunks are due; those, or None when the run is over.
@@ -189,7 +179,7 @@ class Run:
                             return self._take()
                         continue
                     self.phase = _TICK
-                    self._after_tick()
+                    self.after_tick()
                 else:
                     self._submit()
                     self.phase = _WAIT
@@ -202,7 +192,7 @@ class Run:
                         return self._take()
                 else:
                     self.phase = _TICK
-                    self._after_tick()
+                    self.after_tick()
             elif self.phase == _FAIL:
                 self.phase = _DONE
                 self._raise_error()
@@ -211,7 +201,7 @@ class Run:
                 if self.queue:
                     return self._take()
             else:
-                self._finish()
+                self.finish()
                 return None
 
     def close(self) -> None:
@@ -227,7 +217,12 @@ class Run:
         self.queue = []
         return chunks
 
-    def _finish(self) -> None:
+    def finish(self) -> Any:
+        """The newest values at the end of a run, or None when no output key was written.
+
+        Raises:
+            GraphRecursionError: the recursion limit was reached.
+        """
         if self.step > self.stop:
             raise error_class("GraphRecursionError")(
                 with_code(
@@ -236,6 +231,7 @@ class Run:
                     "GRAPH_RECURSION_LIMIT",
                 )
             )
+        return self.read() if self.has_values else self.latest
 
     def _raise_error(self) -> None:
         error = self.error
@@ -269,7 +265,7 @@ class Run:
             self._push(sends)
         if len(chosen) == 1:
             node = nodes[chosen[0]]
-            value = self._input(node)
+            value = self.input(node)
             if value is not MISSING:
                 tasks.append(Task(self, node, value, -1))
             return steps_left and bool(tasks)
@@ -284,7 +280,7 @@ class Run:
                     _note(exc, _before(node))
                     raise
             else:
-                value = self._input(node)
+                value = self.input(node)
                 if value is MISSING:
                     continue
                 shared[group] = value
@@ -295,16 +291,16 @@ class Run:
         """A task for every Send of the superstep before (prepare_push_task_send)."""
         for position, packet in enumerate(sends):
             if not is_a(packet, "Send"):
-                _warn(f"Ignoring invalid packet type {type(packet)} in pending sends")
+                warn(f"Ignoring invalid packet type {type(packet)} in pending sends")
             elif packet.node not in self.program.by_name:
-                _warn(f"Ignoring unknown node name {packet.node} in pending sends")
+                warn(f"Ignoring unknown node name {packet.node} in pending sends")
             elif packet.timeout is not None:
                 raise Unsupported("Send(timeout=...)", f"node '{packet.node}'")
             else:
                 node = self.program.by_name[packet.node]
                 self.tasks.append(Task(self, node, packet.arg, position))
 
-    def _input(self, node: Node) -> object:
+    def input(self, node: Node) -> object:
         view = node.view
         if view.reads is None:
             return self.channels[view.root].get()
@@ -332,91 +328,17 @@ class Run:
         made: object = view.schema(**state)
         return made
 
-    def _after_tick(self) -> None:
+    def after_tick(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
-        self._apply(self.tasks)
+        self.apply(self.tasks)
         if self.values:
             self._emit_values()
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        self.stamp = Stamp(self.draws, self.step)
         if not self.silent:
-            self.stamp.draw()
+            self.draws.draw(self.step)
         self.step += 1
-
-    def _apply(self, tasks: list[Task]) -> None:
-        """apply_writes of pregel/_algo.py."""
-        program = self.program
-        channels = self.channels
-        index = program.index
-        if len(tasks) > 1 and tasks[0].push >= 0:
-            # By path: what edges started, by name, then what Sends did, in their order.
-            tasks = [t for t in tasks if t.push < 0] + [t for t in tasks if t.push >= 0]
-        for task in tasks:
-            if task.push < 0:
-                for slot in task.node.consumes:
-                    channels[slot].consume()
-        pending = self.pending
-        touched: list[int] = []
-        more: dict[int, list[object]] | None = None
-        for task in tasks:
-            for name, value in task.writes:
-                found = index.get(name, -1)
-                if found < 0:
-                    if name not in IGNORED_WRITES:
-                        _warn(
-                            f"Task {task.node.name} with path {task.path} wrote to unknown "
-                            f"channel {name}, ignoring it."
-                        )
-                    continue
-                if pending[found] is _FREE:
-                    pending[found] = value
-                    touched.append(found)
-                else:
-                    if more is None:
-                        more = {}
-                    if found in more:
-                        more[found].append(value)
-                    else:
-                        more[found] = [pending[found], value]
-        updated: list[int] = []
-        for slot in touched:
-            if program.plain_trigger[slot]:
-                updated.append(slot)
-                continue
-            channel = channels[slot]
-            if channel is program.channels[slot]:
-                channel = channel.fresh()
-                channels[slot] = channel
-            if more is not None and slot in more:
-                changed = channel.update(more[slot])
-            else:
-                changed = channel.update_one(pending[slot])
-            if changed and channel.is_available():
-                updated.append(slot)
-        if self.volatile:
-            left: list[int] = []
-            for slot in self.volatile:
-                if pending[slot] is _FREE:
-                    channel = channels[slot]
-                    if channel.update([]) and channel.is_available():
-                        updated.append(slot)
-                    if channel.is_available():
-                        left.append(slot)
-            self.volatile = left
-        for slot in touched:
-            pending[slot] = _FREE
-        for slot in updated:
-            if program.plain_trigger[slot] or slot in self.volatile:
-                continue
-            if channels[slot].volatile:
-                self.volatile.append(slot)
-        if program.deferred and not any(program.triggered[slot] for slot in updated):
-            for slot in program.deferred:
-                if channels[slot].finish() and channels[slot].is_available():
-                    updated.append(slot)
-        self.updated = updated
 
     # -- tasks ------------------------------------------------------------------
 
@@ -424,44 +346,51 @@ class Run:
         """Runs a superstep's only task on this thread."""
         try:
             self._execute(task)
+            self._commit(task)
         except Exception as exc:
             self._commit_error(task, exc)
             raise
-        self._commit(task)
 
     def _execute(self, task: Task) -> None:
-        """The node, its writes and its branches; adds upstream's note to an exception."""
-        node = task.node
+        """The node, its writes and its branches."""
         task.started = time.time()
         try:
             # __start__ has no user code, it is a writer only.
-            self._write(task, task.input if node.is_start else run_node(task))
-        except Exception as exc:
-            if _bubbles_up(exc):
-                if _is_error(exc, "GraphInterrupt"):
-                    raise Unsupported(f"{type(exc).__name__} (interrupt)", f"node '{node.name}'")
-                if not _is_error(exc, "ParentCommand"):
-                    raise
-                command: Any = exc.args[0]
-                if command.graph in (task.namespace, node.name):
-                    # Raised by the node, and meant for this very graph.
-                    self._write(task, command)
-                    return
-                if command.graph == Command.PARENT:
-                    exc.args = (_for_caller(command),)
-                raise
-            _note(exc, f"During task with name '{node.name}' and id '{task.id}'")
-            raise
+            self.write(task, task.input if task.node.is_start else run_node(task))
         except BaseException as exc:
+            error = self.failure(task, exc)
+            if error is exc:
+                raise
+            if error is not None:
+                raise error
+
+    def failure(self, task: Task, exc: BaseException) -> BaseException | None:
+        """What a task that raised `exc` raises, with upstream's note; None when it is settled."""
+        node = task.node
+        if not isinstance(exc, Exception):
             # Who raises asyncio's CancelledError has loaded asyncio; lgc does not.
             module = sys.modules.get("asyncio.exceptions")
             if module is None or not isinstance(exc, module.CancelledError):
-                raise
-            cancelled = error_class("NodeCancelledError")(node.name)
+                return exc
+            cancelled: BaseException = error_class("NodeCancelledError")(node.name)
             cancelled.__cause__ = exc
-            raise cancelled
+            return cancelled
+        if not _bubbles_up(exc):
+            _note(exc, f"During task with name '{node.name}' and id '{task.id}'")
+            return exc
+        if _is_error(exc, "GraphInterrupt"):
+            return Unsupported(f"{type(exc).__name__} (interrupt)", f"node '{node.name}'")
+        if _is_error(exc, "ParentCommand"):
+            command: Any = exc.args[0]
+            if command.graph in (task.namespace, node.name):
+                # Raised by the node, and meant for this very graph.
+                self.write(task, command)
+                return None
+            if command.graph == Command.PARENT:
+                exc.args = (_for_caller(command),)
+        return exc
 
-    def _write(self, task: Task, output: Any) -> None:
+    def write(self, task: Task, output: Any) -> None:
         """The writes of a node that returned `output`, and its branches."""
         node = task.node
         program = self.program
@@ -472,30 +401,31 @@ class Run:
         if node.static:
             task.writes.extend(node.static)
         for number, branch in enumerate(node.branches):
-            self._route(task, branch, output, Router(task, number))
+            self.goto(task, branch, self.decide(task, branch, output, Router(task, number)))
 
-    def _route(self, task: Task, branch: Branch, output: Any, router: Router) -> None:
-        """One conditional edge (graph/_branch.py:_route, _finish)."""
+    def decide(self, task: Task, branch: Branch, output: Any, router: Router) -> Any:
+        """What the function of a conditional edge returns (graph/_branch.py:_route)."""
         view = branch.view
         value: Any
-        if view.reads is None:
-            value = self.local(task, view.keys, True).get("__root__")
+        if task.gathered:
+            value = self.local_pending(view.keys, view.slots)
         else:
-            value = self.local(task, view.keys, True)
-            if view.managed or view.schema is not None:
-                value = self._complete(view, value, task)
+            value = self.local(task, view.keys, view.slots, True)
+        if view.reads is None:
+            value = value.get("__root__")
+        elif view.managed or view.schema is not None:
+            value = self._complete(view, value, task)
         if branch.merges and isinstance(value, dict) and isinstance(output, dict):
             value = {**output, **value}
-        result = run_path(router, branch, value)
-        several = isinstance(result, (list, tuple))
-        self._goto(task, branch, list(result) if several else [result])
+        return run_path(router, branch, value)
 
-    def _goto(self, task: Task, branch: Branch, results: list[Any]) -> None:
+    def goto(self, task: Task, branch: Branch, result: Any) -> None:
+        """The writes of a conditional edge whose function returned `result` (_finish)."""
         ends = branch.ends
         found: list[Any] = []
-        for result in results:
-            sent = type(result) is not str and is_a(result, "Send")
-            found.append(ends[result] if ends and not sent else result)
+        for target in result if isinstance(result, (list, tuple)) else [result]:
+            sent = type(target) is not str and is_a(target, "Send")
+            found.append(ends[target] if ends and not sent else target)
         for target in found:
             if target is None or target == START:
                 raise ValueError("Branch did not return a valid destination")
@@ -508,33 +438,11 @@ class Run:
             elif target != END:
                 task.writes.append((f"{BRANCH_TO}{target}", None))
 
-    def local(self, task: Task, keys: list[str], fresh: bool) -> dict[str, Any]:
-        """The available values of `keys`; `fresh` applies the task's own writes to copies."""
-        index = self.program.index
-        own: dict[str, list[object]] = {}
-        if fresh:
-            for name, value in task.writes:
-                if name in own:
-                    own[name].append(value)
-                else:
-                    own[name] = [value]
-        state: dict[str, Any] = {}
-        for key in keys:
-            channel = self.channels[index[key]]
-            if key in own:
-                channel = channel.copy()
-                channel.update(own[key])
-            elif fresh and channel.volatile:
-                channel = channel.copy()
-                channel.update([])
-            found = channel.get()
-            if found is not MISSING:
-                state[key] = found
-        return state
-
     def _commit(self, task: Task) -> None:
         if not task.writes:
             task.writes.append((NO_WRITES, None))
+        if self.program.delta_keys:
+            ensure_message_ids(task.writes, self.program.delta_keys)
         if self.updates and not task.node.is_start:
             self._emit("updates", self._update_chunk(task))
 
@@ -545,6 +453,8 @@ class Run:
         # a router that raises leaves its node's update (pregel/_loop.py:output_writes).
         had_writes = bool(task.writes)
         task.writes.append((ERROR, error))
+        if self.program.delta_keys:
+            ensure_message_ids(task.writes, self.program.delta_keys)
         if had_writes and self.updates and not task.node.is_start:
             self._emit("updates", self._update_chunk(task))
 
@@ -605,15 +515,15 @@ class Run:
         if self.has_values or not self._output_changed():
             return
         if not self.silent:
-            self._emit("values", self._read_output())
-        elif self.late_values:
+            self._emit("values", self.read())
+        elif self.output.late:
             self.has_values = True
         else:
-            self.latest = self._read_output()
+            self.latest = self.read()
 
     def _output_changed(self) -> bool:
         """Whether an output key changed, and was written (spec §5.3, values)."""
-        is_output = self.is_output
+        is_output = self.output.has
         for slot in self.updated:
             if is_output[slot]:
                 break
@@ -627,17 +537,6 @@ class Run:
                     return True
         return False
 
-    def _read_output(self) -> Any:
-        if self.bare:
-            value = self.channels[self.output_slots[0]].get()
-            return None if value is MISSING else value
-        state: dict[str, Any] = {}
-        for i in range(len(self.output_slots)):
-            value = self.channels[self.output_slots[i]].get()
-            if value is not MISSING:
-                state[self.output_keys[i]] = value
-        return state
-
     def _update_chunk(self, task: Task) -> dict[str, Any]:
         """The `updates` chunk of one task (pregel/_io.py:map_output_updates)."""
         writes: list[Any] = []
@@ -646,7 +545,7 @@ class Run:
         repeated = False
         for name, value in task.writes:
             slot = index.get(name, -1)
-            if slot >= 0 and self.is_output[slot]:
+            if slot >= 0 and self.output.has[slot]:
                 if name in seen:
                     repeated = True
                 seen.add(name)
@@ -654,7 +553,7 @@ class Run:
         chunk: Any
         if not writes:
             chunk = None
-        elif self.bare:
+        elif self.output.bare:
             chunk = writes[0][1] if len(writes) == 1 else [value for _, value in writes]
         elif repeated:
             chunk = [{name: value} for name, value in writes]
@@ -663,7 +562,6 @@ class Run:
         return {task.node.name: chunk}
 
 
-_FREE: Final = object()
 _NO_QUEUE: SimpleQueue[Any] = SimpleQueue()
 
 
@@ -680,12 +578,6 @@ def _note(exc: BaseException, text: str) -> None:
     add_note = getattr(exc, "add_note", None)  # Python 3.11
     if add_note is not None:
         add_note(text)
-
-
-def _warn(text: str) -> None:
-    import logging
-
-    logging.getLogger("langgraph").warning(text)
 
 
 def _before(node: Node) -> str:

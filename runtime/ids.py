@@ -15,6 +15,8 @@ from xxhash import xxh3_128_hexdigest
 
 # 100 ns intervals between 1582-10-15 (the epoch of UUIDs) and 1970-01-01.
 _UUID_EPOCH: Final = 0x01B21DD213814000
+# Of the empty checkpoint that every run starts from.
+_FIRST_STEP: Final = -2
 
 
 class Sources:
@@ -33,20 +35,20 @@ SOURCES: Final = Sources()
 
 
 class Draws:
-    """The times and random nodes of a run's checkpoint ids, in the order of the checkpoints.
+    """The ids of a run's checkpoints: drawn in their turn, or when one is read.
 
-    A plain run draws none until an id is read, and then all that are due: the
+    A plain run draws nothing until an id is read, and then all that are due: the
     ids are those of a run that drew each in its turn.
     """
 
     def __init__(self) -> None:
-        self.due: int = 0
         self.timestamps: list[int] = []
         self.nodes: list[int] = []
+        self.texts: dict[int, str] = {}
 
-    def draw(self, count: int) -> None:
-        """Draws until `count` ids have been drawn."""
-        while len(self.timestamps) < count:
+    def draw(self, step: int) -> None:
+        """Draws, in order, what is still to be drawn up to the checkpoint of superstep `step`."""
+        while len(self.timestamps) <= step - _FIRST_STEP:
             timestamp = time.time_ns() // 100 + _UUID_EPOCH
             if timestamp <= SOURCES.last:
                 timestamp = SOURCES.last + 1
@@ -54,43 +56,29 @@ class Draws:
             self.timestamps.append(timestamp)
             self.nodes.append(random.getrandbits(48))
 
+    def checkpoint_id(self, step: int) -> str:
+        """The id of the checkpoint made after superstep `step` (-2: the empty one)."""
+        text = self.texts.get(step, "")
+        if not text:
+            self.draw(step)
+            number = step - _FIRST_STEP
+            text = uuid6(self.timestamps[number], self.nodes[number], step)
+            self.texts[step] = text
+        return text
 
-class Stamp:
-    """One checkpoint id: drawn in its turn, or when it is read; formatted when it is read.
+
+def uuid6(timestamp: int, node: int, clock_seq: int) -> str:
+    """A uuid6 (checkpoint/base/id.py) as text: 8-4-4-4-12 hex digits.
 
     Args:
-        draws: the draws of the run.
-        clock_seq: the superstep (−2 for the empty checkpoint), kept in 14 bits.
+        timestamp: in 100 ns since 1582-10-15.
+        node: a random number, kept in 48 bits.
+        clock_seq: kept in 14 bits; the superstep in the id of a checkpoint.
     """
-
-    def __init__(self, draws: Draws, clock_seq: int) -> None:
-        self.draws: Draws = draws
-        self.number: int = draws.due
-        draws.due += 1
-        self.clock_seq: int = clock_seq & 0x3FFF
-        self._id: str = ""
-
-    def draw(self) -> None:
-        """Draws now, as upstream does when it makes the checkpoint."""
-        self.draws.draw(self.number + 1)
-
-    @property
-    def id(self) -> str:
-        """The uuid6 (checkpoint/base/id.py) as text: 8-4-4-4-12 hex digits."""
-        if not self._id:
-            self.draw()
-            t = self.draws.timestamps[self.number]
-            node = self.draws.nodes[self.number] & 0xFFFFFFFFFFFF
-            self._id = (
-                f"{t >> 28:08x}-{(t >> 12) & 0xFFFF:04x}-{0x6000 | (t & 0xFFF):04x}"
-                f"-{0x8000 | self.clock_seq:04x}-{node:012x}"
-            )
-        return self._id
-
-
-def uuid6(clock_seq: int) -> str:
-    """A new checkpoint id for superstep `clock_seq`."""
-    return Stamp(Draws(), clock_seq).id
+    return (
+        f"{timestamp >> 28:08x}-{(timestamp >> 12) & 0xFFFF:04x}-{0x6000 | (timestamp & 0xFFF):04x}"
+        f"-{0x8000 | (clock_seq & 0x3FFF):04x}-{node & 0xFFFFFFFFFFFF:012x}"
+    )
 
 
 def task_id(checkpoint_id: str, parts: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from lgc.runtime.config import CURRENT
+from lgc.runtime.tasks import find_langchain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,5 +100,6 @@ class _Loader:
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         setattr(module, _VARIABLE, AmbientVar(getattr(module, _VARIABLE)))
+        find_langchain()
         # A new list: one that shrinks would make another thread's import pass over a finder.
         sys.meta_path = [finder for finder in sys.meta_path if finder is not _FINDER]

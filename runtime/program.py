@@ -15,8 +15,9 @@ from lgc.runtime.channels import (
     ForeignChannel,
     LastValueAfterFinish,
     Topic,
+    delta_keys,
 )
-from lgc.runtime.constants import BRANCH_TO, END, START, TASKS
+from lgc.runtime.constants import BRANCH_TO, END, MISSING, START, TASKS
 
 CALL: Final = 0
 """A node's body takes the state."""
@@ -136,8 +137,42 @@ class Node:
         self.branches: tuple[Branch, ...] = branches
         self.defer: bool = defer
         self.call: int = call
-        # Filled in by Program.
+        # Filled in by Program: the channels it empties when it runs, its own trigger, the
+        # triggers its edges write, whether the plain lane runs it, and the node that its
+        # edges start when there is just one and the plain lane runs that too.
         self.consumes: list[int] = []
+        self.trigger: list[int] = []
+        self.targets: list[int] = []
+        self.plain: bool = False
+        self.successor: Node | None = None
+
+
+class Output:
+    """What a run reports of the state.
+
+    Args:
+        keys: the keys.
+        bare: the value of the only key is reported instead of a dict.
+        index: the slot of every channel.
+        channels: the prototypes.
+
+    Attributes:
+        slots: the slots of the keys.
+        has: whether a slot is one of them.
+        late: the values may be read when the run is over: no output key can lose its
+            value without being written.
+    """
+
+    def __init__(
+        self, keys: tuple[str, ...], bare: bool, index: dict[str, int], channels: list[Channel]
+    ) -> None:
+        self.keys: tuple[str, ...] = keys
+        self.bare: bool = bare
+        self.slots: list[int] = [index[key] for key in keys]
+        self.has: list[bool] = [False] * len(channels)
+        for slot in self.slots:
+            self.has[slot] = True
+        self.late: bool = not any(channels[slot].volatile for slot in self.slots)
 
 
 class Program:
@@ -181,6 +216,8 @@ class Program:
         triggers = [_trigger(node) for node in nodes if not node.is_start]
         self.channels: list[Channel] = [*keys, start, Topic(TASKS), *triggers, *joins]
         channels = self.channels
+        for channel in channels:
+            channel.prototype = True
         self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
         self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
         self.deferred: list[int] = [i for i, c in enumerate(channels) if c.deferred]
@@ -190,9 +227,20 @@ class Program:
         self.by_name: dict[str, Node] = {node.name: node for node in nodes}
         # Triggers that hold None for one superstep: `updated` says all there is to know.
         self.plain_trigger: list[bool] = [False] * len(channels)
+        # The nodes whose trigger is of that kind, by name.
+        self.successors: dict[str, Node] = {}
         for node in nodes:
-            if not node.is_start and not node.defer:
-                self.plain_trigger[self.index[BRANCH_TO + node.name]] = True
+            if not node.is_start:
+                node.trigger = [self.index[BRANCH_TO + node.name]]
+                if not node.defer:
+                    self.plain_trigger[node.trigger[0]] = True
+                    self.successors[node.name] = node
+        self.unwritten: list[object] = [MISSING] * len(channels)
+        # A dict that a node returns is its writes, key by key.
+        self.direct: bool = not self.is_root and not managed and not self.root_input
+        self.slots: dict[str, int] = {key: self.index[key] for key in names}
+        self.input_slots: dict[str, int] = {key: self.index[key] for key in self.inputs}
+        self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
         # Scheduling and write application both go by name (spec §4.4, §4.6).
         self.nodes: list[Node] = sorted(nodes, key=_node_name)
         self.triggered: list[list[int]] = [[] for _ in channels]
@@ -207,6 +255,28 @@ class Program:
             for branch in node.branches:
                 self._resolve(branch.view)
         self.start.view.root = self.start_slot
+        self.delta_keys: dict[str, bool] = delta_keys(keys)
+        plain = not self.deferred and not self.delta_keys
+        for node in nodes:
+            node.targets = [self.index[name] for name, _ in node.static]
+            triggers_only = all(self.plain_trigger[slot] for slot in node.targets)
+            node.plain = plain and triggers_only and not node.consumes
+        for node in nodes:
+            if node.plain and len(node.targets) == 1:
+                successor = self.nodes[self.triggered[node.targets[0]][0]]
+                node.successor = successor if successor.plain else None
+
+    def output(self, keys: tuple[str, ...], bare: bool) -> Output:
+        """What a run that reports `keys` reports; made once.
+
+        Raises:
+            KeyError: a key is no channel of the graph.
+        """
+        found = self._outputs.get((keys, bare))
+        if found is None:
+            found = Output(keys, bare, self.index, self.channels)
+            self._outputs[(keys, bare)] = found
+        return found
 
     def _resolve(self, view: View) -> None:
         reads = view.reads

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lgc.runtime.engine import Run
+from lgc.runtime.plain import drain
 
 
 def chunks(run: Run, value: Any) -> Iterator[Any]:
@@ -29,8 +30,7 @@ def chunks(run: Run, value: Any) -> Iterator[Any]:
 def result(run: Run, value: Any) -> Any:
     """The newest values of `run` on input `value`; None when no output key was written."""
     try:
-        run.start(value)
-        return run.drain()
+        return drain(run, value)
     except StopIteration as exc:
         # Upstream's invoke consumes a generator, which may not raise this.
         raise RuntimeError("generator raised StopIteration") from exc

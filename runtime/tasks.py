@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config, task_config
 from lgc.runtime.constants import PULL, PUSH
-from lgc.runtime.ids import Stamp, task_id
+from lgc.runtime.ids import task_id
 from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
 from lgc.runtime.state import RUNNABLES, is_runnable
 from lgc.runtime.types import loaded
@@ -31,13 +30,21 @@ class Task:
         self.run: Run = run
         self.node: Node = node
         self.input: object = value
-        self.writes: list[tuple[str, object]] = []
+        # What it wrote is not in `writes` yet but in the run's `pending` (plain lane).
+        self.gathered: bool = False
         self.step: int = run.step
-        self.stamp: Stamp = run.stamp
         self.started: float = 0.0
         self.error: BaseException | None = None
         self._id: str = ""
         self._config: Any = None
+        self._writes: list[tuple[str, object]] | None = None
+
+    @property
+    def writes(self) -> list[tuple[str, object]]:
+        """What it wrote, in order: `(channel, value)`."""
+        if self._writes is None:
+            self._writes = []
+        return self._writes
 
     @property
     def path(self) -> tuple[Any, ...]:
@@ -50,12 +57,17 @@ class Task:
         return self.node.triggers if self.push < 0 else (PUSH,)
 
     @property
+    def checkpoint_id(self) -> str:
+        """The id of the checkpoint the task was prepared from."""
+        return self.run.draws.checkpoint_id(self.step - 1)
+
+    @property
     def id(self) -> str:
         """The task id (spec §4.6)."""
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
-            self._id = task_id(self.stamp.id, (name, str(self.step), name, *what))
+            self._id = task_id(self.checkpoint_id, (name, str(self.step), name, *what))
         return self._id
 
     @property
@@ -67,8 +79,14 @@ class Task:
     def config(self) -> Any:
         """The task's config; the same object wherever it is asked for."""
         if self._config is None:
+            if self.gathered:
+                self.run.spill(self)
             self._config = task_config(self)
         return self._config
+
+    def is_unseen(self) -> bool:
+        """Whether nobody can have read the task, or written through it."""
+        return self._config is None and self._writes is None
 
     @property
     def runtime(self) -> Any:
@@ -91,13 +109,16 @@ class Task:
             select: a key, or a list of keys.
             fresh: with this task's own writes applied to copies.
         """
+        run = self.run
+        index = run.program.index
         if isinstance(select, str):
-            return self.run.local(self, [select], fresh).get(select)
-        managed = self.run.program.managed
-        state = self.run.local(self, [key for key in select if key not in managed], fresh)
+            return run.local(self, [select], [index[select]], fresh).get(select)
+        managed = run.program.managed
+        keys = [key for key in select if key not in managed]
+        state = run.local(self, keys, [index[key] for key in keys], fresh)
         for key in select:
             if key in managed:
-                state[key] = managed[key].get(self.step, self.run.stop, self.scratchpad)
+                state[key] = managed[key].get(self.step, run.stop, self.scratchpad)
         return state
 
     def scratchpad(self) -> Any:
@@ -161,12 +182,16 @@ def _lazy(current: Any) -> Any:
 def _set_ambient(current: Any) -> None:
     """Sets the ambient config of a Task or Router; called inside a context of its own."""
     var = _LANGCHAIN.var
-    if var is None and _CONFIG_MODULE in _MODULES:
-        var = _LANGCHAIN.var = langchain_var()
     if var is None:
-        CURRENT.set(current)
+        _SET_CURRENT(current)
     else:
         var.set(current.ambient())
+
+
+def find_langchain() -> None:
+    """Looks for langchain-core's contextvar: at the start of a run, and when it is loaded."""
+    if _LANGCHAIN.var is None:
+        _LANGCHAIN.var = langchain_var()
 
 
 class _Langchain:
@@ -214,10 +239,9 @@ def run_path(router: Router, branch: Branch, value: Any) -> Any:
     return _COPY_CONTEXT().run(_ENTER_PATH, router, branch, value)
 
 
-_CONFIG_MODULE: Final = "langchain_core.runnables.config"
 _LANGCHAIN: Final = _Langchain()
 # As constants, because native code looks other names up in a dict.
-_MODULES: Final[dict[str, Any]] = sys.modules
 _COPY_CONTEXT: Final = copy_context
+_SET_CURRENT: Final = CURRENT.set
 _ENTER_NODE: Final = _enter_node
 _ENTER_PATH: Final = _enter_path

@@ -1,6 +1,8 @@
-"""Random graphs: lgc does what LangGraph does (design §8.1)."""
+"""Random graphs: lgc does what LangGraph does, in both lanes (design §5, §8.1)."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from hypothesis import HealthCheck, given, settings
 from parity import COUNTS, compare
@@ -12,12 +14,14 @@ from random_graphs import Case, build, cases
 def test_random_graphs(case: Case) -> None:
     """Results, chunks, errors, what nodes saw: every call of every graph.
 
-    An invoke gives what the last values chunk of a stream says: with equal results in
-    both, the two ways through the engine are equal too.
+    The first call is an invoke. It is made in the plain lane and once more in the full
+    lane; both do what LangGraph does, so they are equal.
     """
     for feature in case.graph.features():
         COUNTS[f"graphs {feature}"] += 1
-    seen = compare(lambda log: build(case.graph, log), case.given(), case.config, *case.calls)
+    in_full_lane = replace(case.calls[0], full_lane=True)
+    calls = (*case.calls, in_full_lane)
+    seen = compare(lambda log: build(case.graph, log), case.given(), case.config, *calls)
     invoked, streamed = seen[:2]
     assert invoked["error"] == streamed["error"]
     if invoked["error"] is None and not case.graph.in_place:

@@ -12,21 +12,30 @@ from langgraph.pregel._algo import _xxhash_str
 from langgraph.types import _interrupt_id
 from parity import pinned
 
-from lgc.runtime.ids import interrupt_id, next_version, task_id, uuid6
+from lgc.runtime.ids import Draws, interrupt_id, next_version, task_id, uuid6
 
 
-@given(st.lists(st.integers(-2, 2**15), min_size=1, max_size=5))
-def test_uuid6(steps: list[int]) -> None:
-    """Checkpoint ids, also several within one tick of the clock."""
+@given(st.integers(0, 2**48 - 1), st.integers(-2, 2**15))
+def test_uuid6(node: int, clock_seq: int) -> None:
+    """All the fields of a uuid6."""
+    expected = upstream_id.uuid6(node, clock_seq)
+    assert uuid6(expected.time, node, clock_seq) == str(expected)
+
+
+@given(st.integers(-2, 20), st.integers(-2, 20))
+def test_checkpoint_ids(first: int, then: int) -> None:
+    """The ids of a run, in whatever order they are read, several within one tick of the clock."""
     with pinned():
-        expected = [str(upstream_id.uuid6(clock_seq=step)) for step in steps]
+        expected = [str(upstream_id.uuid6(clock_seq=step)) for step in range(-2, 21)]
     with pinned():
-        assert [uuid6(step) for step in steps] == expected
+        draws = Draws()
+        assert draws.checkpoint_id(first) == expected[first + 2]
+        assert draws.checkpoint_id(then) == expected[then + 2]
 
 
-def test_uuid6_follows_the_clock() -> None:
+def test_checkpoint_ids_follow_the_clock() -> None:
     """Without pinning, ids sort by time across both engines."""
-    first, second = str(upstream_id.uuid6(clock_seq=1)), uuid6(1)
+    first, second = str(upstream_id.uuid6(clock_seq=1)), Draws().checkpoint_id(1)
     assert UUID(second).version == 6
     assert abs(UUID(first).int - UUID(second).int) >> 80 < 2**32
 

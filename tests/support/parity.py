@@ -14,7 +14,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import count, islice
 from pprint import pformat
@@ -28,6 +28,8 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
 
+import lgc.runtime.stream
+from lgc.runtime.engine import Run
 from lgc.runtime.ids import SOURCES
 
 COUNTS: Counter[str] = Counter()
@@ -61,11 +63,13 @@ class Call:
         method: "invoke" or "stream".
         arguments: keyword arguments.
         take: close the stream after so many chunks; None for all.
+        full_lane: lgc runs an invoke in its full lane.
     """
 
     method: str = "invoke"
     arguments: tuple[tuple[str, Any], ...] = ()
     take: int | None = None
+    full_lane: bool = False
 
 
 INVOKE = Call()
@@ -196,7 +200,8 @@ def observe(
     with pinned(), _warnings() as warnings:
         try:
             if call.method == "invoke":
-                result = plain(graph.invoke(input, config, **arguments))
+                with _lane(call):
+                    result = plain(graph.invoke(input, config, **arguments))
                 if "stream_mode" in arguments:
                     result, chunks = None, result
             else:
@@ -214,6 +219,18 @@ def observe(
         "warnings": sorted(warnings),
         "config": plain(config),
     }
+
+
+@contextmanager
+def _lane(call: Call) -> Iterator[None]:
+    """Has lgc run a call in the lane that it asks for; LangGraph has one only."""
+
+    def full(run: Run, value: Any) -> Any:
+        run.start(value)
+        return run.drain()
+
+    with patch.object(lgc.runtime.stream, "drain", full) if call.full_lane else nullcontext():
+        yield
 
 
 @contextmanager
@@ -249,18 +266,24 @@ class Steps:
 def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Steps:
     """Runs LangGraph's `graph` to see its supersteps."""
     sizes: list[int] = []
-    starting = failed = False
-    with pinned(), _warnings(), suppress(Exception):
-        for event in graph.stream(copy.deepcopy(input), copy.deepcopy(config), stream_mode="tasks"):
-            if "triggers" not in event:
-                starting = False
-                failed = failed or event["error"] is not None
-            elif starting:
-                sizes[-1] += 1
-            else:
-                sizes.append(1)
-                starting = True
-    return Steps(tuple(sizes), failed and sizes[-1] > 1)
+    starting = failed = hidden = False
+    with pinned(), _warnings():
+        try:
+            given = copy.deepcopy(input), copy.deepcopy(config)
+            for event in graph.stream(*given, stream_mode="tasks"):
+                if "triggers" not in event:
+                    starting = False
+                    failed = failed or event["error"] is not None
+                elif starting:
+                    sizes[-1] += 1
+                else:
+                    sizes.append(1)
+                    starting = True
+        except Exception as exc:
+            # A Send to `__start__` makes a task of which there is no event.
+            notes = getattr(exc, "__notes__", [])
+            hidden = any("During task with name '__start__'" in note for note in notes)
+    return Steps(tuple(sizes), bool(sizes) and (hidden or (failed and sizes[-1] > 1)))
 
 
 def without_races(
@@ -314,6 +337,9 @@ def without_races(
         if done == len(steps.sizes):
             del chunks[-steps.sizes[-1] :]
         group = []
+        if not ordered and observed["error"] is not None:
+            # A state that its model refuses fails all of them; the notes say which was first.
+            observed = {**observed, "error": {**observed["error"], "notes": None}}
     elif group and not ordered:
         group = [f"{len(group)} of {steps.sizes[done]}"]
     return {**observed, "chunks": chunks + group}

@@ -1,0 +1,229 @@
+"""The channel values of one run: what tasks read, and how their writes are applied.
+
+Upstream: `local_read` and `apply_writes` of pregel/_algo.py, `read_channels` of
+pregel/_io.py (spec §4.3, §4.9).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lgc.runtime.channels import Channel
+from lgc.runtime.constants import IGNORED_WRITES, MISSING
+from lgc.runtime.program import Output, Program
+
+if TYPE_CHECKING:
+    from lgc.runtime.tasks import Task
+
+
+class Values:
+    """The channels of one run.
+
+    Args:
+        program: what runs; its channels are prototypes, copied when first written.
+        output: the keys that the run reports.
+
+    Attributes:
+        updated: the slots that changed in the last superstep and have a value.
+        volatile: the slots whose channel holds a value that an empty update would change.
+        touched: the slots that this superstep writes, in the order of their first write.
+        pending: the first value written to each of them.
+        has_values: whether an output key was ever written.
+    """
+
+    def __init__(self, program: Program, output: Output) -> None:
+        self.program: Program = program
+        self.output: Output = output
+        self.channels: list[Channel] = program.channels.copy()
+        self.volatile: list[int] = []
+        for slot in program.seeded:
+            channel = program.channels[slot].fresh()
+            self.channels[slot] = channel
+            if channel.volatile and channel.is_available():
+                self.volatile.append(slot)
+        self.updated: list[int] = []
+        self.touched: list[int] = []
+        self.pending: list[object] = program.unwritten.copy()
+        self.has_values: bool = False
+
+    def local(self, task: Task, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
+        """The available values of `keys`; `fresh` applies the task's own writes to copies.
+
+        Args:
+            slots: the slot of each key.
+        """
+        state: dict[str, Any] = {}
+        if not fresh:
+            for i in range(len(keys)):
+                value = self.channels[slots[i]].get()
+                if value is not MISSING:
+                    state[keys[i]] = value
+            return state
+        own: dict[str, object] = {}
+        repeated: dict[str, list[object]] = {}
+        for name, written in task.writes:
+            if name not in own:
+                own[name] = written
+            elif name in repeated:
+                repeated[name].append(written)
+            else:
+                repeated[name] = [own[name], written]
+        for i in range(len(keys)):
+            key = keys[i]
+            channel = self.channels[slots[i]]
+            if key in own:
+                if repeated and key in repeated:
+                    channel = channel.copy()
+                    channel.update(repeated[key])
+                    value = channel.get()
+                else:
+                    value = channel.after(own[key])
+            elif channel.volatile:
+                channel = channel.copy()
+                channel.update([])
+                value = channel.get()
+            else:
+                value = channel.get()
+            if value is not MISSING:
+                state[key] = value
+        return state
+
+    def local_pending(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
+        """`local` of a task whose writes are `pending`, while no channel is volatile."""
+        state: dict[str, Any] = {}
+        for i in range(len(keys)):
+            slot = slots[i]
+            written = self.pending[slot]
+            channel = self.channels[slot]
+            value = channel.get() if written is MISSING else channel.after(written)
+            if value is not MISSING:
+                state[keys[i]] = value
+        return state
+
+    def spill(self, task: Task) -> None:
+        """Moves what was gathered for a task, and the triggers in `updated`, to its writes."""
+        for slot in self.touched:
+            task.writes.append((self.program.channels[slot].key, self.pending[slot]))
+            self.pending[slot] = MISSING
+        self.touched.clear()
+        for slot in self.updated:
+            task.writes.append((self.program.channels[slot].key, None))
+        task.gathered = False
+
+    def read(self) -> Any:
+        """The available values of the output keys; the bare value when that is asked for."""
+        output = self.output
+        if output.bare:
+            value = self.channels[output.slots[0]].get()
+            return None if value is MISSING else value
+        state: dict[str, Any] = {}
+        for i in range(len(output.slots)):
+            value = self.channels[output.slots[i]].get()
+            if value is not MISSING:
+                state[output.keys[i]] = value
+        return state
+
+    def apply(self, tasks: list[Task]) -> None:
+        """Applies the writes of a superstep (apply_writes).
+
+        Raises:
+            InvalidUpdateError: a channel cannot take its writes together.
+            Exception: what a reducer raised.
+        """
+        program = self.program
+        channels = self.channels
+        index = program.index
+        if len(tasks) > 1 and tasks[0].push >= 0:
+            # By path: what edges started, by name, then what Sends did, in their order.
+            tasks = [t for t in tasks if t.push < 0] + [t for t in tasks if t.push >= 0]
+        for task in tasks:
+            if task.push < 0:
+                for slot in task.node.consumes:
+                    channels[slot].consume()
+        pending = self.pending
+        touched = self.touched
+        more: dict[int, list[object]] | None = None
+        for task in tasks:
+            for name, value in task.writes:
+                found = index.get(name, -1)
+                if found < 0:
+                    if name not in IGNORED_WRITES:
+                        warn(
+                            f"Task {task.node.name} with path {task.path} wrote to unknown "
+                            f"channel {name}, ignoring it."
+                        )
+                    continue
+                if pending[found] is MISSING:
+                    pending[found] = value
+                    touched.append(found)
+                else:
+                    if more is None:
+                        more = {}
+                    if found in more:
+                        more[found].append(value)
+                    else:
+                        more[found] = [pending[found], value]
+        updated: list[int] = []
+        for slot in touched:
+            if program.plain_trigger[slot] or self._update(
+                slot, None if more is None else more.get(slot)
+            ):
+                updated.append(slot)
+        if self.volatile:
+            left: list[int] = []
+            for slot in self.volatile:
+                if pending[slot] is MISSING:
+                    channel = channels[slot]
+                    if channel.update([]) and channel.is_available():
+                        updated.append(slot)
+                    if channel.is_available():
+                        left.append(slot)
+            self.volatile = left
+        for slot in touched:
+            pending[slot] = MISSING
+        touched.clear()
+        for slot in updated:
+            if program.plain_trigger[slot] or slot in self.volatile:
+                continue
+            if channels[slot].volatile:
+                self.volatile.append(slot)
+        if program.deferred and not any(program.triggered[slot] for slot in updated):
+            for slot in program.deferred:
+                if channels[slot].finish() and channels[slot].is_available():
+                    updated.append(slot)
+        self.updated = updated
+
+    def apply_pending(self) -> None:
+        """Applies `pending` when no channel is volatile or deferred, and no trigger was written.
+
+        Raises:
+            As `apply`.
+        """
+        pending = self.pending
+        for slot in self.touched:
+            if self._update(slot, None):
+                if self.channels[slot].volatile:
+                    self.volatile.append(slot)
+                if self.output.has[slot]:
+                    self.has_values = True
+            pending[slot] = MISSING
+        self.touched.clear()
+
+    def _update(self, slot: int, several: list[object] | None) -> bool:
+        """Applies what a slot is given; whether it changed and has a value."""
+        channel = self.channels[slot]
+        if channel.prototype:
+            channel = channel.fresh()
+            self.channels[slot] = channel
+        if several is None:
+            changed = channel.update_one(self.pending[slot])
+        else:
+            changed = channel.update(several)
+        return changed and channel.is_available()
+
+
+def warn(text: str) -> None:
+    """Logs a warning where upstream does."""
+    import logging
+
+    logging.getLogger("langgraph").warning(text)
