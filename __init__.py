@@ -42,7 +42,7 @@ _PUBLIC = {
     "interrupt": ("context", "langgraph.types"),
 }
 
-__all__ = ["RemoveMessage", "__version__", *_PUBLIC]
+__all__ = ["RemoveMessage", "__version__", "compile_graph", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
@@ -50,6 +50,10 @@ def __getattr__(name: str) -> Any:
         from langchain_core.messages import RemoveMessage
 
         return RemoveMessage
+    if name == "compile_graph":
+        from lgc.compiler.inprocess import compile_graph
+
+        return compile_graph
     if name not in _PUBLIC:
         raise AttributeError(f"module 'lgc' has no attribute {name!r}")
     import sys

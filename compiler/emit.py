@@ -170,6 +170,8 @@ class _Emitter:
         """Where the module gets the builder, or nothing when it takes nothing from it."""
         if not any(ref.through_builder for ref in self.ir.refs()):
             return ""
+        if not self.ir.target:
+            return lay_out(call("abi.injected", statement="BUILDER = "))
         module, _, attribute = self.ir.target.partition(":")
         target = self._name(Ref(module, attribute))
         return lay_out(call("abi.from_builder", target, statement="BUILDER = "))

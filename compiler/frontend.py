@@ -13,6 +13,7 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType, MethodType
@@ -50,7 +51,7 @@ from lgc.compiler.ir import (
 )
 from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap
-from lgc.compiler.target import Loaded
+from lgc.compiler.target import Loaded, Target
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
@@ -69,6 +70,10 @@ _KINDS: dict[type, ChannelKind] = {
     BinaryOperatorAggregate: "BinaryOperatorAggregate",
     DeltaChannel: "DeltaChannel",
 }
+
+
+Builder = StateGraph[Any, Any, Any, Any]
+"""A builder, whatever its types."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,59 @@ def analyse(loaded: Loaded) -> Analysis:
             lgc cannot execute yet; every such place is reported.
     """
     _check_version()
-    return _Reader(loaded).read()
+    file = getattr(loaded.module, "__file__", None)
+    source = SourceMap.of_file(Path(file)) if file else SourceMap()
+    reader = _Reader(loaded.target, Linker(loaded.module), source)
+    builder = loaded.obj
+    if isinstance(builder, CompiledStateGraph):
+        reader.read_compiled(builder)
+        builder = builder.builder
+    if isinstance(builder, StateGraph):
+        reader.validate(builder)
+        return reader.read(builder)
+    what = f"{loaded.target} " + ("returned" if loaded.called else "is")
+    raise CompileError(
+        error(
+            "LGC103",
+            f"{what} an object of type {type(loaded.obj).__name__}, not a graph",
+            help="name a StateGraph, what its compile() returned, or a function that returns one",
+            span=source.definition(loaded.target.attr),
+        )
+    )
 
 
+def require_valid(builder: object) -> None:
+    """Has LangGraph check a builder of this process.
+
+    Raises:
+        TypeError: it is no StateGraph.
+        ValueError: LangGraph finds the graph invalid.
+    """
+    if not isinstance(builder, StateGraph):
+        raise TypeError(f"a StateGraph was expected, not {type(builder).__name__}")
+    # validate() marks the builder as compiled; a copy takes the mark.
+    copy.copy(builder).validate()
+
+
+def analyse_live(builder: Builder, name: str) -> Analysis:
+    """Reads a builder whose module is made, run and bound in this process (design §3, linking 4).
+
+    Args:
+        builder: a valid one; no source is read.
+        name: the graph's name.
+
+    Raises:
+        CompileError: it uses what lgc cannot execute yet; places are not told.
+    """
+    _check_version()
+    reader = _Reader(None, Linker(None), SourceMap())
+    reader.name = name
+    return reader.read(builder)
+
+
+@cache
 def _check_version() -> None:
-    text = version("langgraph")
+    text = _installed()
     numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
     if not OLDEST <= numbers < NEXT:
         wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
@@ -114,49 +167,27 @@ def _check_version() -> None:
         )
 
 
+@cache
+def _installed() -> str:
+    return version("langgraph")
+
+
 class _Reader:
     """Reads one builder, collecting everything there is to complain about."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self.target = loaded.target
-        obj = loaded.obj
+    builder: Builder
+
+    def __init__(self, target: Target | None, linker: Linker, source: SourceMap) -> None:
+        self.target = target
+        self.scope = "" if target is None else target.attr
         self.errors: list[Diagnostic] = []
         self.notes: list[Diagnostic] = []
-        self.linker = Linker(loaded.module)
-        file = getattr(loaded.module, "__file__", None)
-        self.source = SourceMap.of_file(Path(file)) if file else SourceMap()
+        self.linker = linker
+        self.source = source
         self.name = "LangGraph"
-        if isinstance(obj, CompiledStateGraph):
-            self._read_compiled(obj)
-            self.builder: StateGraph[Any, Any, Any, Any] = obj.builder
-        elif isinstance(obj, StateGraph):
-            self.builder = obj
-        else:
-            what = f"{loaded.target} " + ("returned" if loaded.called else "is")
-            raise CompileError(
-                error(
-                    "LGC103",
-                    f"{what} an object of type {type(obj).__name__}, not a graph",
-                    help="name a StateGraph, what its compile() returned, or a function that "
-                    "returns one",
-                    span=self.source.definition(loaded.target.attr),
-                )
-            )
 
-    def read(self) -> Analysis:
-        builder = self.builder
-        try:
-            # validate() marks the builder as compiled; a copy takes the mark.
-            copy.copy(builder).validate()
-        except ValueError as exc:
-            raise CompileError(
-                error(
-                    "LGC111",
-                    str(exc),
-                    help="LangGraph's own compile() refuses this graph too",
-                    span=self._constructor(),
-                )
-            ) from exc
+    def read(self, builder: Builder) -> Analysis:
+        self.builder = builder
         self._refuse_graph_features()
         channels = tuple(c for k, v in builder.channels.items() if (c := self._channel(k, v)))
         joins = tuple(
@@ -169,9 +200,9 @@ class _Reader:
         if self.errors:
             raise CompileError(*self.errors)
         ir = GraphIR(
-            target=str(self.target),
+            target="" if self.target is None else str(self.target),
             name=self.name,
-            langgraph=version("langgraph"),
+            langgraph=_installed(),
             channels=channels,
             nodes=nodes,
             joins=joins,
@@ -185,9 +216,28 @@ class _Reader:
         spans = {name: span for name in names if (span := self._node_span(name))}
         return Analysis(ir, tuple(self.notes), spans)
 
+    def validate(self, builder: Builder) -> None:
+        """Has LangGraph check the builder.
+
+        Raises:
+            CompileError: it finds the graph invalid.
+        """
+        try:
+            require_valid(builder)
+        except ValueError as exc:
+            raise CompileError(
+                error(
+                    "LGC111",
+                    str(exc),
+                    help="LangGraph's own compile() refuses this graph too",
+                    span=self._constructor(),
+                )
+            ) from exc
+
     # -- the graph as a whole -------------------------------------------------------
 
-    def _read_compiled(self, graph: CompiledStateGraph[Any, Any, Any, Any]) -> None:
+    def read_compiled(self, graph: CompiledStateGraph[Any, Any, Any, Any]) -> None:
+        """What a compiled graph has beyond its builder."""
         self.name = graph.name
         for attribute in ("checkpointer", "store", "cache"):
             if getattr(graph, attribute):
@@ -198,7 +248,7 @@ class _Reader:
                         help="pass it to the generated module's compile()",
                     )
                 )
-        compile_span = self.source.call("compile", scope=self.target.attr)
+        compile_span = self.source.call("compile", scope=self.scope)
         for attribute in ("interrupt_before_nodes", "interrupt_after_nodes"):
             if getattr(graph, attribute):
                 self._error("LGC213", f"{attribute} of a compiled graph", compile_span)
@@ -211,7 +261,7 @@ class _Reader:
         builder = self.builder
         where = self._constructor()
         defaults = builder._node_defaults
-        span = self.source.call("set_node_defaults", scope=self.target.attr) or where
+        span = self.source.call("set_node_defaults", scope=self.scope) or where
         for field, code in _DEFAULTS.items():
             if getattr(defaults, field) is not None:
                 self._error(code, f"set_node_defaults({field}=...)", span)
@@ -334,7 +384,7 @@ class _Reader:
         }
         for keyword, (code, value) in asked.items():
             if value:
-                span = self.source.node(name, scope=self.target.attr, keyword=keyword)
+                span = self.source.node(name, scope=self.scope, keyword=keyword)
                 self._error(code, f"{keyword} of node `{name}`", span or self._node_span(name))
 
     def _call(
@@ -359,7 +409,7 @@ class _Reader:
 
     def _branch(self, source: str, name: str, spec: Any) -> BranchIR:
         on_builder = f"branches[{_q(source)}][{_q(name)}]"
-        span = self.source.branch(source, name, scope=self.target.attr)
+        span = self.source.branch(source, name, scope=self.scope)
         path = self._call(
             spec.path, f"{on_builder}.path", f"router `{name}` of `{source}`", span, "LGC216"
         )
@@ -403,10 +453,10 @@ class _Reader:
         self.errors.append(error(code, message, help=help, span=span))
 
     def _constructor(self) -> Span | None:
-        return self.source.constructor(scope=self.target.attr)
+        return self.source.constructor(scope=self.scope)
 
     def _node_span(self, name: str) -> Span | None:
-        return self.source.node(name, scope=self.target.attr)
+        return self.source.node(name, scope=self.scope)
 
 
 def _is_made(schema: Any) -> bool:

@@ -217,7 +217,7 @@ class GraphIR:
     """A whole graph.
 
     Attributes:
-        target: what was compiled, as `module:attribute`.
+        target: what was compiled, as `module:attribute`; "" for a builder in this process.
         name: the graph's name.
         langgraph: the version that was analysed.
         channels: the state keys, in the builder's order.

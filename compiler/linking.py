@@ -20,10 +20,11 @@ class Linker:
 
     Args:
         module: the module that holds the target; its globals may name an object
-            that does not know its own name (a partial, a callable instance).
+            that does not know its own name (a partial, a callable instance). None for
+            a graph of this process, of which only builtins and operators go by symbol.
     """
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: ModuleType | None) -> None:
         self._module = module
 
     def ref(self, obj: object, on_builder: str) -> Ref:
@@ -41,8 +42,11 @@ class Linker:
         qualname = getattr(obj, "__qualname__", None)
         if isinstance(module, str) and isinstance(qualname, str):
             module = _PUBLIC.get(module, module)
-            if _resolves(module, qualname, obj):
+            known = self._module is not None or module in ("builtins", "operator")
+            if known and _resolves(module, qualname, obj):
                 return Ref(module, qualname)
+        if self._module is None:
+            return None
         if isinstance(obj, MethodType):
             owner = self.by_symbol(obj.__self__)
             if owner is not None and _resolves(owner.module, f"{owner.name}.{obj.__name__}", obj):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Final
 
 from xxhash import xxh3_64_hexdigest
@@ -49,6 +50,8 @@ __all__ = [
     "ephemeral",
     "from_builder",
     "function_of",
+    "inject",
+    "injected",
     "is_last_step",
     "join",
     "last_value",
@@ -229,6 +232,32 @@ def from_builder(target: Any) -> Any:
     return getattr(target, "builder", target)
 
 
+def inject(builder: Any, execute: Callable[[], Any]) -> Any:
+    """Executes a generated module whose builder is an object of this process.
+
+    Args:
+        builder: what `injected` gives meanwhile.
+        execute: runs the module.
+
+    Returns:
+        What `execute` returns.
+    """
+    token = _INJECTED.set(builder)
+    try:
+        return execute()
+    finally:
+        _INJECTED.reset(token)
+
+
+def injected() -> Any:
+    """The builder of a module that was compiled in this process.
+
+    Raises:
+        LookupError: the module was not executed by `inject`.
+    """
+    return _INJECTED.get()
+
+
 def function_of(builder: Any, node: str) -> Any:
     """The function of a node of the builder."""
     return builder.nodes[node].runnable.func
@@ -293,6 +322,9 @@ def seed_of(builder: Any, key: str) -> Callable[[], object]:
 
 def _is_delta(channel: Any) -> bool:
     return hasattr(channel, "snapshot_frequency")
+
+
+_INJECTED: ContextVar[Any] = ContextVar("lgc_builder")
 
 
 async def _result(awaitable: Any) -> Any:

@@ -68,11 +68,12 @@ def langchain_var() -> Any:
     return getattr(module, "var_child_runnable_config", None)
 
 
-def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The ambient config and `config` merged, with every default but `recursion_limit`.
+def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The ambient config and `configs` merged, with every default but `recursion_limit`.
 
     Args:
-        config: what the caller passed: a RunnableConfig, or None.
+        configs: RunnableConfigs, the later the stronger: what is bound to the graph,
+            what the caller passed.
 
     Returns:
         A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
@@ -93,11 +94,11 @@ def ensure(config: Mapping[str, Any] | None) -> dict[str, Any]:
                 merged[key] = value.copy() if isinstance(value, (dict, list)) else value
         merged["metadata"] = dict(merged["metadata"])
         inherited = list(merged["tags"])
-    if config is not None:
-        explicit = config.get(CONF)
-        if explicit and any(_given(explicit.get(key)) for key in _COORDINATES):
-            # The caller addresses a thread of its own (spec §7.4).
-            merged[CONF] = {}
+    given = [config for config in configs if config]
+    if any(_addresses(config) for config in given):
+        # The caller addresses a thread of its own (spec §7.4).
+        merged[CONF] = {}
+    for config in given:
         for key, value in config.items():
             if not _given(value):
                 continue
@@ -135,6 +136,11 @@ def ambient() -> Mapping[str, Any] | None:
     if task is not None:
         found = task.config
     return found
+
+
+def _addresses(config: Mapping[str, Any]) -> bool:
+    conf = config.get(CONF) or {}
+    return any(_given(conf.get(key)) for key in _COORDINATES)
 
 
 def _given(value: Any) -> bool:

@@ -29,10 +29,17 @@ class CompiledGraph:
     Args:
         program: the tables of the generated module.
         name: how the graph is called; the module's own name when None.
+        config: what every run's config starts from.
     """
 
-    def __init__(self, program: Program, name: str | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        name: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
         self.program = program
+        self.config = config
         self.name = name or program.name
         self.stream_mode = "updates"
         watch()
@@ -82,6 +89,8 @@ class CompiledGraph:
         interrupt_after: Any = None,
         durability: str | None = None,
         control: Any = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
         version: str = "v1",
     ) -> Any:
         """Runs the graph (spec §5.6).
@@ -105,6 +114,8 @@ class CompiledGraph:
             Exception: what a node raised.
         """
         _refuse_arguments("invoke", print_mode, interrupt_before, interrupt_after, control, version)
+        if subgraphs or debug:
+            _refuse({"subgraphs=True": subgraphs, "debug=True": bool(debug)}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
         silent = stream_mode == "values"
         mode = self.stream_mode if stream_mode is None else stream_mode
@@ -160,7 +171,7 @@ class CompiledGraph:
             if mode in _OTHER_MODES:
                 raise Unsupported(f"stream_mode={mode!r}")
         refuse_tracing()
-        merged = ensure(config)
+        merged = ensure(self.config, config)
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
@@ -227,13 +238,12 @@ def _refuse_arguments(
     control: Any,
     version: str,
 ) -> None:
-    _refuse(
-        {
+    if print_mode or interrupt_before or interrupt_after or control is not None or version != "v1":
+        asked = {
             "print_mode": bool(print_mode),
             "interrupt_before": bool(interrupt_before),
             "interrupt_after": bool(interrupt_after),
             "control": control is not None,
             f"version={version!r}": version != "v1",
-        },
-        where,
-    )
+        }
+        _refuse(asked, where)

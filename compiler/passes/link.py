@@ -45,6 +45,9 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     wanted: set[tuple[str, str]] = set()
     reserved = set(RESERVED)
     for ref in ir.refs():
+        if ref.through_builder and not ir.target:
+            # A graph of this process is given its builder.
+            continue
         if ref.through_builder:
             wanted.add((target_module, target_attribute.split(".")[0]))
             node, role = owners.get(ref, ("", ""))

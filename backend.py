@@ -1,0 +1,248 @@
+"""The drop-in backend: LangGraph's `StateGraph.compile` gives graphs that run on lgc (design §6).
+
+`LANGGRAPH_BACKEND=lgc` and `import lgc.backend`, or `install()`, or
+`pytest -p lgc.backend`. What is drawn, described or inherited from a Runnable stays
+LangGraph's; what runs or stores is lgc's, or raises `lgc.Unsupported`, and never
+falls back to LangGraph's loop. With `LGC_STRICT=1` that is enforced: a StateGraph
+that reaches LangGraph's own loop raises there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, Final, NoReturn
+
+from langgraph.constants import START
+from langgraph.graph.state import CompiledStateGraph, StateGraph
+from langgraph.pregel._loop import AsyncPregelLoop, SyncPregelLoop
+
+from lgc.compiler import audit
+from lgc.compiler.audit import pytest_configure
+from lgc.compiler.inprocess import live_graph
+from lgc.runtime.errors import Unsupported
+from lgc.runtime.graph import CompiledGraph
+
+__all__ = ["REPLACED_SYMBOLS", "install", "pytest_configure", "uninstall"]
+
+_COMPILE: Final = ((StateGraph, "compile"),)
+_STRICT: Final = (
+    (SyncPregelLoop, "__enter__"),
+    (AsyncPregelLoop, "__aenter__"),
+    (Unsupported, "__init__"),
+)
+
+
+def _path(cls: type, name: str) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}.{name}"
+
+
+REPLACED_SYMBOLS: Final = tuple(_path(*symbol) for symbol in (*_COMPILE, *_STRICT))
+"""All that `install` replaces; what follows `StateGraph.compile` only in strict mode, to watch."""
+
+# (class, attribute) -> what stood there.
+_originals: dict[tuple[type, str], Any] = {}
+
+
+def install() -> None:
+    """Has every StateGraph that is compiled from now on run on lgc; once is enough."""
+    if _originals:
+        return
+    _replace(StateGraph, "compile", _compiling)
+    if os.environ.get("LGC_STRICT") == "1":
+        _replace(SyncPregelLoop, "__enter__", _guarding)
+        _replace(AsyncPregelLoop, "__aenter__", _guarding)
+        _replace(Unsupported, "__init__", _noting)
+
+
+def uninstall() -> None:
+    """Undoes `install`; graphs that were compiled meanwhile stay lgc's."""
+    for (cls, name), original in _originals.items():
+        setattr(cls, name, original)
+    _originals.clear()
+
+
+def _replace(cls: type, name: str, by: Callable[[Any], Any]) -> None:
+    original = cls.__dict__[name]
+    _originals[cls, name] = original
+    setattr(cls, name, wraps(original)(by(original)))
+
+
+def _compiling(original: Callable[..., Any]) -> Callable[..., Any]:
+    def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
+        graph = original(self, *args, **kwargs)
+        graph.__class__ = _Compiled
+        graph._analyse()
+        return graph
+
+    return compile
+
+
+def _guarding(original: Callable[..., Any]) -> Callable[..., Any]:
+    def enter(self: Any) -> Any:
+        if START in self.nodes:
+            audit.guarded()
+            raise AssertionError("a StateGraph reached LangGraph's own loop")
+        return original(self)
+
+    return enter
+
+
+def _noting(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: Any, feature: str, where: str = "") -> None:
+        original(self, feature, where)
+        audit.refused(feature, where)
+
+    return init
+
+
+class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
+    """A CompiledStateGraph whose execution and state methods are lgc's.
+
+    Attributes may be set after `compile` as on LangGraph's: what a run uses is read
+    when it starts.
+    """
+
+    _lgc: CompiledGraph | Unsupported
+    """What runs, or why nothing does."""
+    _lgc_nodes: dict[str, tuple[Any, Any]]
+    """The nodes that were compiled, with what each runs."""
+
+    def _analyse(self) -> None:
+        """Compiles the builder; what lgc does not support is raised when it is asked for.
+
+        A graph that is only drawn or described needs nothing of it.
+        """
+        try:
+            self._lgc = live_graph(self.builder, self.name)
+        except Unsupported as exc:
+            self._lgc = exc
+        self._lgc_nodes = self._present_nodes()
+        audit.compiled()
+
+    def _present_nodes(self) -> dict[str, tuple[Any, Any]]:
+        return {name: (node, node.bound) for name, node in self.nodes.items()}
+
+    def copy(self, update: dict[str, Any] | None = None) -> Any:
+        """As upstream's; the copy runs the same program."""
+        made = super().copy(update)
+        made._lgc = self._lgc
+        made._lgc_nodes = self._lgc_nodes
+        return made
+
+    def _engine(self) -> CompiledGraph:
+        """The graph that runs, under the name and the config this object has now.
+
+        Raises:
+            Unsupported: the graph, or one of its attributes, uses what lgc does not do yet.
+        """
+        if isinstance(self._lgc, Unsupported):
+            raise Unsupported(self._lgc.feature, self._lgc.where)
+        if self.checkpointer is True:
+            raise RuntimeError("checkpointer=True cannot be used for root graphs.")
+        asked = {
+            "a checkpointer": self.checkpointer,
+            "a cache": self.cache,
+            "a store": self.store,
+            "interrupt_before": self.interrupt_before_nodes,
+            "interrupt_after": self.interrupt_after_nodes,
+            "step_timeout": self.step_timeout,
+            "retry_policy": self.retry_policy,
+            "cache_policy": self.cache_policy,
+            "debug=True": self.debug,
+        }
+        for feature, wanted in asked.items():
+            if wanted is not None and wanted is not False and wanted not in ((), []):
+                raise Unsupported(feature, "compile")
+        if self._present_nodes() != self._lgc_nodes:
+            raise Unsupported("nodes changed after compile")
+        audit.ran()
+        engine = CompiledGraph(self._lgc.program, self.name, self.config)
+        engine.stream_mode = self.stream_mode
+        return engine
+
+    def invoke(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        output_keys: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Runs the graph (spec §5.6); arguments, result and errors as upstream's."""
+        keys = self.output_channels if output_keys is None else output_keys
+        return self._engine().invoke(input, config, output_keys=keys, **_supported(kwargs))
+
+    def stream(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        output_keys: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Runs the graph and yields chunks (spec §5.1); as upstream's."""
+        keys = self.stream_channels_asis if output_keys is None else output_keys
+        yield from self._engine().stream(input, config, output_keys=keys, **_supported(kwargs))
+
+    async def ainvoke(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet."""
+        self._engine()
+        raise Unsupported("ainvoke")
+
+    def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        """Not supported yet."""
+        self._engine()
+        raise Unsupported("astream")
+
+    def get_state(self, config: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet."""
+        self._refuse_state(config, "get_state")
+
+    def get_state_history(self, config: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet."""
+        self._refuse_state(config, "get_state_history")
+
+    def bulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
+        """Not supported yet; `update_state` comes here too."""
+        self._refuse_state(config, "update_state")
+
+    async def aget_state(self, config: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet."""
+        self._refuse_state(config, "get_state")
+
+    def aget_state_history(self, config: Any, **kwargs: Any) -> NoReturn:
+        """Not supported yet."""
+        self._refuse_state(config, "get_state_history")
+
+    async def abulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
+        """Not supported yet; `aupdate_state` comes here too."""
+        self._refuse_state(config, "update_state")
+
+    def _refuse_state(self, config: Any, method: str) -> NoReturn:
+        # Upstream's own complaint comes first: no saver, no state.
+        self._state_checkpointer(config)
+        raise Unsupported(method)
+
+
+# LangGraph draws and describes a nested graph by the name of its class.
+_Compiled.__module__ = CompiledStateGraph.__module__
+_Compiled.__name__ = CompiledStateGraph.__name__
+_Compiled.__qualname__ = CompiledStateGraph.__qualname__
+
+
+def _supported(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without those that upstream has deprecated.
+
+    Raises:
+        Unsupported: one of them is given.
+    """
+    for name in ("checkpoint_during", "input_keys"):
+        if arguments.pop(name, None) is not None:
+            raise Unsupported(f"the deprecated argument {name}")
+    return arguments
+
+
+if os.environ.get("LANGGRAPH_BACKEND") == "lgc":
+    install()

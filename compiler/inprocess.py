@@ -1,0 +1,172 @@
+"""Compiling in this process: a live builder becomes a graph, without files (design §3, linking 4).
+
+The module is the one that `lgc compile` writes, but for where its builder comes
+from: it is injected. Code is cached by the hash of the IR and holds no object of
+the user's; it stands in `linecache` while a graph made of it lives, so that a
+traceback shows its lines.
+"""
+
+from __future__ import annotations
+
+import linecache
+import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from types import CodeType
+from typing import Any
+
+from lgc.compiler.diagnostics import CODES, CompileError
+from lgc.compiler.emit import emit
+from lgc.compiler.frontend import Analysis, Builder, analyse_live, require_valid
+from lgc.compiler.native import building
+from lgc.compiler.passes import run_passes
+from lgc.runtime import abi
+from lgc.runtime.errors import Unsupported
+from lgc.runtime.graph import CompiledGraph
+
+_COMMAND = "lgc.compile_graph(builder)"
+_KEPT = 256
+"""How many modules' code is kept."""
+
+
+def compile_graph(
+    builder: Builder,
+    *,
+    checkpointer: Any = None,
+    cache: Any = None,
+    store: Any = None,
+    interrupt_before: Any = None,
+    interrupt_after: Any = None,
+    debug: bool = False,
+    name: str | None = None,
+    native: bool = False,
+) -> CompiledGraph:
+    """Compiles a builder in this process, in place of `builder.compile(...)`.
+
+    Args:
+        builder: a StateGraph; it is not changed.
+        checkpointer, cache, store, interrupt_before, interrupt_after, debug, name: as in
+            LangGraph's `compile`.
+        native: build the module with mypyc; takes seconds and needs a C compiler.
+
+    Raises:
+        TypeError: `builder` is no StateGraph.
+        ValueError: LangGraph finds the graph invalid.
+        Unsupported: the graph or an argument uses what lgc does not do yet.
+        NativeError: the native build failed.
+    """
+    require_valid(builder)
+    graph = live_graph(builder, name or "LangGraph", native=native)
+    return graph.compile(
+        checkpointer,
+        cache=cache,
+        store=store,
+        interrupt_before=interrupt_before,
+        interrupt_after=interrupt_after,
+        debug=debug,
+        name=name,
+    )
+
+
+def live_graph(builder: Builder, name: str, *, native: bool = False) -> CompiledGraph:
+    """The graph of a valid builder, bound to the objects in it.
+
+    Args:
+        builder, native: as in `compile_graph`.
+        name: the graph's name.
+
+    Raises:
+        Unsupported: the graph uses what lgc does not do yet.
+    """
+    try:
+        analysis = analyse_live(builder, name)
+    except CompileError as exc:
+        first = exc.diagnostics[0]
+        feature = CODES[first.code].removesuffix(" not supported")
+        raise Unsupported(feature, first.message.removesuffix(": not supported yet")) from None
+    if native:
+        return _native(analysis, builder)
+    key = analysis.ir.hash
+    text, code = _MODULES.get(key, lambda: _text(analysis))
+    file = code.co_filename
+    module: dict[str, Any] = {"__name__": f"lgc_graph_{key}", "__file__": file}
+    abi.inject(builder, lambda: exec(code, module))
+    graph: CompiledGraph = module["graph"]
+    _SOURCES.show(file, text, graph)
+    return graph
+
+
+def _text(analysis: Analysis) -> str:
+    return emit(run_passes(analysis.ir)[0], _COMMAND)
+
+
+class _Modules:
+    """The code of the modules used last, by the hash of their IR."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[str, tuple[str, CodeType]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: str, make: Callable[[], str]) -> tuple[str, CodeType]:
+        """The text and the code for `key`; `make` writes the text when it is not there."""
+        with self._lock:
+            found = self._found.get(key)
+            if found is not None:
+                self._found.move_to_end(key)
+                return found
+        text = make()
+        made = text, compile(text, f"<lgc {key}>", "exec")
+        with self._lock:
+            self._found[key] = made
+            while len(self._found) > _KEPT:
+                self._found.popitem(last=False)
+        return made
+
+
+class _Sources:
+    """What `linecache` knows of the modules of living graphs."""
+
+    def __init__(self) -> None:
+        self._graphs: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def show(self, file: str, text: str, graph: CompiledGraph) -> None:
+        """Shows `text` as the lines of `file` while `graph` lives."""
+        with self._lock:
+            self._graphs[file] += 1
+            linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        weakref.finalize(graph, self._release, file)
+
+    def _release(self, file: str) -> None:
+        with self._lock:
+            self._graphs[file] -= 1
+            if not self._graphs[file]:
+                del self._graphs[file]
+                linecache.cache.pop(file, None)
+
+
+_MODULES = _Modules()
+_SOURCES = _Sources()
+_NUMBERS = count(1)
+
+
+def _native(analysis: Analysis, builder: Builder) -> CompiledGraph:
+    """Builds and loads the module; under a name of its own, since a process loads one only once."""
+    name = f"lgc_graph_{analysis.ir.hash}_{next(_NUMBERS)}"
+    with TemporaryDirectory(prefix="lgc-") as folder:
+        source = Path(folder, f"{name}.py")
+        source.write_text(_text(analysis), encoding="utf-8")
+        with building(source, name) as made:
+            loader = ExtensionFileLoader(name, str(made))
+            spec = spec_from_file_location(name, made, loader=loader)
+            assert spec is not None
+            module = abi.inject(builder, lambda: module_from_spec(spec))
+            abi.inject(builder, lambda: loader.exec_module(module))
+    graph: CompiledGraph = module.graph
+    return graph

@@ -1,0 +1,160 @@
+"""`lgc.compile_graph`: a live builder becomes a graph in this process."""
+
+from __future__ import annotations
+
+import gc
+import linecache
+import operator
+import traceback
+import weakref
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
+
+import lgc
+from lgc.compiler import inprocess
+from lgc.compiler.native import find_compiler
+
+
+class State(TypedDict):
+    """One key that is reduced, one that is not."""
+
+    log: Annotated[list[Any], operator.add]
+    last: Any
+
+
+def chain(*functions: Any, **options: Any) -> StateGraph[Any, Any, Any, Any]:
+    """A builder whose nodes n0, n1, ... run one after the other."""
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(State)
+    for number, function in enumerate(functions):
+        builder.add_node(f"n{number}", function, **options)
+        builder.add_edge(f"n{number - 1}" if number else START, f"n{number}")
+    return builder
+
+
+def test_runs_the_live_objects() -> None:
+    """Closures, locals and what they close over are the objects of this process."""
+    seen: list[Any] = []
+    graph = lgc.compile_graph(chain(lambda state: seen.append(state) or {"log": [1]}), name="mine")
+    assert graph.invoke({"log": [0]}) == {"log": [0, 1]}
+    assert seen == [{"log": [0]}]
+    assert graph.name == "mine"
+
+
+def test_two_graphs_share_code_and_nothing_else() -> None:
+    """Code is cached by what the graph means; functions are each graph's own."""
+    first = lgc.compile_graph(chain(lambda state: {"log": ["first"]}))
+    second = lgc.compile_graph(chain(lambda state: {"log": ["second"]}))
+    assert first.invoke({"log": []}) == {"log": ["first"]}
+    assert second.invoke({"log": []}) == {"log": ["second"]}
+    reducers = [graph.program.channels[0].reducer for graph in (first, second)]
+    assert reducers[0] is not reducers[1]
+    assert reducers[0].__code__ is reducers[1].__code__
+
+
+def test_the_builder_is_not_marked() -> None:
+    """LangGraph warns when a builder changes after its compile; this one may go on."""
+    builder = chain(lambda state: None)
+    graph = lgc.compile_graph(builder)
+    assert not builder.compiled
+    builder.add_node("later", lambda state: {"last": 1})
+    builder.add_edge("n0", "later")
+    assert graph.invoke({"last": 0}) == {"log": [], "last": 0}
+    assert lgc.compile_graph(builder).invoke({"last": 0}) == {"log": [], "last": 1}
+
+
+def test_tracebacks_show_the_module() -> None:
+    """While a graph lives, the lines of its module are known."""
+
+    def node(state: Any, runtime: Any) -> Any:
+        raise LookupError("in the node")
+
+    graph = lgc.compile_graph(chain(node))
+    with pytest.raises(LookupError) as caught:
+        graph.invoke({"log": []})
+    text = "".join(traceback.format_exception(caught.value))
+    assert 'File "<lgc ' in text
+    assert ", in node_n0" in text and "(state, runtime=task.runtime)" in text
+    del caught
+
+
+def test_nothing_stays_behind() -> None:
+    """Graph, builder and source are released; the cached code holds none of them."""
+
+    def one() -> list[weakref.ref[Any]]:
+        def node(state: Any) -> Any:
+            return {"log": [1]}
+
+        builder = chain(node, node)
+        graph = lgc.compile_graph(builder)
+        graph.invoke({"log": []})
+        return [weakref.ref(graph), weakref.ref(builder), weakref.ref(node)]
+
+    before = {name for name in linecache.cache if name.startswith("<lgc ")}
+    references = [reference for _ in range(50) for reference in one()]
+    gc.collect()
+    assert not any(reference() for reference in references)
+    assert {name for name in linecache.cache if name.startswith("<lgc ")} <= before
+
+
+def test_code_is_kept_for_the_last_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache has a bound; what was dropped is written again."""
+    monkeypatch.setattr(inprocess, "_KEPT", 2)
+    monkeypatch.setattr(inprocess, "_MODULES", inprocess._Modules())
+    builders = [chain(*[lambda state: {"log": [1]}] * size) for size in (1, 2, 3, 1)]
+    for builder in builders:
+        wanted = [1] * len(builder.nodes)
+        assert lgc.compile_graph(builder).invoke({"log": []}) == {"log": wanted}
+    assert len(inprocess._MODULES._found) == 2
+
+
+def test_what_is_no_builder() -> None:
+    """A compiled graph has settings of its own, so it is not taken for its builder."""
+    with pytest.raises(TypeError, match="a StateGraph was expected, not CompiledStateGraph"):
+        lgc.compile_graph(chain(lambda state: None).compile())  # type: ignore[arg-type]
+
+
+def test_an_invalid_graph() -> None:
+    """The error is LangGraph's own."""
+    with pytest.raises(ValueError, match="Found edge ending at unknown node `nowhere`"):
+        lgc.compile_graph(chain(lambda state: None).add_edge("n0", "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "feature"),
+    [
+        ("checkpointer", InMemorySaver(), "a checkpointer"),
+        ("interrupt_before", ["n0"], "interrupt_before"),
+        ("interrupt_after", "*", "interrupt_after"),
+        ("store", object(), "a store"),
+        ("cache", object(), "a cache"),
+        ("debug", True, "debug=True"),
+    ],
+)
+def test_refused_arguments(argument: str, value: Any, feature: str) -> None:
+    """What compile cannot do yet is refused by name."""
+    with pytest.raises(lgc.Unsupported) as caught:
+        lgc.compile_graph(chain(lambda state: None), **{argument: value})
+    assert caught.value.feature == feature
+
+
+def test_refused_nodes() -> None:
+    """What a node uses is refused by name, with the node."""
+
+    async def node(state: Any) -> Any:
+        return None
+
+    with pytest.raises(lgc.Unsupported) as caught:
+        lgc.compile_graph(chain(node))
+    assert (caught.value.feature, caught.value.where) == ("async node", "node `n0` is async")
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="no C compiler with Python's headers")
+def test_native() -> None:
+    """The module is built; two graphs of one structure are two modules."""
+    builders = [chain(lambda state, n=n: {"log": [n]}) for n in (1, 2)]
+    graphs = [lgc.compile_graph(builder, native=True) for builder in builders]
+    assert [graph.invoke({"log": []}) for graph in graphs] == [{"log": [1]}, {"log": [2]}]
+    assert all(not hasattr(g.program.channels[0].reducer, "__code__") for g in graphs)
