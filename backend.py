@@ -20,7 +20,8 @@ from langgraph.pregel._loop import AsyncPregelLoop, SyncPregelLoop
 
 from lgc.compiler import audit
 from lgc.compiler.audit import pytest_configure
-from lgc.compiler.inprocess import live_graph
+from lgc.compiler.diagnostics import CompileError
+from lgc.compiler.inprocess import live_graph, unsupported
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.graph import CompiledGraph
 
@@ -97,6 +98,15 @@ def _noting(original: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
+class _Engine(CompiledGraph):
+    """A graph of lgc whose runs are counted."""
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        run = super()._run(*args, **kwargs)
+        audit.ran()
+        return run
+
+
 class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
     """A CompiledStateGraph whose execution and state methods are lgc's.
 
@@ -104,7 +114,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
     when it starts.
     """
 
-    _lgc: CompiledGraph | Unsupported
+    _lgc: CompiledGraph | CompileError
     """What runs, or why nothing does."""
     _lgc_nodes: dict[str, tuple[Any, Any]]
     """The nodes that were compiled, with what each runs."""
@@ -116,7 +126,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         """
         try:
             self._lgc = live_graph(self.builder, self.name)
-        except Unsupported as exc:
+        except CompileError as exc:
             self._lgc = exc
         self._lgc_nodes = self._present_nodes()
         audit.compiled()
@@ -137,8 +147,8 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         Raises:
             Unsupported: the graph, or one of its attributes, uses what lgc does not do yet.
         """
-        if isinstance(self._lgc, Unsupported):
-            raise Unsupported(self._lgc.feature, self._lgc.where)
+        if isinstance(self._lgc, CompileError):
+            raise unsupported(self._lgc)
         if self.checkpointer is True:
             raise RuntimeError("checkpointer=True cannot be used for root graphs.")
         asked = {
@@ -157,8 +167,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
                 raise Unsupported(feature, "compile")
         if self._present_nodes() != self._lgc_nodes:
             raise Unsupported("nodes changed after compile")
-        audit.ran()
-        engine = CompiledGraph(self._lgc.program, self.name, self.config)
+        engine = _Engine(self._lgc.program, self.name, self.config)
         engine.stream_mode = self.stream_mode
         return engine
 

@@ -35,7 +35,6 @@ CODES: dict[str, str] = {
     "LGC209": "error handler not supported",
     "LGC212": "subgraph not supported",
     "LGC213": "interrupt list not supported",
-    "LGC215": "trace policy not supported",
     "LGC216": "async router not supported",
     "LGC217": "node metadata not supported",
     "LGC218": "name collides with an internal channel",

@@ -101,10 +101,11 @@ def analyse(loaded: Loaded) -> Analysis:
         CompileError: it is no graph, LangGraph finds it invalid, or it uses what
             lgc cannot execute yet; every such place is reported.
     """
-    _check_version()
+    installed = version("langgraph")
+    _check_version(installed)
     file = getattr(loaded.module, "__file__", None)
     source = SourceMap.of_file(Path(file)) if file else SourceMap()
-    reader = _Reader(loaded.target, Linker(loaded.module), source)
+    reader = _Reader(loaded.target, Linker(loaded.module), source, installed)
     builder = loaded.obj
     if isinstance(builder, CompiledStateGraph):
         reader.read_compiled(builder)
@@ -146,15 +147,18 @@ def analyse_live(builder: Builder, name: str) -> Analysis:
     Raises:
         CompileError: it uses what lgc cannot execute yet; places are not told.
     """
-    _check_version()
-    reader = _Reader(None, Linker(None), SourceMap())
+    _check_version(_installed())
+    reader = _Reader(None, Linker(None), SourceMap(), _installed())
     reader.name = name
     return reader.read(builder)
 
 
 @cache
-def _check_version() -> None:
-    text = _installed()
+def _installed() -> str:
+    return version("langgraph")
+
+
+def _check_version(text: str) -> None:
     numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
     if not OLDEST <= numbers < NEXT:
         wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
@@ -167,23 +171,21 @@ def _check_version() -> None:
         )
 
 
-@cache
-def _installed() -> str:
-    return version("langgraph")
-
-
 class _Reader:
     """Reads one builder, collecting everything there is to complain about."""
 
     builder: Builder
 
-    def __init__(self, target: Target | None, linker: Linker, source: SourceMap) -> None:
+    def __init__(
+        self, target: Target | None, linker: Linker, source: SourceMap, langgraph: str
+    ) -> None:
         self.target = target
         self.scope = "" if target is None else target.attr
         self.errors: list[Diagnostic] = []
         self.notes: list[Diagnostic] = []
         self.linker = linker
         self.source = source
+        self.langgraph = langgraph
         self.name = "LangGraph"
 
     def read(self, builder: Builder) -> Analysis:
@@ -202,7 +204,7 @@ class _Reader:
         ir = GraphIR(
             target="" if self.target is None else str(self.target),
             name=self.name,
-            langgraph=_installed(),
+            langgraph=self.langgraph,
             channels=channels,
             nodes=nodes,
             joins=joins,
@@ -379,7 +381,6 @@ class _Reader:
             "cache_policy": ("LGC207", spec.cache_policy),
             "timeout": ("LGC208", spec.timeout),
             "error_handler": ("LGC209", spec.error_handler_node),
-            "trace_policy": ("LGC215", spec.trace_policy),
             "metadata": ("LGC217", spec.metadata),
         }
         for keyword, (code, value) in asked.items():

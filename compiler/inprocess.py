@@ -62,7 +62,10 @@ def compile_graph(
         NativeError: the native build failed.
     """
     require_valid(builder)
-    graph = live_graph(builder, name or "LangGraph", native=native)
+    try:
+        graph = live_graph(builder, name or "LangGraph", native=native)
+    except CompileError as exc:
+        raise unsupported(exc) from None
     return graph.compile(
         checkpointer,
         cache=cache,
@@ -82,14 +85,9 @@ def live_graph(builder: Builder, name: str, *, native: bool = False) -> Compiled
         name: the graph's name.
 
     Raises:
-        Unsupported: the graph uses what lgc does not do yet.
+        CompileError: the graph uses what lgc does not do yet (`unsupported`).
     """
-    try:
-        analysis = analyse_live(builder, name)
-    except CompileError as exc:
-        first = exc.diagnostics[0]
-        feature = CODES[first.code].removesuffix(" not supported")
-        raise Unsupported(feature, first.message.removesuffix(": not supported yet")) from None
+    analysis = analyse_live(builder, name)
     if native:
         return _native(analysis, builder)
     key = analysis.ir.hash
@@ -100,6 +98,13 @@ def live_graph(builder: Builder, name: str, *, native: bool = False) -> Compiled
     graph: CompiledGraph = module["graph"]
     _SOURCES.show(file, text, graph)
     return graph
+
+
+def unsupported(error: CompileError) -> Unsupported:
+    """What a caller in this process gets for a graph that lgc cannot run."""
+    first = error.diagnostics[0]
+    feature = CODES[first.code].removesuffix(" not supported")
+    return Unsupported(feature, first.message.removesuffix(": not supported yet"))
 
 
 def _text(analysis: Analysis) -> str:

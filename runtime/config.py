@@ -31,7 +31,15 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.errors import Unsupported
-from lgc.runtime.types import ExecutionInfo, Runtime, Scratchpad, is_a, loaded, no_writer
+from lgc.runtime.types import (
+    ExecutionInfo,
+    Runtime,
+    Scratchpad,
+    ServerInfo,
+    is_a,
+    loaded,
+    no_writer,
+)
 
 DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
 
@@ -178,9 +186,22 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("a graph called inside a node of another graph")
 
 
-@cache
 def refuse_tracing() -> None:
-    """Raises Unsupported when the environment asks for LangSmith tracing."""
+    """Raises Unsupported when LangSmith tracing is on: in the caller's context, or by environment.
+
+    The context decides when it says anything (langsmith/utils.py:tracing_is_enabled).
+    """
+    module = sys.modules.get("langsmith.run_helpers")
+    var = getattr(module, "_TRACING_ENABLED", None)
+    enabled = None if var is None else var.get()
+    if enabled is None:
+        _refuse_traced_environment()
+    elif enabled:
+        raise Unsupported("LangSmith tracing", "langsmith.tracing_context")
+
+
+@cache
+def _refuse_traced_environment() -> None:
     for name in _TRACING_ENV:
         if os.environ.get(name) == "true":
             raise Unsupported("LangSmith tracing", f"environment variable {name}")
@@ -324,10 +345,6 @@ def runtime(task: Any) -> Any:
     run has not, the caller's Runtime gives.
     """
     conf = task.run.config[CONF]
-    if any(
-        conf.get(key) is not None for key in ("assistant_id", "graph_id", "langgraph_auth_user")
-    ):
-        raise Unsupported("Runtime.server_info", "configurable assistant_id or graph_id")
     module = sys.modules.get("langgraph.runtime")
     run_id = task.run.config.get("run_id")
     info = getattr(module, "ExecutionInfo", ExecutionInfo)(
@@ -352,12 +369,29 @@ def runtime(task: Any) -> Any:
         "stream_writer": writer,
         "execution_info": info,
         "control": run.control,
+        "server_info": _server_info(conf),
     }
     if parent is not None:
         found["store"] = parent.store
         found["heartbeat"] = parent.heartbeat
-        found["server_info"] = parent.server_info
+        found["server_info"] = found["server_info"] or parent.server_info
     return getattr(module, "Runtime", Runtime)(**found)
+
+
+def _server_info(conf: Mapping[str, Any]) -> Any:
+    """What a server has put into `configurable` (pregel/main.py:_build_server_info), or None."""
+    assistant_id, graph_id = conf.get("assistant_id"), conf.get("graph_id")
+    user = conf.get("langgraph_auth_user")
+    if not hasattr(user, "identity"):
+        user = None
+    if assistant_id is None and graph_id is None and user is None:
+        return None
+    cls = loaded("langgraph.runtime", "ServerInfo") or ServerInfo
+    return cls(
+        assistant_id=str(assistant_id) if assistant_id else "",
+        graph_id=str(graph_id) if graph_id else "",
+        user=user,
+    )
 
 
 class TaskConfig(dict[str, Any]):

@@ -552,6 +552,24 @@ class ExecutionInfo(_Frozen):
         return self.__class__(**{**self._fields(), **overrides})
 
 
+class ServerInfo(_Frozen):
+    """What LangGraph's server tells of itself (runtime.py:ServerInfo)."""
+
+    __slots__: ClassVar[tuple[str, ...]] = ("assistant_id", "graph_id", "user")
+    __match_args__ = ("assistant_id", "graph_id", "user")
+    _home: ClassVar[str] = "langgraph.runtime"
+    __dataclass_fields__ = _Fields()
+
+    assistant_id: str
+    graph_id: str
+    user: Any
+
+    def __init__(self, assistant_id: str, graph_id: str, user: Any = None) -> None:
+        _set(self, "assistant_id", assistant_id)
+        _set(self, "graph_id", graph_id)
+        _set(self, "user", user)
+
+
 def no_writer(chunk: Any) -> None:
     """The stream writer of a run whose consumer did not ask for custom chunks."""
 

@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
+import langsmith
 import pytest
 from inprocess import compile_in_process
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
@@ -26,7 +27,7 @@ from langgraph.prebuilt import (
     tools_condition,
 )
 from langgraph.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, get_runtime
-from langgraph.types import Command, Send, StreamWriter
+from langgraph.types import Command, Send, StreamWriter, TracePolicy
 from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from small import Lists, error, result, wire, writes
@@ -902,3 +903,54 @@ def test_plain_values_of_messages():
     message = AIMessage("text", id="1f0a2b3c-0000-4000-8000-000000000000")
     assert "text" in plain(message)
     assert "1f0a" not in plain(message)
+
+
+class User:
+    """A user as LangGraph's server puts it into `configurable`."""
+
+    identity = "me"
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"assistant_id": "a"},
+        {"assistant_id": 7, "graph_id": "g"},
+        {"graph_id": ""},
+        {"langgraph_auth_user": User()},
+        {"langgraph_auth_user": {"identity": "me"}},
+    ],
+)
+def test_server_info(conf):
+    """What LangGraph's server says of itself and of the user reaches `runtime.server_info`."""
+
+    def build(log):
+        def node(state, runtime):
+            info = runtime.server_info
+            log.note("n", "info", info and (type(info), info.assistant_id, info.graph_id))
+            log.note("n", "user", info and getattr(info.user, "identity", None))
+            return {"x": ["n"]}
+
+        return wire(Lists, {"n": node}, (START, "n"))
+
+    assert result(build, {"x": []}, {"configurable": conf}) == {"x": ["n"]}
+
+
+def test_trace_policy():
+    """It changes what tracers record, and lgc refuses to run traced."""
+
+    def build(log):
+        builder = wire(Lists, {"a": writes(x=["a"])}, (START, "a"))
+        policy = TracePolicy(process_inputs=lambda value: "hidden")
+        return builder.add_node("b", writes(x=["b"]), trace_policy=policy).add_edge("a", "b")
+
+    assert result(build, {"x": []}) == {"x": ["a", "b"]}
+
+
+def test_tracing_is_refused():
+    """Also when only the caller's context asks for it; that may turn off the environment's too."""
+    graph = compile_in_process(wire(Lists, {"a": writes(x=["a"])}, (START, "a")))
+    with langsmith.tracing_context(enabled=True), pytest.raises(Unsupported, match="LangSmith"):
+        graph.invoke({"x": []})
+    with langsmith.tracing_context(enabled=False):
+        assert graph.invoke({"x": []}) == {"x": ["a"]}

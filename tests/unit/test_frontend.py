@@ -89,7 +89,6 @@ REFUSED = {
     "cache": ("LGC207", STATE, "n node, cache_policy=CachePolicy()", "cache_policy=CachePolicy()"),
     "timeout": ("LGC208", STATE, "n anode, timeout=3", "timeout=3"),
     "error handler": ("LGC209", STATE, "n node, error_handler=handler", "error_handler=handler"),
-    "trace": ("LGC215", STATE, "n node, trace_policy=TracePolicy()", "trace_policy=TracePolicy()"),
     "metadata": ("LGC217", STATE, "n node, metadata={'a': 1}", "metadata={'a': 1}"),
     "default retry": (
         "LGC206",
