@@ -160,7 +160,6 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
             "step_timeout": self.step_timeout,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
-            "debug=True": self.debug,
         }
         for feature, wanted in asked.items():
             if wanted is not None and wanted is not False and wanted not in ((), []):
@@ -169,6 +168,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
             raise Unsupported("nodes changed after compile")
         engine = _Engine(self._lgc.program, self.name, self.config)
         engine.stream_mode = self.stream_mode
+        engine.debug = self.debug
         return engine
 
     def invoke(

@@ -15,7 +15,7 @@ from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
 from lgc.runtime.program import Output, Program
-from lgc.runtime.stream import chunks, result
+from lgc.runtime.stream import chunks, result, shown
 
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = ("checkpoints", "debug", "messages", "tasks", "tools")
@@ -42,6 +42,7 @@ class CompiledGraph:
         self.config = config
         self.name = name or program.name
         self.stream_mode = "updates"
+        self.debug = False
         watch()
 
     def __repr__(self) -> str:
@@ -70,11 +71,12 @@ class CompiledGraph:
                 "a store": store is not None,
                 "interrupt_before": bool(interrupt_before),
                 "interrupt_after": bool(interrupt_after),
-                "debug=True": debug,
             },
             "compile",
         )
-        return CompiledGraph(self.program, name)
+        made = CompiledGraph(self.program, name, self.config)
+        made.debug = debug
+        return made
 
     def invoke(
         self,
@@ -101,6 +103,7 @@ class CompiledGraph:
             context: what nodes find as `runtime.context`; a dict is made into the
                 graph's context schema.
             stream_mode: "values" for the final values, else a list of chunks is returned.
+            print_mode: the modes whose chunks are printed; updates and values with `debug`.
             output_keys: the keys to return; the output schema's by default.
             durability: has no effect without a checkpointer.
 
@@ -113,16 +116,29 @@ class CompiledGraph:
             Unsupported: an argument asks for what lgc does not do yet.
             Exception: what a node raised.
         """
-        _refuse_arguments("invoke", print_mode, interrupt_before, interrupt_after, control, version)
-        if subgraphs or debug:
-            _refuse({"subgraphs=True": subgraphs, "debug=True": bool(debug)}, "invoke")
+        _refuse_arguments("invoke", interrupt_before, interrupt_after, control, version)
         keys = self.program.outputs if output_keys is None else output_keys
-        silent = stream_mode == "values"
-        mode = self.stream_mode if stream_mode is None else stream_mode
-        run = self._run(config, mode, keys, durability, context, silent=silent)
-        if silent:
+        if stream_mode == "values" and not (print_mode or debug or self.debug):
+            run = self._run(config, stream_mode, keys, durability, context, silent=True)
             return result(run, input)
-        return list(chunks(run, input))
+        found = self.stream(
+            input,
+            config,
+            context=context,
+            stream_mode=["updates", "values"] if stream_mode == "values" else stream_mode,
+            print_mode=print_mode,
+            output_keys=keys,
+            durability=durability,
+            subgraphs=subgraphs,
+            debug=debug,
+        )
+        if stream_mode != "values":
+            return list(found)
+        latest = None
+        for *_, mode, payload in found:
+            if mode == "values":
+                latest = payload
+        return latest
 
     def stream(
         self,
@@ -145,16 +161,26 @@ class CompiledGraph:
 
         Args:
             stream_mode: "values", "updates" or "custom" gives bare payloads, a list of them
-                `(mode, payload)`; "updates" by default. The rest as in `invoke`.
+                `(mode, payload)`; "updates" by default.
+            subgraphs: chunks begin with the namespace; there are no subgraphs yet, so it is ().
+            The rest as in `invoke`.
 
         Raises:
             The same as `invoke`, at the first `next`.
         """
-        _refuse_arguments("stream", print_mode, interrupt_before, interrupt_after, control, version)
-        _refuse({"subgraphs=True": subgraphs, "debug=True": bool(debug)}, "stream")
+        _refuse_arguments("stream", interrupt_before, interrupt_after, control, version)
         keys = self.program.streamed if output_keys is None else output_keys
-        mode = self.stream_mode if stream_mode is None else stream_mode
-        yield from chunks(self._run(config, mode, keys, durability, context, silent=False), input)
+        modes = self.stream_mode if stream_mode is None else stream_mode
+        printed = (print_mode,) if isinstance(print_mode, str) else tuple(print_mode)
+        if debug or self.debug:
+            printed = ("updates", "values")
+        if not printed and not subgraphs:
+            run = self._run(config, modes, keys, durability, context, silent=False)
+            yield from chunks(run, input)
+        else:
+            every = [modes, *printed] if isinstance(modes, str) else [*modes, *printed]
+            run = self._run(config, every, keys, durability, context, silent=False)
+            yield from shown(chunks(run, input), modes, printed, subgraphs)
 
     def _run(
         self,
@@ -232,15 +258,13 @@ def _refuse(asked: dict[str, bool], where: str) -> None:
 
 def _refuse_arguments(
     where: str,
-    print_mode: Any,
     interrupt_before: Any,
     interrupt_after: Any,
     control: Any,
     version: str,
 ) -> None:
-    if print_mode or interrupt_before or interrupt_after or control is not None or version != "v1":
+    if interrupt_before or interrupt_after or control is not None or version != "v1":
         asked = {
-            "print_mode": bool(print_mode),
             "interrupt_before": bool(interrupt_before),
             "interrupt_after": bool(interrupt_after),
             "control": control is not None,

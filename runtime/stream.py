@@ -6,14 +6,14 @@ A generator of mypyc that is dropped while suspended does not run its `finally`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from lgc.runtime.engine import Run
 from lgc.runtime.plain import drain
 
 
-def chunks(run: Run, value: Any) -> Iterator[Any]:
+def chunks(run: Run, value: Any) -> Generator[Any, None, None]:
     """The chunks of `run` on input `value`, as they become due.
 
     Closing or dropping the iterator ends the run; tasks that are already running
@@ -25,6 +25,35 @@ def chunks(run: Run, value: Any) -> Iterator[Any]:
             yield from due
     finally:
         run.close()
+
+
+def shown(
+    due: Generator[Any, None, None],
+    modes: str | Sequence[str],
+    printed: Sequence[str],
+    subgraphs: bool,
+) -> Iterator[Any]:
+    """Tagged chunks as the caller wants them (pregel/main.py:_output).
+
+    Args:
+        due: `(mode, payload)`.
+        modes: what the caller asked for; chunks of other modes are for `printed` only.
+        printed: the modes that go to standard output.
+        subgraphs: with the namespace, which is this graph's own, and empty.
+    """
+    try:
+        for mode, payload in due:
+            if mode in printed:
+                print(f"\033[1m[{mode}]\033[0m {payload!r}")
+            if mode not in modes:
+                continue
+            tagged = (mode, payload) if isinstance(modes, list) else (payload,)
+            if subgraphs:
+                yield ((), *tagged)
+            else:
+                yield tagged if isinstance(modes, list) else payload
+    finally:
+        due.close()
 
 
 def result(run: Run, value: Any) -> Any:

@@ -135,7 +135,6 @@ def test_compile_is_upstreams_own() -> None:
         ("interrupt_before_nodes", ["first"], "interrupt_before"),
         ("interrupt_after_nodes", "*", "interrupt_after"),
         ("retry_policy", (RetryPolicy(),), "retry_policy"),
-        ("debug", True, "debug=True"),
     ],
 )
 def test_attributes_set_after_compile(attribute: str, value: Any, feature: str) -> None:

@@ -954,3 +954,42 @@ def test_tracing_is_refused():
         graph.invoke({"x": []})
     with langsmith.tracing_context(enabled=False):
         assert graph.invoke({"x": []}) == {"x": ["a"]}
+
+
+@pytest.mark.parametrize("method", ["invoke", "stream"])
+@pytest.mark.parametrize("modes", ["values", "updates", ["updates"], ["custom", "values"]])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"print_mode": "values"},
+        {"print_mode": ["updates", "custom"]},
+        {"debug": True},
+        {"debug": False, "subgraphs": True},
+        {"debug": True, "subgraphs": True, "print_mode": "custom"},
+    ],
+)
+def test_printed_and_named_chunks(capsys, how, modes, method):
+    """What goes to standard output, and what begins with the graph's namespace."""
+
+    def build(log):
+        def node(state, writer):
+            writer("told")
+            return {"x": ["a"]}
+
+        return wire(Lists, {"a": node, "b": writes(last=1)}, (START, "a"), ("a", "b"))
+
+    seen = []
+    for graph in (build(Log()).compile(), compile_in_process(build(Log()))):
+        found = getattr(graph, method)({"x": []}, stream_mode=modes, **how)
+        seen.append((found if method == "invoke" else list(found), capsys.readouterr().out))
+    assert seen[0] == seen[1]
+
+
+def test_debug_of_a_compiled_graph(capsys):
+    """`compile(debug=True)` prints what every run does."""
+    builder = wire(Lists, {"a": writes(x=["a"])}, (START, "a"))
+    seen = []
+    for graph in (builder.compile(debug=True), compile_in_process(builder).compile(debug=True)):
+        seen.append((graph.invoke({"x": []}), capsys.readouterr().out))
+    assert seen[0] == seen[1]
+    assert "[updates]" in seen[0][1]

@@ -130,7 +130,6 @@ def test_an_invalid_graph() -> None:
         ("interrupt_after", "*", "interrupt_after"),
         ("store", object(), "a store"),
         ("cache", object(), "a cache"),
-        ("debug", True, "debug=True"),
     ],
 )
 def test_refused_arguments(argument: str, value: Any, feature: str) -> None:
