@@ -102,9 +102,8 @@ class _Engine(CompiledGraph):
     """A graph of lgc whose runs are counted."""
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
-        run = super()._run(*args, **kwargs)
         audit.ran()
-        return run
+        return super()._run(*args, **kwargs)
 
 
 class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cache
@@ -33,6 +34,7 @@ from lgc.runtime.constants import (
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.types import (
     ExecutionInfo,
+    RunControl,
     Runtime,
     Scratchpad,
     ServerInfo,
@@ -66,6 +68,8 @@ _TO_METADATA = (
     "graph_id",
 )
 
+_MAKING_CONTROL = allocate_lock()
+
 CURRENT: ContextVar[Any] = ContextVar("lgc_task", default=None)
 """The task whose node is running, for code that does not load langchain-core."""
 
@@ -89,8 +93,7 @@ def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
         Runtime in `configurable` is one, whatever stood in its place.
 
     Raises:
-        Unsupported: callbacks or a tracer are on, or the call comes from inside a task, or
-            the caller's Runtime asks the run to stop.
+        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
         AttributeError: what stands in the place of the caller's Runtime has no store.
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
@@ -313,6 +316,16 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     )
 
 
+def inherited_control(config: Mapping[str, Any]) -> Any:
+    """The RunControl of the caller's Runtime, or None.
+
+    Args:
+        config: what `ensure` gave.
+    """
+    parent = config[CONF].get(CONF_RUNTIME)
+    return None if parent is None else parent.control
+
+
 def inherited_context(config: Mapping[str, Any]) -> Any:
     """The context of the caller's Runtime, for a run that is given none; None without one.
 
@@ -333,8 +346,6 @@ def _parent_runtime(given: Any) -> Any:
     if not is_a(given, "Runtime"):
         cls = loaded("langgraph.runtime", "Runtime") or Runtime
         return cls(context=getattr(given, "context", None), store=store)
-    if given.drain_requested:
-        raise Unsupported("control", f"config['configurable']['{CONF_RUNTIME}']")
     return given
 
 
@@ -360,10 +371,9 @@ def runtime(task: Any) -> Any:
     writer = run.write_custom if run.custom else no_writer
     parent = conf.get(CONF_RUNTIME)
     if run.control is None:
-        if parent is not None and parent.control is not None:
-            run.control = parent.control
-        elif module is not None:
-            run.control = module.RunControl()
+        with _MAKING_CONTROL:  # parallel tasks share it
+            if run.control is None:
+                run.control = getattr(module, "RunControl", RunControl)()
     found = {
         "context": run.context,
         "stream_writer": writer,

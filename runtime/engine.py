@@ -61,6 +61,7 @@ class Run(Values):
         silent: an invoke: no chunks, only the newest values are kept.
         context: the run's context, already of the schema's type.
         durability: as the caller gave it; only shown to nodes.
+        control: what may ask the run to stop (spec §4.13), or None.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Run(Values):
         silent: bool,
         durability: str | None,
         context: Any,
+        control: Any,
     ) -> None:
         super().__init__(program, output)
         self.context: Any = context
@@ -85,7 +87,8 @@ class Run(Values):
         self.step: int = -1
         self.stop: int = limit
         self.durability: str | None = durability
-        self.control: Any = None
+        self.control: Any = control
+        self.draining: bool = False
         self.tasks: list[Task] = []
         self.error: BaseException | None = None
         # The ParentCommand of one of several tasks, raised when all have finished.
@@ -222,6 +225,7 @@ class Run(Values):
 
         Raises:
             GraphRecursionError: the recursion limit was reached.
+            GraphDrained: the run was asked to stop before it was over.
         """
         if self.step > self.stop:
             raise error_class("GraphRecursionError")(
@@ -231,6 +235,8 @@ class Run(Values):
                     "GRAPH_RECURSION_LIMIT",
                 )
             )
+        if self.draining:
+            raise error_class("GraphDrained")(self.control.drain_reason or "shutdown")
         return self.read() if self.has_values else self.latest
 
     def _raise_error(self) -> None:
@@ -243,7 +249,7 @@ class Run(Values):
     # -- one superstep --------------------------------------------------------
 
     def _tick(self) -> bool:
-        """Prepares the next tasks; False when there are none or the steps are used up."""
+        """Prepares the next tasks; False when there are none, or the run stops before them."""
         self.tasks = []
         # Upstream prepares them even then: an input that its schema refuses is reported first.
         steps_left = self.step <= self.stop
@@ -268,7 +274,7 @@ class Run(Values):
             value = self.input(node)
             if value is not MISSING:
                 tasks.append(Task(self, node, value, -1))
-            return steps_left and bool(tasks)
+            return steps_left and bool(tasks) and not self._drains()
         shared: dict[int, object] = {}
         for position in chosen:
             node = nodes[position]
@@ -285,7 +291,16 @@ class Run(Values):
                     continue
                 shared[group] = value
             tasks.append(Task(self, node, value, -1))
-        return steps_left and bool(tasks)
+        return steps_left and bool(tasks) and not self._drains()
+
+    def _drains(self) -> bool:
+        """Whether the run is asked to stop in front of tasks that would run."""
+        self.draining = self.is_asked_to_stop()
+        return self.draining
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody has asked the run to drain."""
+        return self.control is not None and bool(self.control.drain_requested)
 
     def _push(self, sends: Any) -> None:
         """A task for every Send of the superstep before (prepare_push_task_send)."""

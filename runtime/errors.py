@@ -27,6 +27,22 @@ class GraphBubbleUp(Exception):
     """What a node raises to steer the run; nodes let it pass."""
 
 
+class GraphDrained(GraphBubbleUp):
+    """The run was asked to stop, and did before its next superstep.
+
+    Args:
+        reason: as it was given.
+    """
+
+    def __init__(self, reason: str = "shutdown") -> None:
+        self.reason = reason
+        # Not super(): in a class of both hierarchies that would be LangGraph's constructor.
+        Exception.__init__(self, f"Graph drained: {reason}")
+
+    def __reduce__(self) -> Any:
+        return (type(self), (self.reason,), self.__dict__)
+
+
 class GraphInterrupt(GraphBubbleUp):
     """A node interrupted; raised in nodes only, never to the caller of a graph.
 

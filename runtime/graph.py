@@ -9,6 +9,7 @@ from lgc.runtime.config import (
     DEFAULT_RECURSION_LIMIT,
     ensure,
     inherited_context,
+    inherited_control,
     refuse_tracing,
 )
 from lgc.runtime.engine import Run
@@ -106,6 +107,7 @@ class CompiledGraph:
             print_mode: the modes whose chunks are printed; updates and values with `debug`.
             output_keys: the keys to return; the output schema's by default.
             durability: has no effect without a checkpointer.
+            control: may ask the run to stop (spec §4.13).
 
         Returns:
             The values of the output keys after the run; None when none was written.
@@ -113,13 +115,14 @@ class CompiledGraph:
         Raises:
             GraphRecursionError: `recursion_limit` supersteps were not enough.
             EmptyInputError: `input` is None.
+            GraphDrained: `control` asked the run to stop before it was over.
             Unsupported: an argument asks for what lgc does not do yet.
             Exception: what a node raised.
         """
-        _refuse_arguments("invoke", interrupt_before, interrupt_after, control, version)
+        _refuse_arguments("invoke", interrupt_before, interrupt_after, version)
         keys = self.program.outputs if output_keys is None else output_keys
         if stream_mode == "values" and not (print_mode or debug or self.debug):
-            run = self._run(config, stream_mode, keys, durability, context, silent=True)
+            run = self._run(config, stream_mode, keys, durability, context, control, silent=True)
             return result(run, input)
         found = self.stream(
             input,
@@ -129,6 +132,7 @@ class CompiledGraph:
             print_mode=print_mode,
             output_keys=keys,
             durability=durability,
+            control=control,
             subgraphs=subgraphs,
             debug=debug,
         )
@@ -168,18 +172,18 @@ class CompiledGraph:
         Raises:
             The same as `invoke`, at the first `next`.
         """
-        _refuse_arguments("stream", interrupt_before, interrupt_after, control, version)
+        _refuse_arguments("stream", interrupt_before, interrupt_after, version)
         keys = self.program.streamed if output_keys is None else output_keys
         modes = self.stream_mode if stream_mode is None else stream_mode
         printed = (print_mode,) if isinstance(print_mode, str) else tuple(print_mode)
         if debug or self.debug:
             printed = ("updates", "values")
         if not printed and not subgraphs:
-            run = self._run(config, modes, keys, durability, context, silent=False)
+            run = self._run(config, modes, keys, durability, context, control, silent=False)
             yield from chunks(run, input)
         else:
             every = [modes, *printed] if isinstance(modes, str) else [*modes, *printed]
-            run = self._run(config, every, keys, durability, context, silent=False)
+            run = self._run(config, every, keys, durability, context, control, silent=False)
             yield from shown(chunks(run, input), modes, printed, subgraphs)
 
     def _run(
@@ -189,6 +193,7 @@ class CompiledGraph:
         output: str | Sequence[str] | None,
         durability: str | None,
         context: Any,
+        control: Any,
         *,
         silent: bool,
     ) -> Run:
@@ -223,6 +228,7 @@ class CompiledGraph:
             durability,
             # What is false gives way, as in upstream's Runtime.merge.
             _coerced(self.program.context_schema, context) or inherited_context(merged),
+            control or inherited_control(merged),
         )
 
 
@@ -260,14 +266,12 @@ def _refuse_arguments(
     where: str,
     interrupt_before: Any,
     interrupt_after: Any,
-    control: Any,
     version: str,
 ) -> None:
-    if interrupt_before or interrupt_after or control is not None or version != "v1":
+    if interrupt_before or interrupt_after or version != "v1":
         asked = {
             "interrupt_before": bool(interrupt_before),
             "interrupt_after": bool(interrupt_after),
-            "control": control is not None,
             f"version={version!r}": version != "v1",
         }
         _refuse(asked, where)

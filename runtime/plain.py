@@ -36,7 +36,7 @@ def drain(run: Run, value: Any) -> Any:
         return run.drain()
     node = _start(run, value)
     while True:
-        if node is not None and run.step <= run.stop:
+        if node is not None and run.step <= run.stop and not run.is_asked_to_stop():
             node = _superstep(run, node)
         elif run.superstep():
             node = _next(run)

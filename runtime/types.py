@@ -570,6 +570,29 @@ class ServerInfo(_Frozen):
         _set(self, "user", user)
 
 
+class RunControl:
+    """Asks a run to stop at the next superstep (runtime.py:RunControl); for one run, any thread."""
+
+    __slots__ = ("_reason",)
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+
+    def request_drain(self, reason: str = "shutdown") -> None:
+        """The run ends with GraphDrained before its next superstep, if there is one."""
+        self._reason = reason
+
+    @property
+    def drain_requested(self) -> bool:
+        """Whether that was asked for."""
+        return self._reason is not None
+
+    @property
+    def drain_reason(self) -> str | None:
+        """Why."""
+        return self._reason
+
+
 def no_writer(chunk: Any) -> None:
     """The stream writer of a run whose consumer did not ask for custom chunks."""
 

@@ -871,16 +871,53 @@ def test_runtime_in_the_callers_config(cls, name, context):
     compare(build, {}, config, Call("invoke", arguments), Call("stream", (*arguments, *custom)))
 
 
-def test_drained_runtime_in_the_callers_config():
-    """LangGraph would stop before the first node; lgc says that it cannot."""
-    drained = RunControl()
-    drained.request_drain()
-    config = {"configurable": {"__pregel_runtime": Runtime(control=drained)}}
-    graph = wire(Lists, {"a": writes(x=[1])}, (START, "a"))
-    with pytest.raises(GraphDrained):
-        graph.compile().invoke({}, config)
-    with pytest.raises(Unsupported, match="control"):
-        compile_in_process(graph).invoke({}, config)
+DRAINS = {
+    "before": lambda control, step: step == 0,
+    "by the first": lambda control, step: step == 1,
+    "by the last": lambda control, step: step == 3,
+}
+
+
+@pytest.mark.parametrize("given", ["control", "runtime", "nothing"])
+@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("when", DRAINS)
+def test_drain(when, parallel, given):
+    """A run that is asked to stop does so before its next superstep, if there is one (§4.13)."""
+    if given == "nothing" and when == "before":
+        pytest.skip("nobody could ask")
+    seen = []
+    for compile in (lambda builder: builder.compile(), compile_in_process):
+        control = RunControl()
+
+        def node(state, runtime, control=control):
+            step = len(state["x"]) + 1
+            if DRAINS[when](control, step):
+                runtime.control.request_drain(f"at {step}")
+            return {"x": [step]}
+
+        nodes = {
+            "a": node,
+            "b": node,
+            "c": node,
+            **({"beside": writes(last=1)} if parallel else {}),
+        }
+        edges = [(START, "a"), ("a", "b"), ("b", "c"), *([("a", "beside")] if parallel else [])]
+        graph = compile(wire(Lists, nodes, *edges))
+        if when == "before":
+            control.request_drain("early")
+        config = {"configurable": {"__pregel_runtime": Runtime(control=control)}}
+        how = {"control": control} if given == "control" else {}
+        how["config"] = config if given == "runtime" else None
+        for run in (
+            lambda graph=graph, how=how: graph.invoke({"x": []}, **how),
+            lambda graph=graph, how=how: list(graph.stream({"x": []}, **how)),
+        ):
+            try:
+                found = run()
+            except GraphDrained as exc:
+                found = (str(exc), exc.reason)
+            seen.append(sorted(found, key=repr) if isinstance(found, list) else found)
+    assert seen[:2] == seen[2:]
 
 
 def test_runtime_of_sends_and_parallel_nodes():

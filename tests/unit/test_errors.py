@@ -47,7 +47,7 @@ def make(cls: type[BaseException], name: str) -> BaseException:
 
 
 def test_all_have_langgraphs_name_and_bases() -> None:
-    assert len(SHARED) == 8
+    assert len(SHARED) == 9
     for name in SHARED:
         mine, theirs = getattr(errors, name), getattr(langgraph.errors, name)
         assert [base.__name__ for base in mine.__mro__] == [b.__name__ for b in theirs.__mro__]
