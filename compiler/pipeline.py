@@ -97,6 +97,18 @@ def _check_name(name: str, target: Target) -> None:
     )
 
 
+def _check_apart(name: str, target: Target, modules: tuple[str, ...]) -> None:
+    """Raises CompileError when a module called `name` would stand for one that it imports."""
+    if any(module.partition(".")[0] == name for module in modules):
+        raise CompileError(
+            error(
+                "LGC113",
+                f"{target} cannot be written as {name}.py: it imports the user's {name}",
+                help="give it another name with --name",
+            )
+        )
+
+
 def _compile(name: str, target: Target, options: Options) -> Compiled:
     # What the user's module prints is no result of ours.
     with redirect_stdout(sys.stderr):
@@ -108,6 +120,7 @@ def _compile(name: str, target: Target, options: Options) -> Compiled:
     ir, said = run_passes(analysis.ir)
     text = emit(ir, _command(name, target, options))
     modules = tuple(dict.fromkeys(item.module for item in ir.imports))
+    _check_apart(name, target, modules)
     located = (replace(d, span=analysis.spans.get(node)) for d, node in said)
     diagnostics = (*analysis.notes, *located)
     return Compiled(target, name, ir, text, diagnostics, langgraph_chain(modules))

@@ -407,6 +407,11 @@ class TestBadInput:
         with nothing_written(root):
             refused("LGC113", "compile", "app.graph:builder", "-o", "build", "--name", name)
 
+    def test_a_name_that_the_module_imports(self, root: Path) -> None:
+        with nothing_written(root):
+            said = refused("LGC113", "compile", "app.graph:builder", "-o", "build", "--name", "app")
+        assert "it imports the user's app" in said
+
     def test_two_targets_with_one_name(self, root: Path) -> None:
         with nothing_written(root):
             said = refused(
