@@ -2,6 +2,7 @@
 # for native code, a C compiler have to be on the machine.
 PYTHON ?= python3
 BENCH_ARGS ?=
+UPSTREAM_ARGS ?=
 
 SOURCES := pyproject.toml setup.py $(wildcard __init__.py cli.py backend.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
@@ -11,7 +12,7 @@ TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv test test-interpreted test-native lint golden demo bench clean
+.PHONY: venv test test-interpreted test-native parity-full lint golden upstream demo bench clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -44,6 +45,9 @@ test-interpreted: venv
 test-native: .venv-native/.installed
 	LGC_EXPECT=native .venv-native/bin/pytest $(NATIVE_TESTS)
 
+parity-full: .venv-native/.installed
+	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py
+
 lint: venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -53,6 +57,15 @@ lint: venv
 golden: venv
 	.venv/bin/python tests/support/golden.py --write
 
+.venv-upstream/.installed: pyproject.toml setup.py tests/upstream/requirements.txt
+	test -x .venv-upstream/bin/python || $(PYTHON) -m venv .venv-upstream
+	LGC_NATIVE=0 .venv-upstream/bin/pip install --quiet --editable '.[compiler]' \
+		--requirement tests/upstream/requirements.txt
+	touch $@
+
+upstream: .venv-upstream/.installed
+	.venv-upstream/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
+
 demo: venv
 	bash demo/run.sh
 
@@ -60,5 +73,5 @@ bench: venv
 	.venv/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .venv-native build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-native .venv-upstream build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,7 +25,7 @@ from typing import Any
 # User code is never type-checked. `skip` keeps mypy out of the user's modules, and without site
 # packages it does not see installed ones or their stubs either, which `skip` would still read: all
 # that a generated module imports is Any. The empty config file keeps out the user's own settings.
-_MYPY_OPTIONS = (
+MYPY_OPTIONS = (
     "--config-file=",
     "--no-site-packages",
     "--follow-imports=skip",
@@ -203,7 +203,7 @@ def _build_here(source: str, opt_level: str) -> None:
     work = Path.cwd()
     os.chdir(work / "source")  # mypyc puts the path it is given into tracebacks
     extensions = mypyc_extensions(
-        [*_MYPY_OPTIONS, source], opt_level=opt_level, target_dir=str(work / "c")
+        [*MYPY_OPTIONS, source], opt_level=opt_level, target_dir=str(work / "c")
     )
     os.chdir(work)
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):

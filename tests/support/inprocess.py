@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from types import ModuleType
 from typing import Any
@@ -18,6 +20,27 @@ from lgc.runtime.graph import CompiledGraph
 _numbers = count(1)
 
 
+def module_text(builder: StateGraph[Any, Any, Any, Any], home: str) -> str:
+    """The module lgc writes for `builder`, which stands for the name `builder` in module `home`.
+
+    Raises:
+        CompileError: lgc refuses the graph.
+    """
+    analysis = analyse(Loaded(builder, _module(home, builder), Target(home, "builder"), ""))
+    ir, _ = run_passes(analysis.ir)
+    return emit(ir, f"lgc compile {analysis.ir.target}")
+
+
+@contextmanager
+def importable(builder: StateGraph[Any, Any, Any, Any], home: str) -> Iterator[None]:
+    """Lets a generated module import `builder` from module `home`."""
+    sys.modules[home] = _module(home, builder)
+    try:
+        yield
+    finally:
+        del sys.modules[home]
+
+
 def compile_in_process(
     builder: StateGraph[Any, Any, Any, Any], name: str = "case"
 ) -> CompiledGraph:
@@ -30,17 +53,17 @@ def compile_in_process(
     Raises:
         CompileError: lgc refuses the graph.
     """
-    home = ModuleType(f"{name}_{next(_numbers)}")
-    home.builder = builder  # type: ignore[attr-defined]
-    analysis = analyse(Loaded(builder, home, Target(home.__name__, "builder"), ""))
-    ir, _ = run_passes(analysis.ir)
-    text = emit(ir, f"lgc compile {analysis.ir.target}")
-    module = ModuleType(f"{home.__name__}_lgc")
+    home = f"{name}_{next(_numbers)}"
+    text = module_text(builder, home)
+    module = ModuleType(f"{home}_lgc")
     module.__file__ = f"{module.__name__}.py"
-    sys.modules[home.__name__] = home
-    try:
+    with importable(builder, home):
         exec(compile(text, module.__file__, "exec"), vars(module))
-    finally:
-        del sys.modules[home.__name__]
     graph: CompiledGraph = module.graph
     return graph
+
+
+def _module(home: str, builder: StateGraph[Any, Any, Any, Any]) -> ModuleType:
+    module = ModuleType(home)
+    module.builder = builder  # type: ignore[attr-defined]
+    return module

@@ -16,13 +16,14 @@ from uuid import UUID
 
 from foreign import Biggest, Doubled, Tide
 from hypothesis import strategies as st
+from inprocess import compile_in_process
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.channels import AnyValue, DeltaChannel, EphemeralValue, Topic, UntrackedValue
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.types import Command, Overwrite, Send
-from parity import UPDATES, VALUES, Call, Log, plain_config
+from parity import COUNTS, UPDATES, VALUES, Call, Compile, Log, compare, plain_config
 from pydantic import create_model
 
 from lgc.runtime import types as own
@@ -290,6 +291,29 @@ class Case:
             return self.input
         writes = tuple((key, value) for key, value in self.input.items() if _is_field(key))
         return _perform(Act(self.made_as, writes), "input", None)  # type: ignore[arg-type]
+
+
+def check(case: Case, compiled: Compile = compile_in_process) -> None:
+    """Wants lgc to do what LangGraph does, in every call of `case`.
+
+    The first call is an invoke. It is made in the plain lane and once more in the full
+    lane; both do what LangGraph does, so they are equal.
+
+    Args:
+        compiled: makes lgc's graph of a builder.
+    """
+    for feature in case.graph.features():
+        COUNTS[f"graphs {feature}"] += 1
+    calls = (*case.calls, replace(case.calls[0], full_lane=True))
+    seen = compare(
+        lambda log: build(case.graph, log), case.given(), case.config, *calls, compiled=compiled
+    )
+    invoked, streamed = seen[:2]
+    assert invoked["error"] == streamed["error"]
+    if invoked["error"] is None and not case.graph.in_place:
+        values = [chunk for mode, chunk in streamed["chunks"] if mode == "values"]
+        assert invoked["result"] == (values[-1] if values else None)
+        assert invoked["log"] == streamed["log"]
 
 
 # -- building ---------------------------------------------------------------------------------
