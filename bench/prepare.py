@@ -23,6 +23,8 @@ OUT = ROOT / "build" / "bench"
 RUNTIME = OUT / "runtime"
 """Where the native runtime is installed; goes first on `sys.path`."""
 WORKLOADS = ("chain10", "chain100", "loop50", "fanout10", "send100", "react20")
+IMPORTED = "one"
+"""A workload of which only the import is measured."""
 _SHIPPED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "py.typed", "__init__.py")
 _FOLDERS = ("compiler", "runtime", "templates")
 
@@ -40,7 +42,7 @@ def build_modules(native: bool) -> None:
     """
     if not native:
         shutil.rmtree(OUT / package("native"), ignore_errors=True)
-    for name in WORKLOADS:
+    for name in (*WORKLOADS, IMPORTED):
         options = Options((f"workloads:{name}",), HERE, OUT, name)
         text = compile_targets(options)[0].text
         write_module(package("interpreted"), name, text, native=False)

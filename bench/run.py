@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import imports
 from measure import ratio
 from prepare import HERE, WORKLOADS, build_modules, build_runtime
 
@@ -27,6 +28,7 @@ from lgc.compiler.native import find_compiler
 
 ROUNDS = 100
 QUICK_ROUNDS = 15
+IMPORT_ROUNDS = 21
 
 Samples = dict[str, dict[str, list[float]]]
 
@@ -58,8 +60,11 @@ def main() -> None:
         "langchain_core": version("langchain-core"),
         "rounds": rounds,
         "rows": rows,
+        "imports": imports.measure(IMPORT_ROUNDS) if native else [],
     }
     _print(report)
+    if native:
+        imports.show(report["imports"], IMPORT_ROUNDS)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 

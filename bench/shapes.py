@@ -6,7 +6,8 @@ Three shapes of the same graphs, natively built, on the native runtime:
   does the work;
 * functions: a small function a node that calls the user's, and the same rows;
 * loop: the module holds the loop over the supersteps, straight-line, and calls the
-  runtime for what a superstep of the full lane needs: task, context, channels, stamp.
+  runtime for what a superstep of the plain lane needs: task, context, channels; what
+  the lane does for nodes that fail or write something else is left out.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def node_{name}(state: Any, task: Any) -> Any:
 
 _LOOP_HEAD = """
 
-from lgc.runtime.tasks import Task
+import time
+
+from lgc.runtime.tasks import Task, run_node
 
 NODES = {node.name: node for node in graph.program.nodes}
 """
@@ -52,14 +55,16 @@ def superstep_{name}(run: Any) -> Any:
     channels = run.channels
     state = {{"count": channels[0].get(), "log": channels[1].get()}}
     task = Task(run, NODE_{name}, state, -1)
-    run._run_one(task)
-    for key, value in task.writes:
+    task.started = time.time()
+    update = run_node(task)
+    {route}
+    for key, value in update.items():
         if key == "count":
-            channels[0].update([value])
+            channels[0].update_one(value)
         elif key == "log":
-            channels[1].update([value])
-    run._checkpoint()
-    return task.writes
+            channels[1].update_one(value)
+    run.step += 1
+    return task
 """
 
 _INVOKE = """
@@ -67,11 +72,9 @@ _INVOKE = """
 def invoke(value: Any) -> Any:
     run = graph._run(None, "values", KEYS, None, None, silent=True)
     run.start(value)
-    run._tick()
-    run._run_one(run.tasks[0])
-    run._after_tick()
+    run.superstep()
 {steps}
-    return run._read_output()
+    return run.read()
 """
 
 
@@ -106,9 +109,12 @@ def _loop(text: str, workload: str) -> str:
             '    goto = "branch:to:draft"',
             '    while goto == "branch:to:draft":',
             "        superstep_draft(run)",
-            "        goto = superstep_review(run)[-1][0]",
+            "        goto = superstep_review(run).writes[-1][0]",
         ]
-    functions = "".join(_SUPERSTEP.format(name=name) for name in names)
+    functions = "".join(
+        _SUPERSTEP.format(name=name, route="run.write(task, update)" if name == "review" else "")
+        for name in names
+    )
     return text + _LOOP_HEAD + functions + _INVOKE.format(steps="\n".join(steps))
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
+from light import Count, count
 from nodes import (
     CHAIN10,
     CHAIN100,
@@ -76,9 +77,17 @@ def _react() -> StateGraph[Any]:
     return builder
 
 
+def _one() -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(Count)
+    builder.add_node("count", count)
+    builder.add_edge(START, "count")
+    return builder
+
+
 chain10 = _chain(CHAIN10)
 chain100 = _chain(CHAIN100)
 loop50 = _loop()
 fanout10 = _fanout()
 send100 = _send()
 react20 = _react()
+one = _one()
