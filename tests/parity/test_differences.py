@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from inprocess import compile_in_process
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import START, StateGraph
 from langgraph.types import StreamWriter
 
@@ -83,3 +84,30 @@ def test_writer_on_a_thread_of_the_nodes_own() -> None:
 def _chunks(graph: Any) -> list[Any]:
     modes = ["custom", "updates"]
     return [payload for _, payload in graph.stream({"log": []}, stream_mode=modes)]
+
+
+def test_a_dict_that_is_no_message_beside_other_tasks() -> None:
+    """LangGraph raises it for a task that runs alone, and swallows it beside others."""
+
+    def joined(value: list[Any], writes: list[Any]) -> list[Any]:
+        return sum(writes, value)
+
+    keys = {"x": Annotated[list, DeltaChannel(joined)], "log": Annotated[list, operator.add]}
+    builder = StateGraph(TypedDict("Messages", keys))  # type: ignore[misc,operator]
+    builder.add_node("malformed", lambda state: {"x": [{"role": "user"}]})
+    builder.add_node("beside", lambda state: {"log": ["beside"]})
+    builder.add_edge(START, "malformed")
+    assert "ValueError" in _raised(builder.compile()) and "ValueError" in _raised(
+        compile_in_process(builder)
+    )
+    builder = builder.add_edge(START, "beside")
+    assert _raised(builder.compile()) == ""
+    assert "ValueError" in _raised(compile_in_process(builder))
+
+
+def _raised(graph: Any) -> str:
+    try:
+        graph.invoke({"x": [], "log": []})
+    except Exception as error:
+        return repr(error)
+    return ""
