@@ -81,17 +81,32 @@ def uuid6(timestamp: int, node: int, clock_seq: int) -> str:
     )
 
 
-def task_id(checkpoint_id: str, parts: tuple[str, ...]) -> str:
-    """The id of a task: XXH3-128 over the checkpoint's 16 bytes and `parts` joined.
+def task_id(checkpoint_id: str, parts: tuple[str, ...], first_layout: bool = False) -> str:
+    """The id of a task: a hash over the checkpoint's 16 bytes and `parts` joined.
 
     Args:
         checkpoint_id: the uuid of the checkpoint the task was prepared from.
         parts: for a PULL task namespace, step, name, `__pregel_pull`, triggers
-            (pregel/_algo.py:_xxhash_str; the parts of other kinds: spec §4.6).
+            (the parts of other kinds: spec §4.6).
+        first_layout: the checkpoint is of version 1, whose tasks go by SHA-1 and not by
+            XXH3-128 (pregel/_algo.py:_uuid5_str, _xxhash_str).
     """
     data = bytes.fromhex(checkpoint_id.replace("-", "")) + "".join(parts).encode()
-    h: str = xxh3_128_hexdigest(data)
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+    h: str
+    if first_layout:
+        from hashlib import sha1
+
+        h = sha1(data, usedforsecurity=False).hexdigest()
+    else:
+        h = xxh3_128_hexdigest(data)
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:32]}"
+
+
+def path_text(path: object) -> str:
+    """A task path as savers sort by it (pregel/_algo.py:task_path_str)."""
+    if isinstance(path, (tuple, list)):
+        return "~" + ", ".join([path_text(part) for part in path])
+    return f"{path:010d}" if isinstance(path, int) else str(path)
 
 
 def interrupt_id(namespace: str, answers: int) -> str:

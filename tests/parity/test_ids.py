@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import langgraph.checkpoint.base.id as upstream_id
 from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.pregel._algo import _xxhash_str
+from langgraph.pregel._algo import _uuid5_str, _xxhash_str, task_path_str
 from langgraph.types import _interrupt_id
 from parity import pinned
 
-from lgc.runtime.ids import Draws, interrupt_id, next_version, task_id, uuid6
+from lgc.runtime.ids import Draws, interrupt_id, next_version, path_text, task_id, uuid6
 
 
 @given(st.integers(0, 2**48 - 1), st.integers(-2, 2**15))
@@ -45,6 +46,24 @@ def test_task_id(checkpoint: UUID, parts: list[str]) -> None:
     """Task ids over arbitrary namespaces, names and triggers."""
     expected = _xxhash_str(checkpoint.bytes, *parts)
     assert task_id(str(checkpoint), tuple(parts)) == expected
+
+
+@given(st.uuids(), st.lists(st.text(max_size=8), max_size=6))
+def test_task_id_of_the_first_layout(checkpoint: UUID, parts: list[str]) -> None:
+    """Checkpoints of version 1 have tasks with other ids."""
+    expected = _uuid5_str(checkpoint.bytes, *parts)
+    assert task_id(str(checkpoint), tuple(parts), first_layout=True) == expected
+
+
+@given(
+    st.recursive(
+        st.text(max_size=3) | st.integers(-9, 10**11) | st.booleans(),
+        lambda inner: st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple),
+    )
+)
+def test_path_text(path: Any) -> None:
+    """What savers sort pending writes by."""
+    assert path_text(path) == task_path_str(path)
 
 
 @given(st.text(), st.integers(0, 12))

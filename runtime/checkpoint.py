@@ -1,0 +1,225 @@
+"""The checkpoint data model: what savers store, byte for byte (spec §2.9, §4.7, §4.12, §12).
+
+A checkpoint is a plain dict, as upstream's TypedDict is one:
+
+    v                 4
+    ts                when it was made, ISO 8601 in UTC
+    id                a uuid6; the greatest of a thread is the newest
+    channel_values    what each channel that has a version stores
+    channel_versions  the version of each channel that was ever written
+    versions_seen     by node, the versions it has run on
+    updated_channels  what the superstep changed, sorted, or None
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from lgc.runtime.channels import Channel
+from lgc.runtime.constants import (
+    BRANCH_TO,
+    END,
+    ERROR,
+    INTERRUPT,
+    MISSING,
+    RESUME,
+    SCHEDULED,
+    START,
+    TASKS,
+)
+
+VERSION: Final = 4
+"""The layout that is written."""
+
+WRITE_INDEXES: Final = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
+"""The index of a special write; a later one takes its place (spec §4.7)."""
+
+_NOT_IN_METADATA: Final = frozenset(
+    (
+        "thread_id",
+        "checkpoint_id",
+        "checkpoint_ns",
+        "checkpoint_map",
+        "langgraph_step",
+        "langgraph_node",
+        "langgraph_triggers",
+        "langgraph_path",
+        "langgraph_checkpoint_ns",
+    )
+)
+
+
+class CheckpointTuple(NamedTuple):
+    """A checkpoint as a saver hands it out (checkpoint/base:CheckpointTuple).
+
+    Attributes:
+        config: addresses it: thread_id, checkpoint_ns, checkpoint_id.
+        checkpoint: the checkpoint.
+        metadata: source, step, parents and what `metadata_of` added.
+        parent_config: addresses its parent.
+        pending_writes: `(task id, channel, value)`, by task path, task id and index.
+    """
+
+    config: dict[str, Any]
+    checkpoint: dict[str, Any]
+    metadata: dict[str, Any]
+    parent_config: dict[str, Any] | None = None
+    pending_writes: list[tuple[str, str, Any]] | None = None
+
+
+def empty(checkpoint_id: str) -> dict[str, Any]:
+    """The checkpoint a thread starts from (pregel/_checkpoint.py:empty_checkpoint)."""
+    return {
+        "v": VERSION,
+        "id": checkpoint_id,
+        "ts": _now(),
+        "channel_values": {},
+        "channel_versions": {},
+        "versions_seen": {},
+    }
+
+
+def copied(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint whose containers may be changed (checkpoint/base:copy_checkpoint)."""
+    return {
+        "v": checkpoint["v"],
+        "ts": checkpoint["ts"],
+        "id": checkpoint["id"],
+        "channel_values": checkpoint["channel_values"].copy(),
+        "channel_versions": checkpoint["channel_versions"].copy(),
+        "versions_seen": {k: v.copy() for k, v in checkpoint["versions_seen"].items()},
+        "pending_sends": checkpoint.get("pending_sends", []).copy(),
+        "updated_channels": checkpoint.get("updated_channels", None),
+    }
+
+
+def following(
+    checkpoint: Mapping[str, Any],
+    channels: Iterable[Channel] | None,
+    checkpoint_id: str,
+    updated: Iterable[str] | None = None,
+) -> dict[str, Any]:
+    """The checkpoint after `checkpoint` (pregel/_checkpoint.py:create_checkpoint).
+
+    Args:
+        checkpoint: its versions and what has been seen are taken over.
+        channels: the channels, whose values are stored; None keeps the values.
+        checkpoint_id: the id of the new one.
+        updated: the channels that changed.
+    """
+    versions = checkpoint["channel_versions"]
+    values = checkpoint["channel_values"]
+    if channels is not None:
+        versions = dict(versions)
+        values = {}
+        for channel in channels:
+            if channel.key in versions:
+                stored = channel.checkpoint()
+                if stored is not MISSING:
+                    values[channel.key] = stored
+    return {
+        "v": VERSION,
+        "ts": _now(),
+        "id": checkpoint_id,
+        "channel_values": values,
+        "channel_versions": versions,
+        "versions_seen": checkpoint["versions_seen"],
+        "updated_channels": None if updated is None else sorted(updated),
+    }
+
+
+def metadata_of(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata that is stored with a checkpoint (checkpoint/base:get_checkpoint_metadata).
+
+    Args:
+        config: its strings, numbers and booleans are added, those of `metadata` before those
+            of `configurable`; never where the checkpoint is, nor a private key.
+        metadata: what the engine says.
+    """
+    found = {k: _without_nul(v) if isinstance(v, str) else v for k, v in metadata.items()}
+    for given in (config.get("metadata"), config.get("configurable")):
+        for key, value in (given or {}).items():
+            if key in found or key in _NOT_IN_METADATA or key.startswith("__"):
+                continue
+            if isinstance(value, str):
+                found[key] = _without_nul(value)
+            elif isinstance(value, (int, float)):
+                found[key] = value
+    return found
+
+
+def migrate(
+    checkpoint: dict[str, Any], nodes: Iterable[str], edges: Iterable[tuple[str, str]]
+) -> None:
+    """Brings a checkpoint of an older layout to this one, in place (spec §2.9).
+
+    Args:
+        checkpoint: of any version.
+        nodes: the nodes of the graph, `__start__` included.
+        edges: its static edges.
+    """
+    versions = checkpoint["channel_versions"]
+    if checkpoint["v"] < 4 and checkpoint.get("pending_sends"):
+        checkpoint["channel_values"][TASKS] = checkpoint.pop("pending_sends")
+        versions[TASKS] = max(versions.values())
+    if not versions or checkpoint["v"] >= 3:
+        return
+    known = set(nodes)
+    for key in list(versions):
+        parts = key.split(":")
+        if key.startswith("start:") and parts[1] in known:
+            _rename(checkpoint, key, parts[1])
+    for key in list(versions):
+        parts = key.split(":")
+        if key.startswith("branch:") and len(parts) == 4 and parts[-1] in known:
+            _rename(checkpoint, key, parts[-1])
+    if known.isdisjoint(versions):
+        return
+    ends: defaultdict[str, list[str]] = defaultdict(list)
+    for start, end in edges:
+        if start != START and end != END:
+            ends[start].append(end)
+    for key in [key for key in versions if key in known and key != START]:
+        version = versions.pop(key)
+        value = checkpoint["channel_values"].pop(key, MISSING)
+        for end in ends[key]:
+            _take(checkpoint, key, end, version, value)
+        checkpoint["versions_seen"].get(INTERRUPT, {}).pop(key, None)
+
+
+def _rename(checkpoint: dict[str, Any], key: str, node: str) -> None:
+    """Makes channel `key`, which started `node`, the node's trigger."""
+    values = checkpoint["channel_values"]
+    target = BRANCH_TO + node
+    version = checkpoint["channel_versions"].pop(key)
+    value = values.pop(key) if target not in values and key in values else MISSING
+    _take(checkpoint, key, node, version, value)
+
+
+def _take(checkpoint: dict[str, Any], key: str, node: str, version: Any, value: Any) -> None:
+    """Gives the trigger of `node` what channel `key` was: version, value, and who saw it."""
+    values, versions = checkpoint["channel_values"], checkpoint["channel_versions"]
+    target = BRANCH_TO + node
+    for seen in (
+        checkpoint["versions_seen"].get(node, {}),
+        checkpoint["versions_seen"].get(INTERRUPT, {}),
+    ):
+        if key in seen:
+            was = seen.pop(key)
+            seen[target] = max(was, seen[target]) if target in seen else was
+    if value is not MISSING and target not in values:
+        values[target] = value
+    versions[target] = max(versions[target], version) if target in versions else version
+
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL's JSON takes none.
+    return text.replace("\0", "")
+
+
+def _now() -> str:
+    from datetime import datetime, timezone
+
+    return datetime.now(timezone.utc).isoformat()
