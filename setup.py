@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent
 NATIVE = (
     "channels",
     "constants",
+    "encode",
+    "encoders",
     "engine",
     "ids",
     "messages",
