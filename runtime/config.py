@@ -105,8 +105,8 @@ def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
                 merged[key] = value.copy() if isinstance(value, (dict, list)) else value
         merged["metadata"] = dict(merged["metadata"])
         inherited = list(merged["tags"])
-    given = [config for config in configs if config]
-    if any(_addresses(config) for config in given):
+    given = list(filter(None, configs))
+    if given and any(map(_addresses, given)):
         # The caller addresses a thread of its own (spec §7.4).
         merged[CONF] = {}
     for config in given:
@@ -195,8 +195,7 @@ def refuse_tracing() -> None:
     The context decides when it says anything (langsmith/utils.py:tracing_is_enabled).
     """
     module = sys.modules.get("langsmith.run_helpers")
-    var = getattr(module, "_TRACING_ENABLED", None)
-    enabled = None if var is None else var.get()
+    enabled = None if module is None else module._TRACING_ENABLED.get()
     if enabled is None:
         _refuse_traced_environment()
     elif enabled:
@@ -316,24 +315,13 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     )
 
 
-def inherited_control(config: Mapping[str, Any]) -> Any:
-    """The RunControl of the caller's Runtime, or None.
+def callers_runtime(config: Mapping[str, Any]) -> Any:
+    """The Runtime that the caller of a run gave it, or None.
 
     Args:
         config: what `ensure` gave.
     """
-    parent = config[CONF].get(CONF_RUNTIME)
-    return None if parent is None else parent.control
-
-
-def inherited_context(config: Mapping[str, Any]) -> Any:
-    """The context of the caller's Runtime, for a run that is given none; None without one.
-
-    Args:
-        config: what `ensure` gave.
-    """
-    parent = config[CONF].get(CONF_RUNTIME)
-    return None if parent is None else parent.context
+    return config[CONF].get(CONF_RUNTIME)
 
 
 def _parent_runtime(given: Any) -> Any:

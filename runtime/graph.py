@@ -7,9 +7,8 @@ from typing import Any
 
 from lgc.runtime.config import (
     DEFAULT_RECURSION_LIMIT,
+    callers_runtime,
     ensure,
-    inherited_context,
-    inherited_control,
     refuse_tracing,
 )
 from lgc.runtime.engine import Run
@@ -19,7 +18,7 @@ from lgc.runtime.program import Output, Program
 from lgc.runtime.stream import chunks, result, shown
 
 # What LangGraph streams and lgc does not yet.
-_OTHER_MODES = ("checkpoints", "debug", "messages", "tasks", "tools")
+_OTHER_MODES = frozenset(("checkpoints", "debug", "messages", "tasks", "tools"))
 
 
 class CompiledGraph:
@@ -198,9 +197,8 @@ class CompiledGraph:
         silent: bool,
     ) -> Run:
         modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
-        for mode in modes:
-            if mode in _OTHER_MODES:
-                raise Unsupported(f"stream_mode={mode!r}")
+        if not _OTHER_MODES.isdisjoint(modes):
+            raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
         refuse_tracing()
         merged = ensure(self.config, config)
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
@@ -215,6 +213,12 @@ class CompiledGraph:
             warnings.warn(
                 "`durability` has no effect when no checkpointer is present.", stacklevel=4
             )
+        # What is false gives way to what the caller's Runtime has, as in upstream's merge.
+        made = _coerced(self.program.context_schema, context) or None
+        caller = callers_runtime(merged)
+        if caller is not None:
+            made = made or caller.context
+            control = control or caller.control
         return Run(
             self.program,
             merged,
@@ -226,9 +230,8 @@ class CompiledGraph:
             isinstance(stream_mode, list),
             silent,
             durability,
-            # What is false gives way, as in upstream's Runtime.merge.
-            _coerced(self.program.context_schema, context) or inherited_context(merged),
-            control or inherited_control(merged),
+            made,
+            control,
         )
 
 
