@@ -12,7 +12,7 @@ TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv test test-interpreted test-native parity-full lint golden upstream demo bench clean
+.PHONY: venv test test-interpreted test-native parity-full fuzz lint golden upstream demo bench clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -47,6 +47,9 @@ test-native: .venv-native/.installed
 
 parity-full: .venv-native/.installed
 	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py
+
+fuzz: venv
+	.venv/bin/python tests/support/fuzz.py
 
 lint: venv
 	.venv/bin/ruff check .
