@@ -15,6 +15,7 @@ import resource
 import sys
 from time import perf_counter
 
+import numpy
 import payloads
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
@@ -86,7 +87,8 @@ def mutated(chance: random.Random, seeds: list[bytes]) -> bytes:
 def main(inputs: int) -> None:
     """Reads `inputs` byte strings; exits with 1 and the bytes of the first finding."""
     logging.disable(logging.WARNING)  # what is blocked is said again for every name
-    seeds = corpus()
+    # With arrays, which have an Ext of their own: numpy is imported to read one.
+    seeds = [*corpus(), JsonPlusSerializer().dumps_typed(numpy.arange(6).reshape(2, 3))[1]]
     for seed in seeds:
         read(seed)  # imports the modules of the safe types
     loaded = set(sys.modules)
