@@ -13,12 +13,13 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import ormsgpack
 import payloads
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde import _msgpack as upstream_lists
@@ -53,6 +54,9 @@ def shape(value: Any) -> Any:
         return (name, [shape(item) for item in value])
     if isinstance(value, (set, frozenset)):
         return (name, sorted((shape(item) for item in value), key=repr))
+    if isinstance(value, FunctionType):
+        # A network of one address keeps one, which has no name but where it is in memory.
+        return (name, value.__qualname__)
     fields = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ())]
     own = [(field, shape(getattr(value, field, None))) for field in fields if field[:1] != "_"]
     return (name, own, repr(value) if not own or name.startswith("langchain") else "")
@@ -254,6 +258,7 @@ def written() -> list[bytes]:
 
 @settings(max_examples=3000, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
+@example(6036)
 def test_mutated_bytes(seed: int) -> None:
     chance = random.Random(seed)
     data = bytearray(chance.choice(written()))
