@@ -234,11 +234,17 @@ def same(found: Any, wanted: Any) -> bool:
     )
 
 
+# LangGraph cannot be asked there: bytes that are no msgpack end the process.
+not_crashing = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="the ormsgpack of Python 3.10 (1.12) crashes on such bytes"
+)
+
 SAFE_MINE = Serializer(allowed_msgpack_modules=None)
 SAFE_THEIRS = JsonPlusSerializer(allowed_msgpack_modules=None)
 HEADS = [*range(0x80, 0x84), *range(0x90, 0x94), 0xA1, *range(0xC0, 0xE0), 0, 1, 4, 12, 0xFF]
 
 
+@not_crashing
 @settings(max_examples=3000)
 @given(st.binary(max_size=60) | st.lists(st.sampled_from(HEADS), max_size=30).map(bytes))
 def test_any_bytes(data: bytes) -> None:
@@ -256,6 +262,7 @@ def written() -> list[bytes]:
     return found
 
 
+@not_crashing
 @settings(max_examples=3000, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 @example(6036)
@@ -276,6 +283,7 @@ def test_mutated_bytes(seed: int) -> None:
     compare_reading(bytes(data), SAFE_MINE.loads_typed, SAFE_THEIRS.loads_typed)
 
 
+@not_crashing
 @pytest.mark.parametrize(
     "head", [b"\xdd", b"\xdf", b"\xdb", b"\xc6", b"\xc9", b"\xdc\xff", b"\xde"]
 )
