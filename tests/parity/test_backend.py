@@ -249,7 +249,7 @@ def test_environment(value: str, ours: bool) -> None:
     program = (
         "import lgc.backend; from langgraph.graph import StateGraph; "
         "from langgraph.graph.state import CompiledStateGraph; "
-        "graph = StateGraph(dict).add_node('a', print).set_entry_point('a').compile(); "
+        "graph = StateGraph(dict).add_node('a', lambda state: state).set_entry_point('a').compile(); "
         "print(type(graph) is not CompiledStateGraph)"
     )
     done = subprocess.run(
