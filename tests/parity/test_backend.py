@@ -249,7 +249,8 @@ def test_environment(value: str, ours: bool) -> None:
     program = (
         "import lgc.backend; from langgraph.graph import StateGraph; "
         "from langgraph.graph.state import CompiledStateGraph; "
-        "graph = StateGraph(dict).add_node('a', lambda state: state).set_entry_point('a').compile(); "
+        "builder = StateGraph(dict).add_node('a', lambda state: state).set_entry_point('a'); "
+        "graph = builder.compile(); "
         "print(type(graph) is not CompiledStateGraph)"
     )
     done = subprocess.run(
