@@ -124,7 +124,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         A graph that is only drawn or described needs nothing of it.
         """
         try:
-            self._lgc = live_graph(self.builder, self.name)
+            self._lgc = live_graph(self.builder)
         except CompileError as exc:
             self._lgc = exc
         self._lgc_nodes = self._present_nodes()

@@ -137,20 +137,17 @@ def require_valid(builder: object) -> None:
     copy.copy(builder).validate()
 
 
-def analyse_live(builder: Builder, name: str) -> Analysis:
+def analyse_live(builder: Builder) -> Analysis:
     """Reads a builder whose module is made, run and bound in this process (design §3, linking 4).
 
     Args:
-        builder: a valid one; no source is read.
-        name: the graph's name.
+        builder: a valid one; no source is read. The graph is called as the caller likes.
 
     Raises:
         CompileError: it uses what lgc cannot execute yet; places are not told.
     """
     _check_version(_installed())
-    reader = _Reader(None, Linker(None), SourceMap(), _installed())
-    reader.name = name
-    return reader.read(builder)
+    return _Reader(None, Linker(None), SourceMap(), _installed()).read(builder)
 
 
 @cache

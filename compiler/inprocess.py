@@ -63,7 +63,7 @@ def compile_graph(
     """
     require_valid(builder)
     try:
-        graph = live_graph(builder, name or "LangGraph", native=native)
+        graph = live_graph(builder, native=native)
     except CompileError as exc:
         raise unsupported(exc) from None
     return graph.compile(
@@ -77,17 +77,16 @@ def compile_graph(
     )
 
 
-def live_graph(builder: Builder, name: str, *, native: bool = False) -> CompiledGraph:
+def live_graph(builder: Builder, *, native: bool = False) -> CompiledGraph:
     """The graph of a valid builder, bound to the objects in it.
 
     Args:
         builder, native: as in `compile_graph`.
-        name: the graph's name.
 
     Raises:
         CompileError: the graph uses what lgc does not do yet (`unsupported`).
     """
-    analysis = analyse_live(builder, name)
+    analysis = analyse_live(builder)
     if native:
         return _native(analysis, builder)
     key = analysis.ir.hash

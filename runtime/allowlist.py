@@ -117,8 +117,6 @@ def allows(allowed: Allowed, module: str, name: str) -> bool:
         return True
     if allowed is True:
         _emit("msgpack_unregistered_allowed", module, name)
-        if key in _warned["allowed"]:
-            return True
         warn_once(
             "allowed",
             key,

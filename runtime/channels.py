@@ -298,7 +298,7 @@ def _two_overwrites() -> BaseException:
     )
 
 
-class DeltaChannel(BinaryOperatorAggregate):
+class DeltaChannel(_Single):
     """Folds all writes of a superstep into the value in one call of its reducer (spec §3.3).
 
     Args:
@@ -316,22 +316,16 @@ class DeltaChannel(BinaryOperatorAggregate):
         reducer: Callable[[object, object], object],
         snapshot_frequency: int = 100,
     ) -> None:
-        super().__init__(key, seed, reducer)
+        super().__init__(key)
+        self.seed: Callable[[], object] = seed
+        self.reducer: Callable[[object, object], object] = reducer
         self.snapshot_frequency: int = snapshot_frequency
 
     def fresh(self) -> Channel:
-        return self._with(self._empty())
+        return self._with(self.seed())
 
     def copy(self) -> Channel:
         return self._with(copy(self.value))
-
-    def update_one(self, value: object) -> bool:
-        return self.update([value])
-
-    def after(self, value: object) -> object:
-        other = self.copy()
-        other.update_one(value)
-        return other.get()
 
     def update(self, values: list[object]) -> bool:
         if not values:
@@ -346,7 +340,7 @@ class DeltaChannel(BinaryOperatorAggregate):
                 replaced = True
                 new = value
         if replaced:
-            self.value = self._empty() if new is None else copy(new)
+            self.value = self.seed() if new is None else copy(new)
         else:
             self.value = self.reducer(self.value, list(values))
         return True
@@ -357,12 +351,7 @@ class DeltaChannel(BinaryOperatorAggregate):
     def restore(self, stored: object) -> Channel:
         return self.fresh() if stored is MISSING else self._with(stored)
 
-    def _empty(self) -> object:
-        assert self.seed is not None
-        return self.seed()
-
     def _with(self, value: object) -> DeltaChannel:
-        assert self.seed is not None
         other = DeltaChannel(self.key, self.seed, self.reducer, self.snapshot_frequency)
         other.value = value
         return other

@@ -315,15 +315,6 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     )
 
 
-def callers_runtime(config: Mapping[str, Any]) -> Any:
-    """The Runtime that the caller of a run gave it, or None.
-
-    Args:
-        config: what `ensure` gave.
-    """
-    return config[CONF].get(CONF_RUNTIME)
-
-
 def _parent_runtime(given: Any) -> Any:
     """The Runtime that a caller gave; of another object its context and store are taken.
 

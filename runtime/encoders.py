@@ -119,7 +119,7 @@ def _encoder(cls: Any) -> Encoder:
         if defined is None:
             return _ladder
         if defined:
-            fast = _by_method(cls, name)
+            fast = _fixed(cls, _CODES[name], methodcaller(name))
             if name == "model_dump":
                 return fast
             break
@@ -197,17 +197,6 @@ _CODES: Final = {
     "dict": PYDANTIC_1,
     "_asdict": KEYWORDS,
 }
-
-
-def _by_method(cls: Any, name: str) -> Encoder:
-    if name != "model_dump":
-        return _fixed(cls, _CODES[name], methodcaller(name))
-    head, tail = _head(PYDANTIC_2, cls.__module__, cls.__name__), _TAILS[PYDANTIC_2]
-
-    def encoder(value: Any, encode: Encode) -> Any:
-        return _new(ExtType, (PYDANTIC_2, head + encode(value.model_dump(), 1) + tail))
-
-    return encoder
 
 
 def _time_fields(value: Any) -> dict[str, Any]:

@@ -410,9 +410,9 @@ class Run(Values):
         node = task.node
         program = self.program
         if node.is_start:
-            writes_of(output, task.writes, program.inputs, program.root_input)
+            writes_of(output, task.writes, program.input_slots, program.root_input)
         else:
-            writes_of(output, task.writes, program.known, program.is_root)
+            writes_of(output, task.writes, program.slots, program.is_root)
         if node.static:
             task.writes.extend(node.static)
         for number, branch in enumerate(node.branches):
@@ -456,10 +456,7 @@ class Run(Values):
     def _commit(self, task: Task) -> None:
         if not task.writes:
             task.writes.append((NO_WRITES, None))
-        if self.program.delta_keys:
-            ensure_message_ids(task.writes, self.program.delta_keys)
-        if self.updates and not task.node.is_start:
-            self._emit("updates", self._update_chunk(task))
+        self._put_writes(task, True)
 
     def _commit_error(self, task: Task, error: BaseException) -> None:
         if _bubbles_up(error):
@@ -468,9 +465,13 @@ class Run(Values):
         # a router that raises leaves its node's update (pregel/_loop.py:output_writes).
         had_writes = bool(task.writes)
         task.writes.append((ERROR, error))
+        self._put_writes(task, had_writes)
+
+    def _put_writes(self, task: Task, streamed: bool) -> None:
+        """Completes the writes of a task that is over; `streamed`: they make a chunk."""
         if self.program.delta_keys:
             ensure_message_ids(task.writes, self.program.delta_keys)
-        if had_writes and self.updates and not task.node.is_start:
+        if streamed and self.updates and not task.node.is_start:
             self._emit("updates", self._update_chunk(task))
 
     # -- parallel tasks -----------------------------------------------------------

@@ -7,10 +7,10 @@ from typing import Any
 
 from lgc.runtime.config import (
     DEFAULT_RECURSION_LIMIT,
-    callers_runtime,
     ensure,
     refuse_tracing,
 )
+from lgc.runtime.constants import CONF, CONF_RUNTIME
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
@@ -215,7 +215,7 @@ class CompiledGraph:
             )
         # What is false gives way to what the caller's Runtime has, as in upstream's merge.
         made = _coerced(self.program.context_schema, context) or None
-        caller = callers_runtime(merged)
+        caller = merged[CONF].get(CONF_RUNTIME)
         if caller is not None:
             made = made or caller.context
             control = control or caller.control

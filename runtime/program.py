@@ -11,6 +11,7 @@ from typing import Any, Final
 from lgc.runtime.channels import (
     BinaryOperatorAggregate,
     Channel,
+    DeltaChannel,
     EphemeralValue,
     ForeignChannel,
     LastValueAfterFinish,
@@ -207,10 +208,6 @@ class Program:
         self.root_input: bool = inputs is None
         self.outputs: tuple[str, ...] | None = outputs
         self.streamed: tuple[str, ...] | None = None if self.is_root else names
-        # Values unused: dicts that keep an order.
-        known = [*names, *(value.key for value in managed)]
-        self.known: dict[str, None] = dict.fromkeys(known)
-        self.inputs: dict[str, None] = dict.fromkeys(names if inputs is None else inputs)
         self.managed: dict[str, Managed] = {value.key: value for value in managed}
         start = EphemeralValue(START)
         triggers = [_trigger(node) for node in nodes if not node.is_start]
@@ -238,8 +235,11 @@ class Program:
         self.unwritten: list[object] = [MISSING] * len(channels)
         # A dict that a node returns is its writes, key by key.
         self.direct: bool = not self.is_root and not managed and not self.root_input
-        self.slots: dict[str, int] = {key: self.index[key] for key in names}
-        self.input_slots: dict[str, int] = {key: self.index[key] for key in self.inputs}
+        # The slots of the keys that a node and an input may write; managed values have none.
+        written = [*names, *self.managed]
+        self.slots: dict[str, int] = {key: self.index.get(key, -1) for key in written}
+        given = names if inputs is None else inputs
+        self.input_slots: dict[str, int] = {key: self.index[key] for key in given}
         self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
         # Scheduling and write application both go by name (spec §4.4, §4.6).
         self.nodes: list[Node] = sorted(nodes, key=_node_name)
@@ -297,7 +297,7 @@ def _node_name(node: Node) -> str:
 
 def _is_seeded(channel: Channel) -> bool:
     """Whether an unwritten channel of this kind may have a value."""
-    return isinstance(channel, (BinaryOperatorAggregate, ForeignChannel))
+    return isinstance(channel, (BinaryOperatorAggregate, DeltaChannel, ForeignChannel))
 
 
 def _trigger(node: Node) -> Channel:

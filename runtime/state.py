@@ -18,14 +18,14 @@ RUNNABLES: Final = "langchain_core.runnables.base"
 
 
 def writes_of(
-    returned: Any, writes: list[tuple[str, object]], keys: dict[str, None], root: bool
+    returned: Any, writes: list[tuple[str, object]], keys: dict[str, int], root: bool
 ) -> None:
     """Appends the `(channel, value)` writes of what a node returned to `writes`.
 
     Args:
         returned: the node's result, not a Runnable.
         writes: the task's writes so far; extended in place, or left alone on an error.
-        keys: the state keys that may be written, in the builder's order (values unused).
+        keys: the state keys that may be written, in the builder's order, with their slots.
         root: the state is one unnamed value.
 
     Raises:
@@ -78,7 +78,7 @@ def _root(returned: Any, found: list[tuple[str, object]]) -> None:
         found.append((ROOT, returned))
 
 
-def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, None]) -> None:
+def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, int]) -> None:
     if returned is None:
         return
     if isinstance(returned, dict):
@@ -97,7 +97,7 @@ def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, None
         )
 
 
-def _known(pairs: Iterable[Any], found: list[tuple[str, object]], keys: dict[str, None]) -> None:
+def _known(pairs: Iterable[Any], found: list[tuple[str, object]], keys: dict[str, int]) -> None:
     for key, value in pairs:
         if key in keys:
             found.append((key, value))

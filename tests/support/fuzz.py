@@ -30,20 +30,6 @@ HEADS = bytes([*range(0x80, 0x84), *range(0x90, 0x94), 0xA1, *range(0xC0, 0xE0),
 READER = Serializer(allowed_msgpack_modules=None)
 
 
-def corpus() -> list[bytes]:
-    """What LangGraph writes of every value it takes, if that is not long."""
-    found = []
-    writer = JsonPlusSerializer()
-    for value in payloads.EVERY:
-        try:
-            data = writer.dumps_typed([value, {"k": value}])[1]
-        except Exception:  # what it refuses is no seed
-            continue
-        if len(data) < 2000:
-            found.append(data)
-    return found
-
-
 def read(data: bytes) -> bool:
     """Whether `data` is read, and not refused.
 
@@ -88,7 +74,10 @@ def main(inputs: int) -> None:
     """Reads `inputs` byte strings; exits with 1 and the bytes of the first finding."""
     logging.disable(logging.WARNING)  # what is blocked is said again for every name
     # With arrays, which have an Ext of their own: numpy is imported to read one.
-    seeds = [*corpus(), JsonPlusSerializer().dumps_typed(numpy.arange(6).reshape(2, 3))[1]]
+    seeds = [
+        *payloads.written(),
+        JsonPlusSerializer().dumps_typed(numpy.arange(6).reshape(2, 3))[1],
+    ]
     for seed in seeds:
         read(seed)  # imports the modules of the safe types
     loaded = set(sys.modules)

@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import functools
 import ipaddress
 import math
 import pathlib
@@ -35,6 +36,7 @@ from langchain_core.messages import (
     ToolMessage,
     ToolMessageChunk,
 )
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.store.base import GetOp, Item, SearchItem
 from langgraph.types import (
@@ -487,6 +489,21 @@ KINDS = {
     "own": [mine for mine, _ in OWN],
 }
 EVERY: list[Any] = [value for values in KINDS.values() for value in values]
+
+
+@functools.cache
+def written() -> list[bytes]:
+    """What LangGraph writes of every value it takes, if that is not long."""
+    found = []
+    writer = JsonPlusSerializer()
+    for value in EVERY:
+        try:
+            data = writer.dumps_typed([value, {"k": value}])[1]
+        except (TypeError, ValueError):
+            continue
+        if len(data) < 2000:
+            found.append(data)
+    return found
 
 
 def hashable(value: Any) -> bool:
