@@ -148,14 +148,9 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         """
         if isinstance(self._lgc, CompileError):
             raise unsupported(self._lgc)
-        if self.checkpointer is True:
-            raise RuntimeError("checkpointer=True cannot be used for root graphs.")
         asked = {
-            "a checkpointer": self.checkpointer,
             "a cache": self.cache,
             "a store": self.store,
-            "interrupt_before": self.interrupt_before_nodes,
-            "interrupt_after": self.interrupt_after_nodes,
             "step_timeout": self.step_timeout,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
@@ -166,6 +161,9 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         if self._present_nodes() != self._lgc_nodes:
             raise Unsupported("nodes changed after compile")
         engine = _Engine(self._lgc.program, self.name, self.config)
+        engine.checkpointer = self.checkpointer
+        engine.interrupt_before_nodes = self.interrupt_before_nodes
+        engine.interrupt_after_nodes = self.interrupt_after_nodes
         engine.stream_mode = self.stream_mode
         engine.debug = self.debug
         return engine
@@ -204,29 +202,29 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         self._engine()
         raise Unsupported("astream")
 
-    def get_state(self, config: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet."""
-        self._refuse_state(config, "get_state")
+    def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
+        """The state of a thread (spec §6); as upstream's."""
+        return self._engine().get_state(config, subgraphs=subgraphs)
 
-    def get_state_history(self, config: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet."""
-        self._refuse_state(config, "get_state_history")
+    def get_state_history(self, config: Any, **kwargs: Any) -> Iterator[Any]:
+        """The states of a thread, the newest first (spec §6); as upstream's."""
+        yield from self._engine().get_state_history(config, **kwargs)
 
-    def bulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
-        """Not supported yet; `update_state` comes here too."""
-        self._refuse_state(config, "update_state")
+    def bulk_update_state(self, config: Any, supersteps: Any) -> Any:
+        """Updates of a thread's state (spec §6); `update_state` comes here, too."""
+        return self._engine().bulk_update_state(config, supersteps)
 
     async def aget_state(self, config: Any, **kwargs: Any) -> NoReturn:
         """Not supported yet."""
-        self._refuse_state(config, "get_state")
+        self._refuse_state(config, "aget_state")
 
     def aget_state_history(self, config: Any, **kwargs: Any) -> NoReturn:
         """Not supported yet."""
-        self._refuse_state(config, "get_state_history")
+        self._refuse_state(config, "aget_state_history")
 
     async def abulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
         """Not supported yet; `aupdate_state` comes here too."""
-        self._refuse_state(config, "update_state")
+        self._refuse_state(config, "aupdate_state")
 
     def _refuse_state(self, config: Any, method: str) -> NoReturn:
         # Upstream's own complaint comes first: no saver, no state.

@@ -29,6 +29,8 @@ class Channel:
             superstep that does not write it.
         deferred: `finish` may make it available.
         consumable: `consume` may change it.
+        snapshot_frequency: after how many updates its value is stored in whole; 0 if it
+            always is (spec §3.3).
     """
 
     def __init__(self, key: str) -> None:
@@ -37,6 +39,7 @@ class Channel:
         self.volatile: bool = False
         self.deferred: bool = False
         self.consumable: bool = False
+        self.snapshot_frequency: int = 0
 
     def fresh(self) -> Channel:
         """An empty channel of the same kind (`from_checkpoint(MISSING)` upstream)."""
@@ -87,6 +90,12 @@ class Channel:
     def restore(self, stored: object) -> Channel:
         """A channel of this kind holding what `checkpoint` gave (or MISSING: empty)."""
         raise TypeError(f"channel {self.key!r} has no kind")
+
+    def replay(self, writes: list[object]) -> None:
+        """Applies the writes of many supersteps, oldest first."""
+        # One by one: each superstep may have brought an Overwrite.
+        for value in writes:
+            self.update([value])
 
 
 class _Single(Channel):
@@ -319,7 +328,7 @@ class DeltaChannel(_Single):
         super().__init__(key)
         self.seed: Callable[[], object] = seed
         self.reducer: Callable[[object, object], object] = reducer
-        self.snapshot_frequency: int = snapshot_frequency
+        self.snapshot_frequency = snapshot_frequency
 
     def fresh(self) -> Channel:
         return self._with(self.seed())
@@ -349,7 +358,27 @@ class DeltaChannel(_Single):
         return MISSING
 
     def restore(self, stored: object) -> Channel:
-        return self.fresh() if stored is MISSING else self._with(stored)
+        if stored is MISSING:
+            return self.fresh()
+        # Who has read a checkpoint has loaded it.
+        from lgc.runtime.encoders import is_snapshot
+
+        snapshot: Any = stored
+        # A key that had another channel class stored the value itself.
+        return self._with(snapshot.value if is_snapshot(type(stored)) else stored)
+
+    def replay(self, writes: list[object]) -> None:
+        # In one call of the reducer.
+        if not writes:
+            return
+        base = self.value
+        rest = writes
+        for position, value in enumerate(writes):
+            is_overwrite, new = overwritten(value)
+            if is_overwrite:
+                base = self.seed() if new is None else copy(new)
+                rest = writes[position + 1 :]
+        self.value = self.reducer(base, rest) if rest else base
 
     def _with(self, value: object) -> DeltaChannel:
         other = DeltaChannel(self.key, self.seed, self.reducer, self.snapshot_frequency)
@@ -358,25 +387,28 @@ class DeltaChannel(_Single):
 
 
 def delta_keys(channels: Iterable[Channel]) -> dict[str, bool]:
-    """The keys whose writes `messages.ensure_message_ids` looks at.
-
-    Args:
-        channels: any channels, those of users' classes among them.
+    """The DeltaChannels, those of users' classes among them.
 
     Returns:
-        For each DeltaChannel, whether its reducer is `messages_delta_reducer`.
+        For each key, whether its reducer is `messages_delta_reducer`, so that
+        `messages.ensure_message_ids` looks at its writes.
     """
     found: dict[str, bool] = {}
     for channel in channels:
         if isinstance(channel, DeltaChannel):
             found[channel.key] = channel.reducer is messages_delta_reducer
-        elif isinstance(channel, ForeignChannel):
-            # Whoever derives a class from LangGraph's has loaded it.
-            theirs = loaded("langgraph.channels.delta", "DeltaChannel")
-            if theirs is not None and isinstance(channel.channel, theirs):
-                reducer = loaded("langgraph.pregel._messages", "_messages_delta_reducer")
-                found[channel.key] = channel.channel.reducer is reducer
+        elif isinstance(channel, ForeignChannel) and channel.snapshot_frequency:
+            reducer = loaded("langgraph.pregel._messages", "_messages_delta_reducer")
+            found[channel.key] = channel.channel.reducer is reducer
     return found
+
+
+def is_untracked(channel: Channel) -> bool:
+    """Whether a channel is an UntrackedValue, which nothing is stored of."""
+    if isinstance(channel, ForeignChannel):
+        theirs = loaded("langgraph.channels.untracked_value", "UntrackedValue")
+        return theirs is not None and isinstance(channel.channel, theirs)
+    return isinstance(channel, UntrackedValue)
 
 
 class ForeignChannel(Channel):
@@ -392,6 +424,10 @@ class ForeignChannel(Channel):
         self.volatile = True
         self.deferred = True
         self.channel: Any = channel
+        # Whoever derives a class from LangGraph's has loaded it.
+        delta = loaded("langgraph.channels.delta", "DeltaChannel")
+        if delta is not None and isinstance(channel, delta):
+            self.snapshot_frequency = channel.snapshot_frequency
 
     def fresh(self) -> Channel:
         return self.restore(MISSING)
@@ -424,6 +460,12 @@ class ForeignChannel(Channel):
     def restore(self, stored: object) -> Channel:
         given = _theirs() if stored is MISSING else stored
         return ForeignChannel(self.key, self.channel.from_checkpoint(given))
+
+    def replay(self, writes: list[object]) -> None:
+        if self.snapshot_frequency:
+            self.channel.replay_writes([("", self.key, value) for value in writes])
+        else:
+            super().replay(writes)
 
 
 def _theirs() -> object:

@@ -17,7 +17,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from lgc.runtime.channels import Channel
 from lgc.runtime.constants import (
     BRANCH_TO,
     END,
@@ -74,7 +73,7 @@ def empty(checkpoint_id: str) -> dict[str, Any]:
     return {
         "v": VERSION,
         "id": checkpoint_id,
-        "ts": _now(),
+        "ts": now(),
         "channel_values": {},
         "channel_versions": {},
         "versions_seen": {},
@@ -95,38 +94,13 @@ def copied(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def following(
-    checkpoint: Mapping[str, Any],
-    channels: Iterable[Channel] | None,
-    checkpoint_id: str,
-    updated: Iterable[str] | None = None,
-) -> dict[str, Any]:
-    """The checkpoint after `checkpoint` (pregel/_checkpoint.py:create_checkpoint).
-
-    Args:
-        checkpoint: its versions and what has been seen are taken over.
-        channels: the channels, whose values are stored; None keeps the values.
-        checkpoint_id: the id of the new one.
-        updated: the channels that changed.
-    """
-    versions = checkpoint["channel_versions"]
-    values = checkpoint["channel_values"]
-    if channels is not None:
-        versions = dict(versions)
-        values = {}
-        for channel in channels:
-            if channel.key in versions:
-                stored = channel.checkpoint()
-                if stored is not MISSING:
-                    values[channel.key] = stored
+def detached(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint as a saver gets it: the run goes on with the containers of the original."""
     return {
-        "v": VERSION,
-        "ts": _now(),
-        "id": checkpoint_id,
-        "channel_values": values,
-        "channel_versions": versions,
-        "versions_seen": checkpoint["versions_seen"],
-        "updated_channels": None if updated is None else sorted(updated),
+        **checkpoint,
+        "channel_values": checkpoint["channel_values"].copy(),
+        "channel_versions": checkpoint["channel_versions"].copy(),
+        "versions_seen": {k: v.copy() for k, v in checkpoint["versions_seen"].items()},
     }
 
 
@@ -219,7 +193,8 @@ def _without_nul(text: str) -> str:
     return text.replace("\0", "")
 
 
-def _now() -> str:
+def now() -> str:
+    """The time as a checkpoint tells it: ISO 8601 in UTC."""
     from datetime import datetime, timezone
 
     return datetime.now(timezone.utc).isoformat()

@@ -236,25 +236,41 @@ def task_config(task: Any) -> dict[str, Any]:
             config[key] = base[key]
     conf: dict[str, Any] = {
         **base[CONF],
-        CONF_REPLAY_STATE: None,
+        CONF_REPLAY_STATE: run.replay_state,
         CONF_TASK_ID: task.id,
         CONF_SEND: task.writes.extend,
         CONF_READ: task.read,
-        CONF_CHECKPOINTER: None,
+        CONF_CHECKPOINTER: run.saver,
         "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.checkpoint_id},
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
-        CONF_SCRATCHPAD: scratchpad(task.step, task.run.stop),
+        CONF_SCRATCHPAD: task.pad or scratchpad(task.step, run.stop),
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
-    if task.step == 0:
-        conf[CONF_RESUMING] = False
+    if task.step == run.first_step:
+        conf[CONF_RESUMING] = run.resuming
     if run.durability is not None:
         conf[CONF_DURABILITY] = run.durability
     config[CONF] = conf
     config["callbacks"] = _callbacks(task, config, [*tags, "seq:step:1"])
     return config
+
+
+def update_config(task: Any) -> dict[str, Any]:
+    """The config of a node's routers while an update from outside runs them.
+
+    Args:
+        task: the engine's UpdateTask.
+    """
+    base: dict[str, Any] = task.run.config
+    conf = {
+        **base[CONF],
+        CONF_SEND: task.writes.extend,
+        CONF_TASK_ID: task.id,
+        CONF_READ: task.read,
+    }
+    return {**base, CONF: conf}
 
 
 def router_config(task: Any, own_tags: list[str]) -> dict[str, Any]:
@@ -277,8 +293,16 @@ def _no_resume(consume: bool = False) -> None:
     return None
 
 
-def scratchpad(step: int, stop: int) -> Any:
-    """The counters of a task that has nothing to resume; LangGraph's class when it is loaded."""
+def scratchpad(
+    step: int, stop: int, answers: list[Any] | None = None, answer: Any = _no_resume
+) -> Any:
+    """The counters of a task; LangGraph's class when it is loaded.
+
+    Args:
+        step, stop: the superstep and where the run stops.
+        answers: what its interrupts have been answered so far.
+        answer: takes the answer that the caller gave to whoever asks first.
+    """
     module = sys.modules.get("langgraph._internal._scratchpad")
     cls: Any = getattr(module, "PregelScratchpad", Scratchpad)
     return cls(
@@ -286,8 +310,8 @@ def scratchpad(step: int, stop: int) -> Any:
         stop=stop,
         call_counter=count().__next__,
         interrupt_counter=count().__next__,
-        get_null_resume=_no_resume,
-        resume=[],
+        get_null_resume=answer,
+        resume=[] if answers is None else answers,
         subgraph_counter=count().__next__,
     )
 

@@ -42,11 +42,19 @@ CONF_RUNTIME: Final = "__pregel_runtime"
 CONF_RESUMING: Final = "__pregel_resuming"
 CONF_REPLAY_STATE: Final = "__pregel_replay_state"
 CONF_DURABILITY: Final = "__pregel_durability"
+CONF_RESUME_MAP: Final = "__pregel_resume_map"
+CONF_STRICT_RESUME: Final = "__pregel_strict_resume"
+
+NULL_TASK_ID: Final = "00000000-0000-0000-0000-000000000000"
+"""The task id of writes that no task made: those of a Command given as input."""
 
 IGNORED_WRITES: Final = frozenset(
     (NO_WRITES, PUSH, RESUME, INTERRUPT, RETURN, ERROR, ERROR_SOURCE_NODE)
 )
 """Writes that `apply_writes` passes over (pregel/_algo.py)."""
+
+CONTROL_WRITES: Final = frozenset((ERROR, ERROR_SOURCE_NODE, INTERRUPT, RESUME))
+"""Writes that say what happened to a task, not what it gave (pregel/_task_status.py)."""
 
 
 class _Missing:

@@ -20,15 +20,18 @@ from lgc.runtime import errors
 from lgc.runtime.config import scratchpad
 from lgc.runtime.constants import (
     BRANCH_TO,
+    CONTROL_WRITES,
     END,
     ERROR,
+    INTERRUPT,
     MISSING,
     NO_WRITES,
     PULL,
+    RESUME,
     START,
     TASKS,
 )
-from lgc.runtime.errors import Unsupported, error_class, with_code
+from lgc.runtime.errors import Unsupported, error_class, is_invalid_resume, with_code
 from lgc.runtime.ids import Draws
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.pool import POOL
@@ -62,6 +65,16 @@ class Run(Values):
         context: the run's context, already of the schema's type.
         durability: as the caller gave it; only shown to nodes.
         control: what may ask the run to stop (spec §4.13), or None.
+
+    Attributes:
+        tasks: those of the superstep.
+        due: those of them that run; the others have their writes from an earlier run.
+        saver: keeps the run's checkpoints; None.
+        first_step: the superstep whose tasks are told whether the run resumes.
+        resuming, replay_state: what they are told.
+        interrupts: what the run's tasks have asked for, for the result of an invoke.
+        is_plain: supersteps may run in the plain lane.
+        first_layout: the run goes on from a checkpoint of version 1 (ids.task_id).
     """
 
     def __init__(
@@ -89,10 +102,21 @@ class Run(Values):
         self.durability: str | None = durability
         self.control: Any = control
         self.draining: bool = False
+        self.exhausted: bool = False
         self.tasks: list[Task] = []
+        self.due: list[Task] = []
+        self.saver: Any = None
+        self.first_step: int = 0
+        self.resuming: bool = False
+        self.replay_state: Any = None
+        self.interrupts: list[Any] = []
+        self.is_plain: bool = True
+        self.first_layout: bool = False
         self.error: BaseException | None = None
-        # The ParentCommand of one of several tasks, raised when all have finished.
-        self.command: BaseException | None = None
+        # What does not stop a task's siblings, raised when all have finished: an exception that
+        # is no failure, and the tasks that interrupted.
+        self.deferred_error: BaseException | None = None
+        self.asking: list[Task] = []
         self.done: SimpleQueue[Any] = _NO_QUEUE
         self.unstarted: list[Task] = []
         self.inflight: int = 0
@@ -106,8 +130,6 @@ class Run(Values):
         self.latest: Any = None
         self.draws: Draws = Draws()
         find_langchain()
-        if not silent:
-            self.draws.draw(-2)
 
     # -- driving ------------------------------------------------------------
 
@@ -116,12 +138,11 @@ class Run(Values):
 
         Raises:
             EmptyInputError: `value` is None, and there is nothing to resume.
-            Unsupported: `value` is a Command.
         """
         if value is None:
             raise error_class("EmptyInputError")(f"Received no input for {START}")
-        if is_a(value, "Command"):
-            raise Unsupported("Command as input")
+        if not self.silent:
+            self.draws.draw(-2)
         slot = self.program.start_slot
         channel = self.program.channels[slot].fresh()
         channel.update([value])
@@ -139,25 +160,31 @@ class Run(Values):
         """
         while self.superstep():
             pass
-        return self.finish()
+        return self.conclude()
 
     def superstep(self) -> bool:
-        """Runs one superstep of a run without chunks; False when none is left.
+        """Runs one superstep of a run without chunks; False when the run is over.
 
         Raises:
-            Exception: what a node or a reducer raised.
+            Exception: what a node, a reducer or the saver raised.
         """
-        if not self._tick():
+        try:
+            if not self._tick():
+                self._leave()
+                return False
+            if len(self.due) == 1:
+                self._run_one(self.due[0])
+            else:
+                self._submit()
+                while self.inflight:
+                    self._collect()
+                    if self.error is not None:
+                        self._raise_error()
+            self.after_tick()
+        except Exception as exc:
+            if not self.suspend(exc):
+                raise
             return False
-        if len(self.tasks) == 1:
-            self._run_one(self.tasks[0])
-        else:
-            self._submit()
-            while self.inflight:
-                self._collect()
-                if self.error is not None:
-                    self._raise_error()
-        self.after_tick()
         return True
 
     def advance(self) -> list[Any] | None:
@@ -166,68 +193,104 @@ class Run(Values):
         The points at which chunks come out are upstream's (spec §5.3,
         granularity), so that a consumer who stops sees the same effects.
         """
-        while True:
-            if self.phase == _TICK:
-                self.phase = _EXECUTE if self._tick() else _FLUSH
-                if self.queue:
-                    return self._take()
-            elif self.phase == _EXECUTE:
-                if len(self.tasks) == 1 and not self.custom:
-                    try:
-                        self._run_one(self.tasks[0])
-                    except Exception as exc:
-                        self.error = exc
-                        self.phase = _FAIL
-                        if self.queue:
-                            return self._take()
-                        continue
-                    self.phase = _TICK
-                    self.after_tick()
-                else:
-                    self._submit()
-                    self.phase = _WAIT
-            elif self.phase == _WAIT:
-                if self.inflight:
-                    self._collect()
-                    if self.error is not None:
-                        self.phase = _FAIL
-                    if self.queue:
-                        return self._take()
-                else:
-                    self.phase = _TICK
-                    self.after_tick()
-            elif self.phase == _FAIL:
-                self.phase = _DONE
-                self._raise_error()
-            elif self.phase == _FLUSH:
-                self.phase = _DONE
-                if self.queue:
-                    return self._take()
+        while self.phase != _DONE:
+            try:
+                is_point = self._proceed()
+            except Exception as exc:
+                if not self.suspend(exc):
+                    raise
+                self.phase = _FLUSH
+                is_point = False
+            if is_point and self.queue:
+                return self._take()
+        self.conclude()
+        return None
+
+    def _proceed(self) -> bool:
+        """One phase of the run; whether chunks come out after it."""
+        if self.phase == _TICK:
+            if self._tick():
+                self.phase = _EXECUTE
             else:
-                self.finish()
-                return None
+                self._leave()
+                self.phase = _FLUSH
+            return True
+        if self.phase == _EXECUTE:
+            if len(self.due) != 1 or self.custom:
+                self._submit()
+                self.phase = _WAIT
+                return False
+            try:
+                self._run_one(self.due[0])
+            except Exception as exc:
+                self.error = exc
+                self.phase = _FAIL
+                return True
+        elif self.phase == _WAIT:
+            if self.inflight:
+                self._collect()
+                if self.error is not None:
+                    self.phase = _FAIL
+                return True
+        elif self.phase == _FAIL:
+            self._raise_error()
+        else:
+            self.phase = _DONE
+            return True
+        self.phase = _TICK
+        self.after_tick()
+        return False
 
     def close(self) -> None:
         """Waits for the superstep's tasks to finish; called once, however the run ends."""
         self.phase = _DONE
+        self._await_tasks()
+
+    def _await_tasks(self) -> None:
         while self.inflight:
-            if isinstance(self.done.get(), Task):
+            item: Any = self.done.get()
+            if isinstance(item, Task):
                 self.inflight -= 1
+                self._settle(item)
                 self._start_next()
+
+    def _settle(self, task: Task) -> None:
+        """A task has finished whose siblings have failed, or whose run nobody reads any more."""
+
+    def suspend(self, exc: BaseException) -> bool:
+        """Whether a run that raised `exc` is over without failing: it waits for an answer.
+
+        What its finished tasks wrote is shown (pregel/_loop.py:_suppress_interrupt).
+        """
+        if not is_error(exc, "GraphInterrupt"):
+            return False
+        if any(task.writes for task in self.tasks):
+            self._apply_tasks()
+            if self.values:
+                self._emit_values()
+        if self.updates and not exc.args[0]:
+            self._emit("updates", {INTERRUPT: exc.args[0]})
+        return True
+
+    def _apply_tasks(self) -> None:
+        self.apply(self.tasks)
+
+    def _leave(self) -> None:
+        """The run is over and has not failed."""
 
     def _take(self) -> list[Any]:
         chunks = self.queue
         self.queue = []
         return chunks
 
-    def finish(self) -> Any:
+    def conclude(self) -> Any:
         """The newest values at the end of a run, or None when no output key was written.
 
         Raises:
             GraphRecursionError: the recursion limit was reached.
             GraphDrained: the run was asked to stop before it was over.
         """
-        if self.step > self.stop:
+        if self.exhausted:
             raise error_class("GraphRecursionError")(
                 with_code(
                     f"Recursion limit of {self.limit} reached without hitting a stop condition. "
@@ -242,7 +305,7 @@ class Run(Values):
     def _raise_error(self) -> None:
         error = self.error
         self.error = None
-        self.close()
+        self._await_tasks()
         assert error is not None
         raise error
 
@@ -250,23 +313,31 @@ class Run(Values):
 
     def _tick(self) -> bool:
         """Prepares the next tasks; False when there are none, or the run stops before them."""
-        self.tasks = []
         # Upstream prepares them even then: an input that its schema refuses is reported first.
-        steps_left = self.step <= self.stop
-        program = self.program
-        nodes = program.nodes
+        self.exhausted = self.step > self.stop
+        self._prepare(self._triggered())
+        self.due = self.tasks
+        return not self.exhausted and bool(self.tasks) and not self._drains()
+
+    def _triggered(self) -> list[int]:
+        """The positions of the nodes that what changed starts, in order."""
+        triggered = self.program.triggered
         if len(self.updated) == 1:
-            chosen = program.triggered[self.updated[0]]
-        else:
-            found: list[int] = []
-            for slot in self.updated:
-                for position in program.triggered[slot]:
-                    if position not in found:
-                        found.append(position)
-            found.sort()
-            chosen = found
+            return triggered[self.updated[0]]
+        found: list[int] = []
+        for slot in self.updated:
+            for position in triggered[slot]:
+                if position not in found:
+                    found.append(position)
+        found.sort()
+        return found
+
+    def _prepare(self, chosen: list[int]) -> None:
+        """Makes the tasks of a superstep: of every Send, and of the nodes at `chosen`."""
+        self.tasks = []
         tasks = self.tasks
-        sends = self.channels[program.tasks_slot].get()
+        nodes = self.program.nodes
+        sends = self.channels[self.program.tasks_slot].get()
         if sends is not MISSING:
             self._push(sends)
         if len(chosen) == 1:
@@ -274,7 +345,7 @@ class Run(Values):
             value = self.input(node)
             if value is not MISSING:
                 tasks.append(Task(self, node, value, -1))
-            return steps_left and bool(tasks) and not self._drains()
+            return
         shared: dict[int, object] = {}
         for position in chosen:
             node = nodes[position]
@@ -291,7 +362,6 @@ class Run(Values):
                     continue
                 shared[group] = value
             tasks.append(Task(self, node, value, -1))
-        return steps_left and bool(tasks) and not self._drains()
 
     def _drains(self) -> bool:
         """Whether the run is asked to stop in front of tasks that would run."""
@@ -345,7 +415,7 @@ class Run(Values):
 
     def after_tick(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
-        self.apply(self.tasks)
+        self._apply_tasks()
         if self.values:
             self._emit_values()
         self._checkpoint()
@@ -355,16 +425,20 @@ class Run(Values):
             self.draws.draw(self.step)
         self.step += 1
 
+    def checkpoint_id(self, step: int) -> str:
+        """The id of the checkpoint made after superstep `step`."""
+        return self.draws.checkpoint_id(step)
+
     # -- tasks ------------------------------------------------------------------
 
     def _run_one(self, task: Task) -> None:
         """Runs a superstep's only task on this thread."""
         try:
             self._execute(task)
-            self._commit(task)
         except Exception as exc:
-            self._commit_error(task, exc)
+            self.commit_error(task, exc)
             raise
+        self._commit(task)
 
     def _execute(self, task: Task) -> None:
         """The node, its writes and its branches."""
@@ -393,9 +467,7 @@ class Run(Values):
         if not _bubbles_up(exc):
             _note(exc, f"During task with name '{node.name}' and id '{task.id}'")
             return exc
-        if _is_error(exc, "GraphInterrupt"):
-            return Unsupported(f"{type(exc).__name__} (interrupt)", f"node '{node.name}'")
-        if _is_error(exc, "ParentCommand"):
+        if is_error(exc, "ParentCommand"):
             command: Any = exc.args[0]
             if command.graph in (task.namespace, node.name):
                 # Raised by the node, and meant for this very graph.
@@ -454,35 +526,75 @@ class Run(Values):
                 task.writes.append((f"{BRANCH_TO}{target}", None))
 
     def _commit(self, task: Task) -> None:
-        if not task.writes:
-            task.writes.append((NO_WRITES, None))
-        self._put_writes(task, True)
+        """Records the writes of a task that has finished (pregel/_runner.py:commit)."""
+        writes = task.writes
+        if not writes or (
+            writes[0][0] in CONTROL_WRITES and all(name in CONTROL_WRITES for name, _ in writes)
+        ):
+            writes.append((NO_WRITES, None))
+        self._record(task, writes)
+        self._show(task, writes)
 
-    def _commit_error(self, task: Task, error: BaseException) -> None:
-        if _bubbles_up(error):
+    def commit_error(self, task: Task, error: BaseException) -> None:
+        """Records what a task wrote that raised `error`: its questions, or its failure."""
+        writes = task.writes
+        if is_error(error, "GraphInterrupt"):
+            if not error.args[0]:
+                return
+            resumes = [write for write in writes if write[0] == RESUME]
+            writes = [(INTERRUPT, error.args[0]), *resumes]
+        elif _bubbles_up(error):
             return
-        # What the task wrote before it failed is streamed when there is any:
-        # a router that raises leaves its node's update (pregel/_loop.py:output_writes).
-        had_writes = bool(task.writes)
-        task.writes.append((ERROR, error))
-        self._put_writes(task, had_writes)
+        else:
+            # What the task wrote before it failed is streamed when there is any:
+            # a router that raises leaves its node's update.
+            writes.append((ERROR, error))
+        self._record(task, writes)
+        self._show(task, writes)
 
-    def _put_writes(self, task: Task, streamed: bool) -> None:
-        """Completes the writes of a task that is over; `streamed`: they make a chunk."""
+    def _record(self, task: Task, writes: list[tuple[str, object]]) -> None:
+        """Takes down the writes of a task that is over."""
         if self.program.delta_keys:
-            ensure_message_ids(task.writes, self.program.delta_keys)
-        if streamed and self.updates and not task.node.is_start:
+            ensure_message_ids(writes, self.program.delta_keys)
+
+    def _show(self, task: Task, writes: list[tuple[str, object]]) -> None:
+        """The chunks of a task that is over (pregel/_loop.py:output_writes)."""
+        first = writes[0][0]
+        if task.node.is_start or first == ERROR:
+            return
+        if first == INTERRUPT:
+            self._show_question(writes[0][1])
+        elif self.updates:
             self._emit("updates", self._update_chunk(task))
+
+    def _show_question(self, asked: Any) -> None:
+        """The chunks of a task that interrupted."""
+        listed = isinstance(asked, (list, tuple))
+        questions: tuple[Any, ...] = tuple(asked) if listed else (asked,)
+        if self.updates:
+            self._emit("updates", {INTERRUPT: questions})
+        if not self.values:
+            return
+        current = self.read()
+        chunk: Any = {INTERRUPT: questions}
+        if isinstance(current, dict):
+            chunk = {**current, **chunk}
+        if self.silent:
+            self.interrupts.extend(questions)
+            self.latest = chunk
+            self.has_values = self.output.late and not self.output.bare
+        else:
+            self._emit("values", chunk)
 
     # -- parallel tasks -----------------------------------------------------------
 
     def _submit(self) -> None:
         """Starts the superstep's tasks on threads of the pool."""
         self.done = SimpleQueue()
-        limit = self.config.get("max_concurrency") or len(self.tasks)
-        self.unstarted = self.tasks[limit:]
+        limit = self.config.get("max_concurrency") or len(self.due)
+        self.unstarted = self.due[limit:]
         self.unstarted.reverse()
-        for task in self.tasks[:limit]:
+        for task in self.due[:limit]:
             self._start_task(task)
 
     def _start_next(self) -> None:
@@ -503,20 +615,36 @@ class Run(Values):
                 if item.error is None:
                     self._commit(item)
                 else:
-                    self._commit_error(item, item.error)
-                    if _bubbles_up(item.error):
-                        # The others are not stopped by it.
-                        self.command = item.error
-                    elif self.error is None:
-                        self.error = item.error
+                    self._fail(item, item.error)
                 self._start_next()
             else:
                 self._emit("custom", item[0])
             if self.inflight == 0 and self.error is None:
-                self.error = self.command
+                self.error = self._deferred()
             if self.done.empty():
                 return
             item = self.done.get()
+
+    def _fail(self, task: Task, error: BaseException) -> None:
+        """A task raised; a failure ends the run, anything else waits for the siblings."""
+        self.commit_error(task, error)
+        if is_error(error, "GraphInterrupt"):
+            self.asking.append(task)
+        elif _bubbles_up(error) or is_invalid_resume(error):
+            self.deferred_error = error
+        elif self.error is None:
+            self.error = error
+
+    def _deferred(self) -> BaseException | None:
+        """What the run raises when all tasks of a superstep have finished, and none failed."""
+        if self.deferred_error is not None or not self.asking:
+            return self.deferred_error
+        questions: list[Any] = []
+        for task in self.tasks:
+            if task in self.asking:
+                assert task.error is not None
+                questions.extend(task.error.args[0])
+        return error_class("GraphInterrupt")(tuple(questions))
 
     # -- chunks -----------------------------------------------------------------
 
@@ -603,10 +731,10 @@ def _before(node: Node) -> str:
 
 def _bubbles_up(exc: BaseException) -> bool:
     """Whether an exception, lgc's or LangGraph's, asks for something instead of failing."""
-    return _is_error(exc, "GraphBubbleUp")
+    return is_error(exc, "GraphBubbleUp")
 
 
-def _is_error(exc: BaseException, name: str) -> bool:
+def is_error(exc: BaseException, name: str) -> bool:
     """Whether an exception is of lgc's or LangGraph's class `name`."""
     own: Any = getattr(errors, name)
     return isinstance(exc, (own, getattr(sys.modules.get("langgraph.errors"), name, own)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 _DOCS = "https://docs.langchain.com/oss/python/langgraph/errors/"
@@ -90,6 +91,40 @@ class NodeCancelledError(Exception):
         return (type(self), (self.node, *self.args), self.__dict__)
 
 
+class UnknownInterruptError(Exception):
+    """A resume names no interrupt that waits, in a run that is strict about it (spec §4.2).
+
+    Args:
+        message: what the exception says.
+        reason: "not_pending", "empty_map" or "ambiguous".
+        interrupt_ids: the ids that nobody waits for.
+        pending_ids: the ids that are waited for.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        interrupt_ids: Sequence[str] = (),
+        pending_ids: Sequence[str] = (),
+    ) -> None:
+        # Not super(): in a class of both hierarchies that would be LangGraph's constructor.
+        Exception.__init__(self, message)
+        self.reason = reason
+        self.interrupt_ids = tuple(interrupt_ids)
+        self.pending_ids = tuple(pending_ids)
+
+    def __reduce__(self) -> Any:
+        made = partial(
+            type(self),
+            reason=self.reason,
+            interrupt_ids=self.interrupt_ids,
+            pending_ids=self.pending_ids,
+        )
+        return (made, self.args, self.__dict__)
+
+
 class Unsupported(Exception):
     """LangGraph can do this, lgc cannot yet; see the feature table in the README.
 
@@ -144,6 +179,19 @@ def _reduce(error: BaseException) -> Any:
     """Pickles an exception of both classes as LangGraph's."""
     own: type[BaseException] = globals()[type(error).__name__]
     return (_theirs(own.__name__), *own.__reduce__(error)[1:])
+
+
+_INVALID_RESUME = "_langgraph_invalid_resume"
+
+
+def mark_invalid_resume(error: BaseException) -> None:
+    """Marks an error as that of an answer which its interrupt's schema refuses."""
+    setattr(error, _INVALID_RESUME, True)
+
+
+def is_invalid_resume(error: BaseException) -> bool:
+    """Whether `mark_invalid_resume`, lgc's or LangGraph's, has marked an error."""
+    return getattr(error, _INVALID_RESUME, False) is True
 
 
 def with_code(message: str, code: str) -> str:

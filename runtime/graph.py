@@ -10,12 +10,13 @@ from lgc.runtime.config import (
     ensure,
     refuse_tracing,
 )
-from lgc.runtime.constants import CONF, CONF_RUNTIME
+from lgc.runtime.constants import CONF, CONF_DURABILITY, CONF_RUNTIME, INTERRUPT
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
 from lgc.runtime.program import Output, Program
-from lgc.runtime.stream import chunks, result, shown
+from lgc.runtime.stream import chunks, result, shown, with_interrupts
+from lgc.runtime.types import is_a
 
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = frozenset(("checkpoints", "debug", "messages", "tasks", "tools"))
@@ -41,6 +42,9 @@ class CompiledGraph:
         self.program = program
         self.config = config
         self.name = name or program.name
+        self.checkpointer: Any = None
+        self.interrupt_before_nodes: Any = ()
+        self.interrupt_after_nodes: Any = ()
         self.stream_mode = "updates"
         self.debug = False
         watch()
@@ -61,20 +65,27 @@ class CompiledGraph:
     ) -> CompiledGraph:
         """Another graph over the same program, as the builder's `compile` would make it.
 
+        Args:
+            checkpointer: a saver, LangGraph's or lgc's; False for none.
+            interrupt_before, interrupt_after: the nodes to stop at, or "*".
+            debug: every run prints its updates and values.
+            name: how the graph is called.
+
         Raises:
+            TypeError: `checkpointer` is no saver.
+            ValueError: a node to stop at does not exist.
             Unsupported: an argument asks for what lgc does not do yet.
         """
-        _refuse(
-            {
-                "a checkpointer": checkpointer not in (None, False),
-                "a cache": cache is not None,
-                "a store": store is not None,
-                "interrupt_before": bool(interrupt_before),
-                "interrupt_after": bool(interrupt_after),
-            },
-            "compile",
-        )
+        _refuse({"a cache": cache is not None, "a store": store is not None}, "compile")
+        _check_saver(checkpointer)
+        for names in (interrupt_before, interrupt_after):
+            for node in () if names == "*" else names or ():
+                if node not in self.program.by_name:
+                    raise ValueError(f"Interrupt node `{node}` not found")
         made = CompiledGraph(self.program, name, self.config)
+        made.checkpointer = checkpointer
+        made.interrupt_before_nodes = interrupt_before or ()
+        made.interrupt_after_nodes = interrupt_after or ()
         made.debug = debug
         return made
 
@@ -98,30 +109,37 @@ class CompiledGraph:
         """Runs the graph (spec §5.6).
 
         Args:
-            input: the input: a dict of state keys, or the root value.
+            input: the input: a dict of state keys, or the root value; None or a Command to go
+                on with a thread that waits.
             config: a RunnableConfig.
             context: what nodes find as `runtime.context`; a dict is made into the
                 graph's context schema.
             stream_mode: "values" for the final values, else a list of chunks is returned.
             print_mode: the modes whose chunks are printed; updates and values with `debug`.
             output_keys: the keys to return; the output schema's by default.
-            durability: has no effect without a checkpointer.
+            interrupt_before, interrupt_after: the nodes to stop at, or "*"; those given to
+                `compile` by default.
+            durability: when checkpoints are stored: "sync", "async" or "exit" (spec §4.12).
             control: may ask the run to stop (spec §4.13).
 
         Returns:
-            The values of the output keys after the run; None when none was written.
+            The values of the output keys after the run; None when none was written. What nodes
+            asked for with `interrupt` is under `__interrupt__`.
 
         Raises:
             GraphRecursionError: `recursion_limit` supersteps were not enough.
-            EmptyInputError: `input` is None.
+            EmptyInputError: `input` is None, and there is nothing to resume.
             GraphDrained: `control` asked the run to stop before it was over.
             Unsupported: an argument asks for what lgc does not do yet.
             Exception: what a node raised.
         """
-        _refuse_arguments("invoke", interrupt_before, interrupt_after, version)
+        _refuse({f"version={version!r}": version != "v1"}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
         if stream_mode == "values" and not (print_mode or debug or self.debug):
-            run = self._run(config, stream_mode, keys, durability, context, control, silent=True)
+            stops = (interrupt_before, interrupt_after)
+            run = self._run(
+                input, config, stream_mode, keys, durability, context, control, stops, silent=True
+            )
             return result(run, input)
         found = self.stream(
             input,
@@ -130,6 +148,8 @@ class CompiledGraph:
             stream_mode=["updates", "values"] if stream_mode == "values" else stream_mode,
             print_mode=print_mode,
             output_keys=keys,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
             durability=durability,
             control=control,
             subgraphs=subgraphs,
@@ -138,10 +158,13 @@ class CompiledGraph:
         if stream_mode != "values":
             return list(found)
         latest = None
+        asked: list[Any] = []
         for *_, mode, payload in found:
             if mode == "values":
                 latest = payload
-        return latest
+            elif isinstance(payload, dict):
+                asked.extend(payload.get(INTERRUPT) or ())
+        return with_interrupts(latest, asked)
 
     def stream(
         self,
@@ -171,28 +194,121 @@ class CompiledGraph:
         Raises:
             The same as `invoke`, at the first `next`.
         """
-        _refuse_arguments("stream", interrupt_before, interrupt_after, version)
+        _refuse({f"version={version!r}": version != "v1"}, "stream")
         keys = self.program.streamed if output_keys is None else output_keys
         modes = self.stream_mode if stream_mode is None else stream_mode
         printed = (print_mode,) if isinstance(print_mode, str) else tuple(print_mode)
         if debug or self.debug:
             printed = ("updates", "values")
-        if not printed and not subgraphs:
-            run = self._run(config, modes, keys, durability, context, control, silent=False)
-            yield from chunks(run, input)
-        else:
-            every = [modes, *printed] if isinstance(modes, str) else [*modes, *printed]
-            run = self._run(config, every, keys, durability, context, control, silent=False)
-            yield from shown(chunks(run, input), modes, printed, subgraphs)
+        plainly = not printed and not subgraphs
+        every = [modes] if isinstance(modes, str) else [*modes]
+        asked = modes if plainly else [*every, *printed]
+        stops = (interrupt_before, interrupt_after)
+        run = self._run(
+            input, config, asked, keys, durability, context, control, stops, silent=False
+        )
+        due = chunks(run, input)
+        yield from due if plainly else shown(due, modes, printed, subgraphs)
+
+    def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
+        """The state of a thread (spec §6).
+
+        Args:
+            config: addresses it; with a checkpoint_id, the state as it was then.
+            subgraphs: has no effect: there are no subgraphs yet.
+
+        Returns:
+            A StateSnapshot.
+
+        Raises:
+            ValueError: the graph has no checkpointer.
+        """
+        from lgc.runtime.snapshots import get_state
+
+        output = _output(self.program, self.program.streamed)
+        return get_state(self.program, self.config, self._state_saver(config), config, output)
+
+    def get_state_history(
+        self,
+        config: Any,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: Any = None,
+        limit: int | None = None,
+    ) -> Iterator[Any]:
+        """The states of a thread, the newest first (spec §6).
+
+        Args:
+            config: addresses the thread.
+            filter: what the metadata has to say.
+            before: only those older than the one it addresses.
+            limit: so many at most.
+
+        Raises:
+            ValueError: the graph has no checkpointer.
+        """
+        from lgc.runtime.snapshots import get_state_history
+
+        saver = self._state_saver(config)
+        output = _output(self.program, self.program.streamed)
+        choice = {"filter": filter, "before": before, "limit": limit}
+        yield from get_state_history(self.program, self.config, saver, config, output, choice)
+
+    def update_state(
+        self, config: Any, values: Any, as_node: str | None = None, task_id: str | None = None
+    ) -> Any:
+        """Updates the state of a thread as if a node had returned `values` (spec §6).
+
+        Args:
+            config: addresses the thread, and the checkpoint to go on from.
+            values: what the node would have returned.
+            as_node: the node; the one that ran last by default.
+            task_id: the id of the task its writes are stored under.
+
+        Returns:
+            The config that addresses the new checkpoint.
+
+        Raises:
+            ValueError: the graph has no checkpointer.
+            InvalidUpdateError: `as_node` is no node, or has to be given.
+        """
+        return self.bulk_update_state(config, [[(values, as_node, task_id)]])
+
+    def bulk_update_state(self, config: Any, supersteps: Sequence[Sequence[Any]]) -> Any:
+        """Several supersteps of updates, each as `update_state` (spec §6).
+
+        Args:
+            config: as in `update_state`.
+            supersteps: for each, its updates `(values, as_node, task_id)`.
+
+        Returns:
+            The config that addresses the last checkpoint.
+
+        Raises:
+            As `update_state`.
+        """
+        from lgc.runtime.updates import bulk_update_state
+
+        saver = self._state_saver(config)
+        return bulk_update_state(self.program, self.config, saver, config, supersteps)
+
+    def _state_saver(self, config: Any) -> Any:
+        ensure(config)
+        saver = self._saver()
+        if saver is None:
+            raise ValueError("No checkpointer set")
+        return saver
 
     def _run(
         self,
+        input: Any,
         config: Mapping[str, Any] | None,
         stream_mode: str | Sequence[str],
         output: str | Sequence[str] | None,
         durability: str | None,
         context: Any,
         control: Any,
+        stops: tuple[Any, Any],
         *,
         silent: bool,
     ) -> Run:
@@ -207,7 +323,8 @@ class CompiledGraph:
         places = merged.get("max_concurrency")
         if places is not None and places <= 0:
             raise ValueError("max_workers must be greater than 0")
-        if durability is not None:
+        saver = self._saver()
+        if saver is None and durability is not None:
             import warnings
 
             warnings.warn(
@@ -219,7 +336,7 @@ class CompiledGraph:
         if caller is not None:
             made = made or caller.context
             control = control or caller.control
-        return Run(
+        arguments = (
             self.program,
             merged,
             limit,
@@ -233,6 +350,41 @@ class CompiledGraph:
             made,
             control,
         )
+        before = stops[0] or self.interrupt_before_nodes
+        after = stops[1] or self.interrupt_after_nodes
+        if saver is None and not before and not after and not is_a(input, "Command"):
+            return Run(*arguments)
+        if saver is not None and not merged[CONF]:
+            raise ValueError(
+                "Checkpointer requires one or more of the following 'configurable' "
+                "keys: thread_id, checkpoint_ns, checkpoint_id"
+            )
+        # Imported when it is first used: most of what it needs, plain runs do not.
+        from lgc.runtime.saved import SavedRun
+
+        keeps = durability or merged[CONF].get(CONF_DURABILITY, "async")
+        return SavedRun(*arguments, saver, before, after, keeps)
+
+    def _saver(self) -> Any:
+        """The saver of this graph's runs, or None.
+
+        Raises:
+            RuntimeError: the graph was compiled to take that of a parent, which it has not.
+        """
+        if self.checkpointer is True:
+            raise RuntimeError("checkpointer=True cannot be used for root graphs.")
+        return None if self.checkpointer is False else self.checkpointer
+
+
+def _check_saver(saver: Any) -> None:
+    """Refuses what cannot be a saver (types.py:ensure_valid_checkpointer)."""
+    if saver is None or isinstance(saver, bool) or hasattr(saver, "put_writes"):
+        return
+    raise TypeError(
+        f"Invalid checkpointer provided. Expected an instance of `BaseCheckpointSaver`, `True`, "
+        f"`False`, or `None`. Received {type(saver).__name__}. Pass a proper saver (e.g., "
+        "InMemorySaver, AsyncPostgresSaver)."
+    )
 
 
 def _coerced(schema: Any, context: Any) -> Any:
@@ -263,18 +415,3 @@ def _refuse(asked: dict[str, bool], where: str) -> None:
     for feature, wanted in asked.items():
         if wanted:
             raise Unsupported(feature, where)
-
-
-def _refuse_arguments(
-    where: str,
-    interrupt_before: Any,
-    interrupt_after: Any,
-    version: str,
-) -> None:
-    if interrupt_before or interrupt_after or version != "v1":
-        asked = {
-            "interrupt_before": bool(interrupt_before),
-            "interrupt_after": bool(interrupt_after),
-            f"version={version!r}": version != "v1",
-        }
-        _refuse(asked, where)

@@ -49,11 +49,7 @@ class Draws:
     def draw(self, step: int) -> None:
         """Draws, in order, what is still to be drawn up to the checkpoint of superstep `step`."""
         while len(self.timestamps) <= step - _FIRST_STEP:
-            timestamp = time.time_ns() // 100 + _UUID_EPOCH
-            if timestamp <= SOURCES.last:
-                timestamp = SOURCES.last + 1
-            SOURCES.last = timestamp
-            self.timestamps.append(timestamp)
+            self.timestamps.append(_timestamp())
             self.nodes.append(random.getrandbits(48))
 
     def checkpoint_id(self, step: int) -> str:
@@ -65,6 +61,20 @@ class Draws:
             text = uuid6(self.timestamps[number], self.nodes[number], step)
             self.texts[step] = text
         return text
+
+
+def draw_checkpoint_id(step: int) -> str:
+    """A new id for the checkpoint made after superstep `step` (-2: the empty one)."""
+    return uuid6(_timestamp(), random.getrandbits(48), step)
+
+
+def _timestamp() -> int:
+    """Now, in 100 ns since 1582-10-15, and later than any such time before."""
+    timestamp = time.time_ns() // 100 + _UUID_EPOCH
+    if timestamp <= SOURCES.last:
+        timestamp = SOURCES.last + 1
+    SOURCES.last = timestamp
+    return timestamp
 
 
 def uuid6(timestamp: int, node: int, clock_seq: int) -> str:

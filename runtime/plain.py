@@ -31,17 +31,22 @@ def drain(run: Run, value: Any) -> Any:
     Raises:
         As `Run.start` and `Run.drain`.
     """
-    if not run.output.late:
+    if not run.is_plain or not run.output.late:
         run.start(value)
         return run.drain()
     node = _start(run, value)
     while True:
         if node is not None and run.step <= run.stop and not run.is_asked_to_stop():
-            node = _superstep(run, node)
+            try:
+                node = _superstep(run, node)
+            except Exception as exc:
+                if not run.suspend(exc):
+                    raise
+                return run.conclude()
         elif run.superstep():
             node = _next(run)
         else:
-            return run.finish()
+            return run.conclude()
 
 
 def _start(run: Run, value: Any) -> Node | None:
@@ -77,8 +82,10 @@ def _superstep(run: Run, node: Node) -> Node | None:
     except BaseException as exc:
         if task.gathered:
             run.spill(task)
+        run.tasks = [task]
         error = run.failure(task, exc)
         if error is exc:
+            run.commit_error(task, exc)
             raise
         if error is not None:
             raise error

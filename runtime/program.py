@@ -17,6 +17,7 @@ from lgc.runtime.channels import (
     LastValueAfterFinish,
     Topic,
     delta_keys,
+    is_untracked,
 )
 from lgc.runtime.constants import BRANCH_TO, END, MISSING, START, TASKS
 
@@ -135,6 +136,7 @@ class Node:
         static: list[tuple[str, object]] = [(BRANCH_TO + end, None) for end in edges if end != END]
         static.extend((key, name) for key in feeds)
         self.static: list[tuple[str, object]] = static
+        self.edges: tuple[str, ...] = edges
         self.branches: tuple[Branch, ...] = branches
         self.defer: bool = defer
         self.call: int = call
@@ -188,6 +190,7 @@ class Program:
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
         context_schema: what a `context=` dict is made into, or None.
+        allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
     """
 
     def __init__(
@@ -200,8 +203,10 @@ class Program:
         inputs: tuple[str, ...] | None,
         outputs: tuple[str, ...] | None,
         context_schema: Any,
+        allowlist: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.name: str = name
+        self.allowlist: frozenset[tuple[str, str]] = frozenset(allowlist)
         self.context_schema: Any = context_schema
         names = tuple(channel.key for channel in keys)
         self.is_root: bool = names == ("__root__",)
@@ -224,6 +229,8 @@ class Program:
         self.by_name: dict[str, Node] = {node.name: node for node in nodes}
         # Triggers that hold None for one superstep: `updated` says all there is to know.
         self.plain_trigger: list[bool] = [False] * len(channels)
+        # A run with checkpoints stores those, too, and has none of that kind.
+        self.no_trigger: list[bool] = [False] * len(channels)
         # The nodes whose trigger is of that kind, by name.
         self.successors: dict[str, Node] = {}
         for node in nodes:
@@ -255,7 +262,18 @@ class Program:
             for branch in node.branches:
                 self._resolve(branch.view)
         self.start.view.root = self.start_slot
+        # By channel, the nodes it starts; as names, in the builder's order.
+        self.subscribers: dict[str, list[str]] = {}
+        for node in nodes:
+            for trigger in node.triggers:
+                self.subscribers.setdefault(trigger, []).append(node.name)
+        places = {node.name: place for place, node in enumerate(self.nodes)}
+        # The positions of the nodes in the builder's order.
+        self.defined: list[int] = [places[node.name] for node in nodes]
         self.delta_keys: dict[str, bool] = delta_keys(keys)
+        # The keys whose values are not stored.
+        self.untracked: dict[str, bool] = {c.key: True for c in keys if is_untracked(c)}
+        self.edges: list[tuple[str, str]] = [(n.name, end) for n in nodes for end in n.edges]
         plain = not self.deferred and not self.delta_keys
         for node in nodes:
             node.targets = [self.index[name] for name, _ in node.static]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
+from lgc.runtime.constants import INTERRUPT
 from lgc.runtime.engine import Run
 from lgc.runtime.plain import drain
 
@@ -56,10 +57,17 @@ def shown(
         due.close()
 
 
+def with_interrupts(values: Any, asked: list[Any]) -> Any:
+    """What an invoke returns that ended with `values` and with what its nodes asked for."""
+    if not asked:
+        return values
+    return {**values, INTERRUPT: asked} if isinstance(values, dict) else {INTERRUPT: asked}
+
+
 def result(run: Run, value: Any) -> Any:
     """The newest values of `run` on input `value`; None when no output key was written."""
     try:
-        return drain(run, value)
+        return with_interrupts(drain(run, value), run.interrupts)
     except StopIteration as exc:
         # Upstream's invoke consumes a generator, which may not raise this.
         raise RuntimeError("generator raised StopIteration") from exc

@@ -5,8 +5,15 @@ from __future__ import annotations
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
-from lgc.runtime.config import CURRENT, TaskConfig, langchain_var, router_config, task_config
-from lgc.runtime.constants import PULL, PUSH
+from lgc.runtime.config import (
+    CURRENT,
+    TaskConfig,
+    langchain_var,
+    router_config,
+    task_config,
+    update_config,
+)
+from lgc.runtime.constants import INTERRUPT, PULL, PUSH
 from lgc.runtime.ids import task_id
 from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
 from lgc.runtime.state import RUNNABLES, is_runnable
@@ -23,6 +30,9 @@ class Task:
         run, node: what runs.
         value: its input.
         push: the position of its Send among the superstep's, or -1 when an edge started it.
+
+    Attributes:
+        pad: its scratchpad, when it has something to resume.
     """
 
     def __init__(self, run: Run, node: Node, value: object, push: int) -> None:
@@ -35,6 +45,7 @@ class Task:
         self.step: int = run.step
         self.started: float = 0.0
         self.error: BaseException | None = None
+        self.pad: Any = None
         self._id: str = ""
         self._config: Any = None
         self._writes: list[tuple[str, object]] | None = None
@@ -59,7 +70,7 @@ class Task:
     @property
     def checkpoint_id(self) -> str:
         """The id of the checkpoint the task was prepared from."""
-        return self.run.draws.checkpoint_id(self.step - 1)
+        return self.run.checkpoint_id(self.step - 1)
 
     @property
     def id(self) -> str:
@@ -67,7 +78,8 @@ class Task:
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
-            self._id = task_id(self.checkpoint_id, (name, str(self.step), name, *what))
+            parts = (name, str(self.step), name, *what)
+            self._id = task_id(self.checkpoint_id, parts, self.run.first_layout)
         return self._id
 
     @property
@@ -124,6 +136,34 @@ class Task:
     def scratchpad(self) -> Any:
         """The task's scratchpad, for managed values of the user's own."""
         return self.config["configurable"]["__pregel_scratchpad"]
+
+
+class UpdateTask(Task):
+    """The writers of a node, run for an update from outside (spec §6, bulk_update_state).
+
+    Args:
+        run, node: whose writers run.
+        number: which of the update's tasks it is.
+        given: its id.
+    """
+
+    def __init__(self, run: Run, node: Node, number: int, given: str) -> None:
+        super().__init__(run, node, None, number)
+        self._id = given
+
+    @property
+    def path(self) -> tuple[Any, ...]:
+        return (INTERRUPT, self.push)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        return (INTERRUPT,)
+
+    @property
+    def config(self) -> Any:
+        if self._config is None:
+            self._config = update_config(self)
+        return self._config
 
 
 class Router:

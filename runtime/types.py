@@ -733,6 +733,18 @@ class Scratchpad(_Record):
         self.subgraph_counter = subgraph_counter
 
 
+class Snapshot(NamedTuple):
+    """The whole value of a DeltaChannel, in a checkpoint (serde/types.py:_DeltaSnapshot)."""
+
+    value: Any
+
+
+def is_snapshot(value: Any) -> bool:
+    """Whether `value` is lgc's or LangGraph's `Snapshot`."""
+    theirs = loaded("langgraph.checkpoint.serde.types", "_DeltaSnapshot")
+    return isinstance(value, Snapshot) or (theirs is not None and isinstance(value, theirs))
+
+
 def is_a(value: Any, name: str) -> bool:
     """Whether `value` is lgc's or LangGraph's `name` (Send, Command, …)."""
     own: Any = globals()[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lgc.runtime.channels import Channel
-from lgc.runtime.constants import IGNORED_WRITES, MISSING
+from lgc.runtime.constants import IGNORED_WRITES, INPUT, MISSING
 from lgc.runtime.program import Output, Program
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Values:
         touched: the slots that this superstep writes, in the order of their first write.
         pending: the first value written to each of them.
         has_values: whether an output key was ever written.
+        plain_trigger: the slots of which `updated` says all there is to know; their channels
+            are not written.
     """
 
     def __init__(self, program: Program, output: Output) -> None:
@@ -45,6 +47,7 @@ class Values:
         self.touched: list[int] = []
         self.pending: list[object] = program.unwritten.copy()
         self.has_values: bool = False
+        self.plain_trigger: list[bool] = program.plain_trigger
 
     def local(self, task: Task, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
         """The available values of `keys`; `fresh` applies the task's own writes to copies.
@@ -130,68 +133,157 @@ class Values:
             InvalidUpdateError: a channel cannot take its writes together.
             Exception: what a reducer raised.
         """
-        program = self.program
-        channels = self.channels
-        index = program.index
         if len(tasks) > 1 and tasks[0].push >= 0:
             # By path: what edges started, by name, then what Sends did, in their order.
             tasks = [t for t in tasks if t.push < 0] + [t for t in tasks if t.push >= 0]
+        changed = self.consume(tasks)
+        more = self.group(None, tasks)
+        updated: list[int] = []
+        for slot in self.touched:
+            if self.plain_trigger[slot] or (
+                self.update(slot, None if more is None else more.get(slot))
+                and self.channels[slot].is_available()
+            ):
+                updated.append(slot)
+        self.notify(changed, updated)
+        self.end_group(updated)
+        self.finish(changed, updated)
+        self.updated = updated
+
+    def preview(self, given: list[tuple[str, object]] | None, tasks: list[Task]) -> None:
+        """Applies writes for somebody who only looks (apply_writes without versions).
+
+        Upstream takes no channel for updated then, so those just written are told of the
+        superstep, too, and it is the last one.
+
+        Args:
+            given: the writes of no task.
+            tasks: the tasks, in the order of their paths.
+        """
+        changed = self.consume(tasks)
+        more = self.group(given, tasks)
+        touched = list(self.touched)
+        for slot in touched:
+            self.update(slot, None if more is None else more.get(slot))
+        self.end_group(touched)
+        if tasks:
+            self.notify(changed, [])
+            self.finish(changed, [])
+
+    # The steps of applying writes. `changed` and `updated` collect the slots whose channel
+    # changed, and those of them that have a value then.
+
+    def consume(self, tasks: list[Task]) -> list[int]:
+        """Tells the channels that started `tasks`; the slots of those that changed."""
+        changed: list[int] = []
         for task in tasks:
             if task.push < 0:
                 for slot in task.node.consumes:
-                    channels[slot].consume()
-        pending = self.pending
-        touched = self.touched
+                    if self.channels[slot].consume():
+                        changed.append(slot)
+        return changed
+
+    def group(
+        self, given: list[tuple[str, object]] | None, tasks: list[Task]
+    ) -> dict[int, list[object]] | None:
+        """Sorts writes by channel: into `touched` and `pending`.
+
+        Args:
+            given: the writes of no task, which come first.
+            tasks: the tasks, in the order of their paths.
+
+        Returns:
+            All values of the slots that are given several.
+        """
         more: dict[int, list[object]] | None = None
+        if given is not None:
+            more = self._sort(given, INPUT, (), more)
         for task in tasks:
-            for name, value in task.writes:
-                found = index.get(name, -1)
-                if found < 0:
-                    if name not in IGNORED_WRITES:
-                        warn(
-                            f"Task {task.node.name} with path {task.path} wrote to unknown "
-                            f"channel {name}, ignoring it."
-                        )
-                    continue
-                if pending[found] is MISSING:
-                    pending[found] = value
-                    touched.append(found)
-                else:
-                    if more is None:
-                        more = {}
-                    if found in more:
-                        more[found].append(value)
-                    else:
-                        more[found] = [pending[found], value]
-        updated: list[int] = []
-        for slot in touched:
-            if program.plain_trigger[slot] or self._update(
-                slot, None if more is None else more.get(slot)
-            ):
-                updated.append(slot)
-        if self.volatile:
-            left: list[int] = []
-            for slot in self.volatile:
-                if pending[slot] is MISSING:
-                    channel = channels[slot]
-                    if channel.update([]) and channel.is_available():
-                        updated.append(slot)
-                    if channel.is_available():
-                        left.append(slot)
-            self.volatile = left
-        for slot in touched:
-            pending[slot] = MISSING
-        touched.clear()
-        for slot in updated:
-            if program.plain_trigger[slot] or slot in self.volatile:
+            more = self._sort(task.writes, task.node.name, task, more)
+        return more
+
+    def _sort(
+        self,
+        writes: list[tuple[str, object]],
+        writer: str,
+        where: Any,
+        more: dict[int, list[object]] | None,
+    ) -> dict[int, list[object]] | None:
+        index = self.program.index
+        pending = self.pending
+        for name, value in writes:
+            found = index.get(name, -1)
+            if found < 0:
+                if name not in IGNORED_WRITES:
+                    path = where if isinstance(where, tuple) else where.path
+                    warn(
+                        f"Task {writer} with path {path} wrote to unknown "
+                        f"channel {name}, ignoring it."
+                    )
                 continue
-            if channels[slot].volatile:
+            if pending[found] is MISSING:
+                pending[found] = value
+                self.touched.append(found)
+            else:
+                if more is None:
+                    more = {}
+                if found in more:
+                    more[found].append(value)
+                else:
+                    more[found] = [pending[found], value]
+        return more
+
+    def update(self, slot: int, several: list[object] | None) -> bool:
+        """Applies what a slot is given; whether its channel changed.
+
+        Args:
+            several: all of it, when it is more than `pending` holds.
+        """
+        channel = self.channels[slot]
+        if channel.prototype:
+            channel = channel.fresh()
+            self.channels[slot] = channel
+        if several is None:
+            return channel.update_one(self.pending[slot])
+        return channel.update(several)
+
+    def notify(self, changed: list[int], updated: list[int]) -> None:
+        """Tells the channels that were not written of the superstep."""
+        if not self.volatile:
+            return
+        left: list[int] = []
+        for slot in self.volatile:
+            if slot not in updated:
+                channel = self.channels[slot]
+                if channel.is_available() and channel.update([]):
+                    changed.append(slot)
+                    if channel.is_available():
+                        updated.append(slot)
+                if channel.is_available():
+                    left.append(slot)
+        self.volatile = left
+
+    def end_group(self, updated: list[int]) -> None:
+        """Forgets the writes, which have been applied."""
+        for slot in self.touched:
+            self.pending[slot] = MISSING
+        self.touched.clear()
+        for slot in updated:
+            if self.plain_trigger[slot] or slot in self.volatile:
+                continue
+            if self.channels[slot].volatile:
                 self.volatile.append(slot)
+
+    def finish(self, changed: list[int], updated: list[int]) -> None:
+        """Tells the deferred channels that nothing else is due, if that is so."""
+        program = self.program
         if program.deferred and not any(program.triggered[slot] for slot in updated):
             for slot in program.deferred:
-                if channels[slot].finish() and channels[slot].is_available():
-                    updated.append(slot)
-        self.updated = updated
+                channel = self.channels[slot]
+                if channel.finish():
+                    changed.append(slot)
+                    if channel.is_available():
+                        updated.append(slot)
 
     def apply_pending(self) -> None:
         """Applies `pending` when no channel is volatile or deferred, and no trigger was written.
@@ -201,25 +293,13 @@ class Values:
         """
         pending = self.pending
         for slot in self.touched:
-            if self._update(slot, None):
+            if self.update(slot, None) and self.channels[slot].is_available():
                 if self.channels[slot].volatile:
                     self.volatile.append(slot)
                 if self.output.has[slot]:
                     self.has_values = True
             pending[slot] = MISSING
         self.touched.clear()
-
-    def _update(self, slot: int, several: list[object] | None) -> bool:
-        """Applies what a slot is given; whether it changed and has a value."""
-        channel = self.channels[slot]
-        if channel.prototype:
-            channel = channel.fresh()
-            self.channels[slot] = channel
-        if several is None:
-            changed = channel.update_one(self.pending[slot])
-        else:
-            changed = channel.update(several)
-        return changed and channel.is_available()
 
 
 def warn(text: str) -> None:
