@@ -23,14 +23,19 @@ ROOT = Path(__file__).resolve().parent
 NATIVE = (
     "channels",
     "constants",
+    "deltas",
     "encode",
     "encoders",
     "engine",
     "ids",
+    "journal",
+    "ledger",
     "messages",
     "plain",
     "program",
+    "saved",
     "state",
+    "status",
     "tasks",
     "values",
 )
@@ -101,8 +106,10 @@ def native_extensions() -> list[Any]:
     runtime = work / "stage" / "lgc" / "runtime"
     runtime.mkdir(parents=True)
     shutil.copy(ROOT / "__init__.py", runtime.parent)
-    for source in (ROOT / "runtime").glob("*.py"):
-        shutil.copy(source, runtime)
+    for source in (ROOT / "runtime").rglob("*.py"):
+        target = runtime / source.relative_to(ROOT / "runtime")
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(source, target)
 
     modules = [f"lgc/runtime/{name}.py" for name in NATIVE]
     options = [

@@ -14,7 +14,7 @@ from typing import Any
 from lgc.runtime.constants import MISSING
 from lgc.runtime.errors import error_class, with_code
 from lgc.runtime.messages import messages_delta_reducer
-from lgc.runtime.types import loaded, overwritten
+from lgc.runtime.types import loaded, overwritten, whole
 
 
 class Channel:
@@ -255,6 +255,10 @@ class BinaryOperatorAggregate(_Single):
         other = BinaryOperatorAggregate(self.key, self.seed, self.reducer)
         other.value = self.value
         return other
+
+    def restore(self, stored: object) -> Channel:
+        # It is a snapshot where the key was a DeltaChannel when it was written.
+        return super().restore(whole(stored))
 
     def update_one(self, value: object) -> bool:
         self.value = self.after(value)

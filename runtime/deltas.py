@@ -21,7 +21,7 @@ COUNTERS: Final = "counters_since_delta_snapshot"
 SNAPSHOT_BUMPS: Final = "__snapshot_bumps__"
 """The key of `versions_seen` that tells versions moved by a snapshot from real reads."""
 
-MAX_SUPERSTEPS: Final = int(os.environ.get("LANGGRAPH_DELTA_MAX_SUPERSTEPS_SINCE_SNAPSHOT", "5000"))
+_MAX_SUPERSTEPS: Final = int(os.getenv("LANGGRAPH_DELTA_MAX_SUPERSTEPS_SINCE_SNAPSHOT", "5000"))
 
 Counters = dict[str, tuple[int, int]]
 
@@ -51,12 +51,14 @@ def due(
     channels: Iterable[Channel], counters: Mapping[str, Any], versions: Mapping[str, Any]
 ) -> dict[str, bool]:
     """The DeltaChannels whose counters ask for a snapshot (delta_channels_to_snapshot)."""
+    bound = loaded("langgraph.pregel._checkpoint", "DELTA_MAX_SUPERSTEPS_SINCE_SNAPSHOT")
+    most = _MAX_SUPERSTEPS if bound is None else bound
     found: dict[str, bool] = {}
     for channel in channels:
         if not channel.snapshot_frequency or channel.key not in versions:
             continue
         updates, supersteps = counters.get(channel.key, (0, 0))
-        if updates >= channel.snapshot_frequency or supersteps >= MAX_SUPERSTEPS:
+        if updates >= channel.snapshot_frequency or supersteps >= most:
             found[channel.key] = True
     return found
 

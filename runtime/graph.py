@@ -10,7 +10,13 @@ from lgc.runtime.config import (
     ensure,
     refuse_tracing,
 )
-from lgc.runtime.constants import CONF, CONF_DURABILITY, CONF_RUNTIME, INTERRUPT
+from lgc.runtime.constants import (
+    CONF,
+    CONF_CHECKPOINTER,
+    CONF_DURABILITY,
+    CONF_RUNTIME,
+    INTERRUPT,
+)
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
@@ -293,8 +299,7 @@ class CompiledGraph:
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 
     def _state_saver(self, config: Any) -> Any:
-        ensure(config)
-        saver = self._saver()
+        saver = self._saver(ensure(config)[CONF])
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver
@@ -323,7 +328,7 @@ class CompiledGraph:
         places = merged.get("max_concurrency")
         if places is not None and places <= 0:
             raise ValueError("max_workers must be greater than 0")
-        saver = self._saver()
+        saver = self._saver(merged[CONF])
         if saver is None and durability is not None:
             import warnings
 
@@ -365,15 +370,22 @@ class CompiledGraph:
         keeps = durability or merged[CONF].get(CONF_DURABILITY, "async")
         return SavedRun(*arguments, saver, before, after, keeps)
 
-    def _saver(self) -> Any:
-        """The saver of this graph's runs, or None.
+    def _saver(self, conf: Mapping[str, Any]) -> Any:
+        """The saver of a run or of a look at its state, or None (_resolve_checkpointer).
+
+        Args:
+            conf: the `configurable` of the config; a saver in it is lent by the caller.
 
         Raises:
             RuntimeError: the graph was compiled to take that of a parent, which it has not.
         """
+        if self.checkpointer is False:
+            return None
+        if CONF_CHECKPOINTER in conf:
+            return conf[CONF_CHECKPOINTER]
         if self.checkpointer is True:
             raise RuntimeError("checkpointer=True cannot be used for root graphs.")
-        return None if self.checkpointer is False else self.checkpointer
+        return self.checkpointer
 
 
 def _check_saver(saver: Any) -> None:

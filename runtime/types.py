@@ -739,10 +739,13 @@ class Snapshot(NamedTuple):
     value: Any
 
 
-def is_snapshot(value: Any) -> bool:
-    """Whether `value` is lgc's or LangGraph's `Snapshot`."""
+def whole(stored: Any) -> Any:
+    """What a checkpoint stores of a channel, taken out of lgc's or LangGraph's `Snapshot`."""
     theirs = loaded("langgraph.checkpoint.serde.types", "_DeltaSnapshot")
-    return isinstance(value, Snapshot) or (theirs is not None and isinstance(value, theirs))
+    is_snapshot = isinstance(stored, Snapshot) or (
+        theirs is not None and isinstance(stored, theirs)
+    )
+    return stored.value if is_snapshot else stored
 
 
 def is_a(value: Any, name: str) -> bool:
