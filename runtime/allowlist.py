@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from lgc.runtime.types import loaded
+
 STRICT: Final = os.getenv("LANGGRAPH_STRICT_MSGPACK", "false").lower() in ("1", "true", "yes")
 """Whether only safe types are made unless a serializer is told more; read once, as upstream."""
 
@@ -104,6 +106,12 @@ def warn_once(about: str, key: tuple[str, str], message: str, *args: Any) -> Non
         return
     seen.add(key)
     logger().warning(message, *args)
+
+
+def is_strict() -> bool:
+    """Whether classes of unknown origin are not made (LANGGRAPH_STRICT_MSGPACK)."""
+    bound = loaded("langgraph._internal._serde", "STRICT_MSGPACK_ENABLED")
+    return STRICT if bound is None else bool(bound)
 
 
 def allows(allowed: Allowed, module: str, name: str) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from lgc.runtime.config import ambient
-from lgc.runtime.constants import CONF, CONF_RUNTIME
-from lgc.runtime.errors import Unsupported
-from lgc.runtime.types import StreamWriter, loaded
+from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_SCRATCHPAD, CONF_SEND, RESUME
+from lgc.runtime.errors import error_class, mark_invalid_resume
+from lgc.runtime.ids import interrupt_id
+from lgc.runtime.types import Interrupt, StreamWriter, loaded
 
 
 def get_config() -> Any:
@@ -62,17 +63,52 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
 
     Args:
         value: what the caller of the graph gets to see.
-        response_schema: what the answer has to be like.
+        response_schema: what the answer has to be like: a JSON schema (a dict, which nothing is
+            checked against), a pydantic model, a TypedDict or a dataclass.
 
     Returns:
-        The answer, once the run is resumed with one.
+        The answer, once the run is resumed with one; of the schema's type if that is a class.
 
     Raises:
+        GraphInterrupt: there is no answer yet; the node is run again when there is.
         RuntimeError: no node is running.
-        Unsupported: langgraph is not loaded.
+        pydantic.ValidationError: the answer is not what the schema asks for.
     """
     theirs = loaded("langgraph.types", "interrupt")
     if theirs is not None:
         return theirs(value, response_schema=response_schema)
-    get_config()
-    raise Unsupported("interrupt()")
+    conf = get_config()[CONF]
+    adapter = None
+    if response_schema is not None and not isinstance(response_schema, dict):
+        from pydantic import TypeAdapter
+
+        adapter = TypeAdapter(response_schema)
+    scratchpad = conf[CONF_SCRATCHPAD]
+    answers = scratchpad.resume
+    number = scratchpad.interrupt_counter()
+    if number < len(answers):
+        found = _valid(adapter, answers[number])
+        conf[CONF_SEND]([(RESUME, answers[: number + 1])])
+        return found
+    answer = scratchpad.get_null_resume(True)
+    if answer is not None:
+        found = _valid(adapter, answer)
+        answers.append(answer)
+        conf[CONF_SEND]([(RESUME, answers)])
+        return found
+    schema = response_schema if adapter is None else adapter.json_schema()
+    question = Interrupt(
+        value, interrupt_id(conf["checkpoint_ns"], len(answers)), response_schema=schema
+    )
+    raise error_class("GraphInterrupt")((question,))
+
+
+def _valid(adapter: Any, answer: Any) -> Any:
+    """An answer as its schema makes it."""
+    if adapter is None:
+        return answer
+    try:
+        return adapter.validate_python(answer)
+    except ValueError as exc:
+        mark_invalid_resume(exc)
+        raise

@@ -178,7 +178,9 @@ def error_class(name: str) -> type[BaseException]:
 def _reduce(error: BaseException) -> Any:
     """Pickles an exception of both classes as LangGraph's."""
     own: type[BaseException] = globals()[type(error).__name__]
-    return (_theirs(own.__name__), *own.__reduce__(error)[1:])
+    made, *rest = own.__reduce__(error)
+    theirs: Any = _theirs(own.__name__)
+    return (partial(theirs, **made.keywords) if isinstance(made, partial) else theirs, *rest)
 
 
 _INVALID_RESUME = "_langgraph_invalid_resume"

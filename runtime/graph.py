@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lgc.runtime.allowlist import is_strict
 from lgc.runtime.config import (
     DEFAULT_RECURSION_LIMIT,
     ensure,
@@ -381,11 +382,14 @@ class CompiledGraph:
         """
         if self.checkpointer is False:
             return None
+        saver = self.checkpointer
         if CONF_CHECKPOINTER in conf:
-            return conf[CONF_CHECKPOINTER]
-        if self.checkpointer is True:
+            saver = conf[CONF_CHECKPOINTER]
+        elif saver is True:
             raise RuntimeError("checkpointer=True cannot be used for root graphs.")
-        return self.checkpointer
+        if saver is not None and is_strict() and hasattr(saver, "with_allowlist"):
+            saver = saver.with_allowlist(self.program.allowlist)
+        return saver
 
 
 def _check_saver(saver: Any) -> None:

@@ -26,6 +26,13 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "ParentCommand": ("command",),
     "GraphInterrupt": (["question"],),
 }
+KEYWORDS: dict[str, dict[str, Any]] = {
+    "UnknownInterruptError": {
+        "reason": "not_pending",
+        "interrupt_ids": ["a"],
+        "pending_ids": ["b", "c"],
+    },
+}
 
 
 @pytest.fixture
@@ -43,11 +50,11 @@ def take(name: str, monkeypatch: pytest.MonkeyPatch) -> type[BaseException]:
 
 
 def make(cls: type[BaseException], name: str) -> BaseException:
-    return cls(*ARGUMENTS.get(name, ("text",)))
+    return cls(*ARGUMENTS.get(name, ("text",)), **KEYWORDS.get(name, {}))
 
 
 def test_all_have_langgraphs_name_and_bases() -> None:
-    assert len(SHARED) == 9
+    assert len(SHARED) == 10
     for name in SHARED:
         mine, theirs = getattr(errors, name), getattr(langgraph.errors, name)
         assert [base.__name__ for base in mine.__mro__] == [b.__name__ for b in theirs.__mro__]
