@@ -74,6 +74,7 @@ class Run(Values):
         resuming, replay_state: what they are told.
         interrupts: what the run's tasks have asked for, for the result of an invoke.
         is_plain: supersteps may run in the plain lane.
+        current: the id of the newest checkpoint; "" when it is drawn only once it is read.
         first_layout: the run goes on from a checkpoint of version 1 (ids.task_id).
     """
 
@@ -111,6 +112,7 @@ class Run(Values):
         self.replay_state: Any = None
         self.interrupts: list[Any] = []
         self.is_plain: bool = True
+        self.current: str = ""
         self.first_layout: bool = False
         self.error: BaseException | None = None
         # What does not stop a task's siblings, raised when all have finished: an exception that
@@ -425,10 +427,6 @@ class Run(Values):
             self.draws.draw(self.step)
         self.step += 1
 
-    def checkpoint_id(self, step: int) -> str:
-        """The id of the checkpoint made after superstep `step`."""
-        return self.draws.checkpoint_id(step)
-
     # -- tasks ------------------------------------------------------------------
 
     def _run_one(self, task: Task) -> None:
@@ -532,7 +530,7 @@ class Run(Values):
             writes[0][0] in CONTROL_WRITES and all(name in CONTROL_WRITES for name, _ in writes)
         ):
             writes.append((NO_WRITES, None))
-        self._record(task, writes)
+        self._record(task, writes, True)
         self._show(task, writes)
 
     def commit_error(self, task: Task, error: BaseException) -> None:
@@ -549,11 +547,11 @@ class Run(Values):
             # What the task wrote before it failed is streamed when there is any:
             # a router that raises leaves its node's update.
             writes.append((ERROR, error))
-        self._record(task, writes)
+        self._record(task, writes, False)
         self._show(task, writes)
 
-    def _record(self, task: Task, writes: list[tuple[str, object]]) -> None:
-        """Takes down the writes of a task that is over."""
+    def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
+        """Takes down the writes of a task that has finished (`is_done`), failed or asked."""
         if self.program.delta_keys:
             ensure_message_ids(writes, self.program.delta_keys)
 

@@ -178,7 +178,8 @@ def error_class(name: str) -> type[BaseException]:
 def _reduce(error: BaseException) -> Any:
     """Pickles an exception of both classes as LangGraph's."""
     own: type[BaseException] = globals()[type(error).__name__]
-    made, *rest = own.__reduce__(error)
+    reduced: Any = own.__reduce__(error)
+    made, *rest = reduced
     theirs: Any = _theirs(own.__name__)
     return (partial(theirs, **made.keywords) if isinstance(made, partial) else theirs, *rest)
 

@@ -110,6 +110,8 @@ class SavedRun(Run):
         self.is_replaying: bool = False
         self.has_parent: bool = False
         self.loaded_id: str = ""
+        # Whose writes `pending_writes` holds, and who of them wrote in this run.
+        self.writers: dict[str, bool] = {}
         self.written: dict[str, bool] = {}
         self.reapplied: dict[str, bool] = {}
         self.loaded_writes: Pending = []
@@ -195,12 +197,13 @@ class SavedRun(Run):
             self.pending_writes = [
                 (str(task), key, value) for task, key, value in saved.pending_writes or ()
             ]
+            self.writers = {write[0]: True for write in self.pending_writes}
             model.migrate(self.checkpoint, program.by_name, program.edges)
             conf = {"checkpoint_ns": "", **address[CONF], **saved.config.get(CONF, {})}
             self.address = {**address, **saved.config, CONF: conf}
         self.first_address = self.address
         self.first_layout = self.checkpoint["v"] == 1
-        self.loaded_id = self.checkpoint["id"]
+        self.loaded_id = self.current = self.checkpoint["id"]
         next_version = _increment if self.saver is None else self.saver.get_next_version
         self.ledger = Ledger(self, self.checkpoint, next_version)
         self.ledger.restore(self.checkpoint["channel_values"])
@@ -245,9 +248,7 @@ class SavedRun(Run):
             changed = ledger.apply(given, [])
             if self.is_known:
                 self.updated += [slot for slot in changed if slot not in self.updated]
-        bound = self.checkpoint["id"]
-        if travels and source in _FORKS and self.parent is not None:
-            bound = self.parent[CONF].get("checkpoint_id", bound)
+        bound = self.parent if forks and source in _FORKS else None
         if self.resuming:
             ledger.see_all(INTERRUPT)
             if forks:
@@ -255,8 +256,6 @@ class SavedRun(Run):
                     write for write in self.pending_writes if write[1] != INTERRUPT
                 ]
                 self.save("fork", None)
-                if source not in _FORKS or self.parent is None:
-                    bound = self.checkpoint["id"]
             if self.values:
                 self._emit_all_values()
         elif value is not None:
@@ -264,8 +263,21 @@ class SavedRun(Run):
         elif CONF_RESUMING not in conf:
             raise error_class("EmptyInputError")(f"Received no input for {START}")
         if travels:
-            replay = loaded("langgraph._internal._replay", "ReplayState")
-            self.replay_state = replay(bound) if replay is not None else None
+            self.replay_state = self._replay_state(bound)
+
+    def _replay_state(self, bound: Any) -> Any:
+        """What tells LangGraph's graphs inside nodes which of their checkpoints to go on from.
+
+        Args:
+            bound: addresses a checkpoint that is older than theirs; None: that is to be found.
+        """
+        replay = loaded("langgraph._internal._replay", "ReplayState")
+        if replay is None:
+            return None
+        if bound is None and self.metadata.get("source") in _FORKS:
+            bound = self.parent
+        newest = self.checkpoint["id"]
+        return replay(newest if bound is None else bound[CONF].get("checkpoint_id", newest))
 
     def _is_same_run(self) -> bool:
         """Whether the caller enters the run again that made the checkpoint."""
@@ -365,11 +377,6 @@ class SavedRun(Run):
 
     # -- one superstep --------------------------------------------------------
 
-    def checkpoint_id(self, step: int) -> str:
-        """The id of the checkpoint that the superstep's tasks run on."""
-        found: str = self.checkpoint["id"]
-        return found
-
     def _tick(self) -> bool:
         self.exhausted = self.step > self.stop
         self.prepare()
@@ -445,6 +452,7 @@ class SavedRun(Run):
         if self.at_exit and self.program.delta_keys:
             self._keep_deltas()
         self.pending_writes = []
+        self.writers.clear()
         self.is_replaying = False
         self.save("loop", self.updated)
         if self.after and self._stops_at(self.after):
@@ -452,13 +460,13 @@ class SavedRun(Run):
 
     # -- what is stored -------------------------------------------------------
 
-    def _record(self, task: Task, writes: list[tuple[str, object]]) -> None:
-        super()._record(task, writes)
-        self._put(task.id, path_text(task.path), writes, self._is_last(task))
+    def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
+        super()._record(task, writes, is_done)
+        self._put(task.id, path_text(task.path), writes, is_done and self._is_last())
 
-    def _is_last(self, task: Task) -> bool:
-        """Whether all tasks of the superstep have finished with this one, and none failed."""
-        if self.inflight or self.unstarted or self.error is not None or task.error is not None:
+    def _is_last(self) -> bool:
+        """Whether no task of the superstep is left, and none has failed or asked."""
+        if self.inflight or self.unstarted or self.error is not None:
             return False
         return not self.asking and self.deferred_error is None
 
@@ -481,8 +489,9 @@ class SavedRun(Run):
             ]
             stored = [(key, value) for task, key, value in self.pending_writes if task == task_id]
             stored += writes
-        elif self.pending_writes:
+        elif task_id in self.writers:
             self.pending_writes = [write for write in self.pending_writes if write[0] != task_id]
+        self.writers[task_id] = True
         for name, value in writes:
             self.pending_writes.append((task_id, name, value))
         if self.journal is None or self.at_exit:
@@ -561,6 +570,7 @@ class SavedRun(Run):
             "versions_seen": ledger.seen,
             "updated_channels": None if updated is None else sorted(updated),
         }
+        self.current = made_id
         self.first_layout = False
         if self.program.delta_keys:
             for key in snapshots:

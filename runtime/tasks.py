@@ -46,6 +46,7 @@ class Task:
         self.started: float = 0.0
         self.error: BaseException | None = None
         self.pad: Any = None
+        self._checkpoint_id: str = run.current
         self._id: str = ""
         self._config: Any = None
         self._writes: list[tuple[str, object]] | None = None
@@ -70,7 +71,7 @@ class Task:
     @property
     def checkpoint_id(self) -> str:
         """The id of the checkpoint the task was prepared from."""
-        return self.run.checkpoint_id(self.step - 1)
+        return self._checkpoint_id or self.run.draws.checkpoint_id(self.step - 1)
 
     @property
     def id(self) -> str:

@@ -173,6 +173,7 @@ class _Update:
         if not isinstance(values, list) or not values:
             return copied
         run.checkpoint = made
+        run.current = made["id"]
         run.step = self.step + 2
         run.first_layout = False
         run.prepare_all()
