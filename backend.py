@@ -150,7 +150,6 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
             raise unsupported(self._lgc)
         asked = {
             "a cache": self.cache,
-            "a store": self.store,
             "step_timeout": self.step_timeout,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
@@ -162,6 +161,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
             raise Unsupported("nodes changed after compile")
         engine = _Engine(self._lgc.program, self.name, self.config)
         engine.checkpointer = self.checkpointer
+        engine.store = self.store
         engine.interrupt_before_nodes = self.interrupt_before_nodes
         engine.interrupt_after_nodes = self.interrupt_after_nodes
         engine.stream_mode = self.stream_mode

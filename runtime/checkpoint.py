@@ -35,7 +35,7 @@ VERSION: Final = 4
 WRITE_INDEXES: Final = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
 """The index of a special write; a later one takes its place (spec §4.7)."""
 
-_NOT_IN_METADATA: Final = frozenset(
+NOT_IN_METADATA: Final = frozenset(
     (
         "thread_id",
         "checkpoint_id",
@@ -48,6 +48,7 @@ _NOT_IN_METADATA: Final = frozenset(
         "langgraph_checkpoint_ns",
     )
 )
+"""What says where a checkpoint or task is; a saver does not take it over into the metadata."""
 
 
 class CheckpointTuple(NamedTuple):
@@ -115,7 +116,7 @@ def metadata_of(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[
     found = {k: _without_nul(v) if isinstance(v, str) else v for k, v in metadata.items()}
     for given in (config.get("metadata"), config.get("configurable")):
         for key, value in (given or {}).items():
-            if key in found or key in _NOT_IN_METADATA or key.startswith("__"):
+            if key in found or key in NOT_IN_METADATA or key.startswith("__"):
                 continue
             if isinstance(value, str):
                 found[key] = _without_nul(value)

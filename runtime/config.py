@@ -379,6 +379,7 @@ def runtime(task: Any) -> Any:
                 run.control = getattr(module, "RunControl", RunControl)()
     found = {
         "context": run.context,
+        "store": run.store,
         "stream_writer": writer,
         "execution_info": info,
         "control": run.control,

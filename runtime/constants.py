@@ -56,6 +56,9 @@ IGNORED_WRITES: Final = frozenset(
 CONTROL_WRITES: Final = frozenset((ERROR, ERROR_SOURCE_NODE, INTERRUPT, RESUME))
 """Writes that say what happened to a task, not what it gave (pregel/_task_status.py)."""
 
+EVENT_MODES: Final = frozenset(("checkpoints", "debug", "tasks"))
+"""The stream modes that tell of tasks and checkpoints."""
+
 
 class _Missing:
     """The type of `MISSING`."""

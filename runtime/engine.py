@@ -70,6 +70,8 @@ class Run(Values):
         tasks: those of the superstep.
         due: those of them that run; the others have their writes from an earlier run.
         saver: keeps the run's checkpoints; None.
+        store: what nodes find as `runtime.store`.
+        events: makes the chunks of the modes that tell of tasks and checkpoints, or None.
         first_step: the superstep whose tasks are told whether the run resumes.
         resuming, replay_state: what they are told.
         interrupts: what the run's tasks have asked for, for the result of an invoke.
@@ -107,6 +109,8 @@ class Run(Values):
         self.tasks: list[Task] = []
         self.due: list[Task] = []
         self.saver: Any = None
+        self.store: Any = None
+        self.events: Any = None
         self.first_step: int = 0
         self.resuming: bool = False
         self.replay_state: Any = None
@@ -271,7 +275,7 @@ class Run(Values):
             if self.values:
                 self._emit_values()
         if self.updates and not exc.args[0]:
-            self._emit("updates", {INTERRUPT: exc.args[0]})
+            self.emit("updates", {INTERRUPT: exc.args[0]})
         return True
 
     def _apply_tasks(self) -> None:
@@ -319,7 +323,11 @@ class Run(Values):
         self.exhausted = self.step > self.stop
         self._prepare(self._triggered())
         self.due = self.tasks
-        return not self.exhausted and bool(self.tasks) and not self._drains()
+        if self.exhausted or not self.tasks or self._drains():
+            return False
+        if self.events is not None:
+            self.events.tasks(self.tasks)
+        return True
 
     def _triggered(self) -> list[int]:
         """The positions of the nodes that what changed starts, in order."""
@@ -557,20 +565,22 @@ class Run(Values):
 
     def _show(self, task: Task, writes: list[tuple[str, object]]) -> None:
         """The chunks of a task that is over (pregel/_loop.py:output_writes)."""
-        first = writes[0][0]
-        if task.node.is_start or first == ERROR:
+        if task.node.is_start:
             return
+        first = writes[0][0]
         if first == INTERRUPT:
             self._show_question(writes[0][1])
-        elif self.updates:
-            self._emit("updates", self._update_chunk(task))
+        elif first != ERROR and self.updates:
+            self.emit("updates", self._update_chunk(task))
+        if self.events is not None:
+            self.events.result(task, writes)
 
     def _show_question(self, asked: Any) -> None:
         """The chunks of a task that interrupted."""
         listed = isinstance(asked, (list, tuple))
         questions: tuple[Any, ...] = tuple(asked) if listed else (asked,)
         if self.updates:
-            self._emit("updates", {INTERRUPT: questions})
+            self.emit("updates", {INTERRUPT: questions})
         if not self.values:
             return
         current = self.read()
@@ -582,7 +592,7 @@ class Run(Values):
             self.latest = chunk
             self.has_values = self.output.late and not self.output.bare
         else:
-            self._emit("values", chunk)
+            self.emit("values", chunk)
 
     # -- parallel tasks -----------------------------------------------------------
 
@@ -616,7 +626,7 @@ class Run(Values):
                     self._fail(item, item.error)
                 self._start_next()
             else:
-                self._emit("custom", item[0])
+                self.emit("custom", item[0])
             if self.inflight == 0 and self.error is None:
                 self.error = self._deferred()
             if self.done.empty():
@@ -650,14 +660,15 @@ class Run(Values):
         """A chunk that a node wrote; wakes the consumer. Called on the node's thread."""
         self.done.put((payload,))
 
-    def _emit(self, mode: str, payload: Any) -> None:
+    def emit(self, mode: str, payload: Any) -> None:
+        """A chunk is due."""
         self.queue.append((mode, payload) if self.tagged else payload)
 
     def _emit_values(self) -> None:
         if self.has_values or not self._output_changed():
             return
         if not self.silent:
-            self._emit("values", self.read())
+            self.emit("values", self.read())
         elif self.output.late:
             self.has_values = True
         else:

@@ -16,6 +16,7 @@ from lgc.runtime.constants import (
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
     CONF_RUNTIME,
+    EVENT_MODES,
     INTERRUPT,
 )
 from lgc.runtime.engine import Run
@@ -26,7 +27,7 @@ from lgc.runtime.stream import chunks, result, shown, with_interrupts
 from lgc.runtime.types import is_a
 
 # What LangGraph streams and lgc does not yet.
-_OTHER_MODES = frozenset(("checkpoints", "debug", "messages", "tasks", "tools"))
+_OTHER_MODES = frozenset(("messages", "tools"))
 
 
 class CompiledGraph:
@@ -50,6 +51,7 @@ class CompiledGraph:
         self.config = config
         self.name = name or program.name
         self.checkpointer: Any = None
+        self.store: Any = None
         self.interrupt_before_nodes: Any = ()
         self.interrupt_after_nodes: Any = ()
         self.stream_mode = "updates"
@@ -74,6 +76,7 @@ class CompiledGraph:
 
         Args:
             checkpointer: a saver, LangGraph's or lgc's; False for none.
+            store: what nodes find as `runtime.store`.
             interrupt_before, interrupt_after: the nodes to stop at, or "*".
             debug: every run prints its updates and values.
             name: how the graph is called.
@@ -83,7 +86,7 @@ class CompiledGraph:
             ValueError: a node to stop at does not exist.
             Unsupported: an argument asks for what lgc does not do yet.
         """
-        _refuse({"a cache": cache is not None, "a store": store is not None}, "compile")
+        _refuse({"a cache": cache is not None}, "compile")
         _check_saver(checkpointer)
         for names in (interrupt_before, interrupt_after):
             for node in () if names == "*" else names or ():
@@ -91,6 +94,7 @@ class CompiledGraph:
                     raise ValueError(f"Interrupt node `{node}` not found")
         made = CompiledGraph(self.program, name, self.config)
         made.checkpointer = checkpointer
+        made.store = store
         made.interrupt_before_nodes = interrupt_before or ()
         made.interrupt_after_nodes = interrupt_after or ()
         made.debug = debug
@@ -193,8 +197,8 @@ class CompiledGraph:
         """Runs the graph and yields chunks (spec §5.1, §5.3).
 
         Args:
-            stream_mode: "values", "updates" or "custom" gives bare payloads, a list of them
-                `(mode, payload)`; "updates" by default.
+            stream_mode: "values", "updates", "custom", "tasks", "checkpoints" or "debug" gives
+                bare payloads, a list of them `(mode, payload)`; "updates" by default.
             subgraphs: chunks begin with the namespace; there are no subgraphs yet, so it is ().
             The rest as in `invoke`.
 
@@ -358,18 +362,26 @@ class CompiledGraph:
         )
         before = stops[0] or self.interrupt_before_nodes
         after = stops[1] or self.interrupt_after_nodes
-        if saver is None and not before and not after and not is_a(input, "Command"):
-            return Run(*arguments)
         if saver is not None and not merged[CONF]:
             raise ValueError(
                 "Checkpointer requires one or more of the following 'configurable' "
                 "keys: thread_id, checkpoint_ns, checkpoint_id"
             )
-        # Imported when it is first used: most of what it needs, plain runs do not.
-        from lgc.runtime.saved import SavedRun
+        run: Run
+        if saver is None and not before and not after and not is_a(input, "Command"):
+            run = Run(*arguments)
+        else:
+            # Imported when it is first used: most of what it needs, plain runs do not.
+            from lgc.runtime.saved import SavedRun
 
-        keeps = durability or merged[CONF].get(CONF_DURABILITY, "async")
-        return SavedRun(*arguments, saver, before, after, keeps)
+            keeps = durability or merged[CONF].get(CONF_DURABILITY, "async")
+            run = SavedRun(*arguments, saver, before, after, keeps)
+        run.store = self.store
+        if not modes.isdisjoint(EVENT_MODES):
+            from lgc.runtime.events import Events
+
+            run.events = Events(run, modes, _output(self.program, self.program.streamed))
+        return run
 
     def _saver(self, conf: Mapping[str, Any]) -> Any:
         """The saver of a run or of a look at its state, or None (_resolve_checkpointer).

@@ -296,7 +296,7 @@ class SavedRun(Run):
 
     def _emit_all_values(self) -> None:
         if not self.silent:
-            self._emit("values", self.read())
+            self.emit("values", self.read())
         elif self.output.late:
             self.has_values = True
         else:
@@ -379,7 +379,7 @@ class SavedRun(Run):
 
     def _tick(self) -> bool:
         self.exhausted = self.step > self.stop
-        self.prepare()
+        self._prepare_and_tell()
         if self.exhausted or not self.tasks:
             return False
         if self.pending_writes and not self.is_replaying:
@@ -388,11 +388,18 @@ class SavedRun(Run):
             raise error_class("GraphInterrupt")()
         if self._drains():
             return False
+        if self.events is not None:
+            self.events.tasks(self.tasks)
         for task in self.tasks:
             if task.writes:
                 self._show_again(task)
         self.due = [task for task in self.tasks if not task.writes]
         return True
+
+    def _prepare_and_tell(self) -> None:
+        self.prepare()
+        if self.events is not None and self.saver is not None:
+            self.events.checkpoint()
 
     def prepare(self) -> None:
         """Makes the tasks that are due, with what they have to resume."""
@@ -427,7 +434,7 @@ class SavedRun(Run):
         if self.updates and not task.node.is_start and task.writes:
             chunk = self._update_chunk(task)
             chunk["__metadata__"] = {"cached": True}
-            self._emit("updates", chunk)
+            self.emit("updates", chunk)
 
     def _stops_at(self, names: Any) -> bool:
         """Whether a breakpoint at `names` stops the run at its tasks (should_interrupt)."""
@@ -456,6 +463,8 @@ class SavedRun(Run):
         self.is_replaying = False
         self.save("loop", self.updated)
         if self.after and self._stops_at(self.after):
+            # The next superstep, which would tell of this checkpoint, does not come.
+            self._prepare_and_tell()
             raise error_class("GraphInterrupt")()
 
     # -- what is stored -------------------------------------------------------
@@ -499,9 +508,9 @@ class SavedRun(Run):
         if self.program.untracked:
             stored = self._tracked(stored)
         if is_last:
-            self.journal.write_last(self._here(), stored, task_id, path)
+            self.journal.write_last(self.here(), stored, task_id, path)
         else:
-            self.journal.write(self._here(), stored, task_id, path)
+            self.journal.write(self.here(), stored, task_id, path)
 
     def _tracked(self, writes: Writes) -> Writes:
         """Writes without those to UntrackedValues, which are not stored either in a Send."""
@@ -520,7 +529,7 @@ class SavedRun(Run):
         arg = {key: value for key, value in packet.arg.items() if key not in untracked}
         return type(packet)(node=packet.node, arg=arg, timeout=packet.timeout)
 
-    def _here(self) -> dict[str, Any]:
+    def here(self) -> dict[str, Any]:
         """The config that addresses the newest checkpoint, stored or not."""
         conf = self.address[CONF]
         if conf.get("checkpoint_id") == self.checkpoint["id"]:
@@ -643,7 +652,7 @@ class SavedRun(Run):
                 by_task.setdefault(task_id, []).append((name, value))
         paths = {task.id: path_text(task.path) for task in self.tasks}
         for task_id, writes in by_task.items():
-            self.journal.write(self._here(), writes, task_id, paths.get(task_id, ""))
+            self.journal.write(self.here(), writes, task_id, paths.get(task_id, ""))
 
     # -- DeltaChannels (spec §3.3) ----------------------------------------------
 

@@ -166,7 +166,7 @@ def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bo
         finished = [task for task in run.tasks if task.writes]
         if finished:
             run.preview(None, sorted(finished, key=lambda task: path_text(task.path)))
-    tasks = tuple(_told(task, found.get(task.id, Status()), output, live) for task in run.tasks)
+    tasks = tuple(told(task, found.get(task.id, Status()), output, live) for task in run.tasks)
     return _make("StateSnapshot", StateSnapshot)(
         run.read(),
         tuple(task.node.name for task in run.tasks if not task.writes),
@@ -179,8 +179,14 @@ def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bo
     )
 
 
-def _told(task: Task, status: Status, output: Output, live: bool) -> Any:
-    """A task of a snapshot (pregel/debug.py:tasks_w_writes)."""
+def told(task: Task, status: Status, output: Output, live: bool) -> Any:
+    """A task of a snapshot (pregel/debug.py:tasks_w_writes).
+
+    Args:
+        task, status: which one, and what became of it.
+        output: the keys of its result.
+        live: only what still waits for an answer counts as asked.
+    """
     asked = status.waiting if live else status.asked
     return _make("PregelTask", PregelTask)(
         task.id,
@@ -197,11 +203,11 @@ def _result(writes: list[tuple[str, Any]], output: Output) -> Any:
     for name, value in writes:
         if name == RETURN:
             return value
-    result = _by_key((name, value) for name, value in writes if name in output.keys)
+    result = by_key((name, value) for name, value in writes if name in output.keys)
     return result.get(output.keys[0]) if output.bare else result
 
 
-def _by_key(writes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def by_key(writes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Writes by key; several to one as `{"$writes": [...]}`."""
     found: dict[str, Any] = {}
     for name, value in writes:

@@ -115,7 +115,10 @@ class Values:
 
     def read(self) -> Any:
         """The available values of the output keys; the bare value when that is asked for."""
-        output = self.output
+        return self.read_as(self.output)
+
+    def read_as(self, output: Output) -> Any:
+        """`read` of the keys of another output."""
         if output.bare:
             value = self.channels[output.slots[0]].get()
             return None if value is MISSING else value
