@@ -1,14 +1,19 @@
-"""`codec.py [ROUNDS]`: lgc's Serializer against JsonPlusSerializer and, for plain data, msgpack.
+"""lgc's Serializer against JsonPlusSerializer and, for plain data, msgpack alone.
 
-Prints microseconds and ratios, taken within a round (`measure.sample`): over 1, lgc is faster.
+One process measures one runtime: `codec.py {interpreted,native} ROUNDS` prints JSON. Ratios are
+taken within a round (`measure.sample`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from statistics import median
 from typing import Any
 
@@ -16,10 +21,8 @@ import msgpack
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Send
-from measure import ratio, sample
+from measure import ratio, sample, use_runtime
 from pydantic import BaseModel
-
-from lgc.runtime.codec import Serializer
 
 
 @dataclasses.dataclass
@@ -72,42 +75,80 @@ VALUES: dict[str, Any] = {
 PLAIN = ("checkpoint", "1,000 ints")
 
 
-def main(rounds: int) -> None:
-    """Measures every value in both directions.
+def main(runtime: str, rounds: str) -> None:
+    """Measures every value in both directions, and prints rows."""
+    use_runtime(runtime)
+    logging.disable()
+    json.dump([_row(*case) for case in _samples(int(rounds))], sys.stdout)
+
+
+def _samples(rounds: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """What is done, and its microseconds in every round by contestant.
 
     Raises:
         SystemExit: the bytes are not the same.
     """
-    logging.disable()
-    mine, theirs = Serializer(), JsonPlusSerializer()
-    print(f"{'':24}{'lgc µs':>9}{'langgraph µs':>14}{'ratio':>8}  quartiles")
+    codec, fast = import_module("lgc.runtime.codec"), import_module("lgc.runtime.fast")
+    mine, theirs, hook = codec.Serializer(), JsonPlusSerializer(), codec.ExtHook(True)
+    packer = msgpack.Packer(strict_types=True)
     for name, value in VALUES.items():
         data = theirs.dumps_typed(value)
-        if mine.dumps_typed(value) != data:
+        if not mine.dumps_typed(value) == ("msgpack", fast.encode(value)) == data:
             raise SystemExit(f"{name}: the bytes differ")
         encode: dict[str, Callable[[], Any]] = {
-            "lgc": lambda value=value: mine.dumps_typed(value),
-            "langgraph": lambda value=value: theirs.dumps_typed(value),
+            "lgc": partial(mine.dumps_typed, value),
+            "langgraph": partial(theirs.dumps_typed, value),
         }
         decode: dict[str, Callable[[], Any]] = {
-            "lgc": lambda data=data: mine.loads_typed(data),
-            "langgraph": lambda data=data: theirs.loads_typed(data),
+            "lgc": partial(mine.loads_typed, data),
+            "langgraph": partial(theirs.loads_typed, data),
         }
         if name in PLAIN:
-            packer = msgpack.Packer(strict_types=True)
-            encode["msgpack"] = lambda value=value, pack=packer.pack: pack(value)
-            decode["msgpack"] = lambda data=data: msgpack.unpackb(data[1], strict_map_key=False)
-        for way, contestants in (("encode", encode), ("decode", decode)):
-            times = sample(contestants, rounds)
-            middle, low, high = ratio(times["langgraph"], times["lgc"])
-            floor = ""
-            if "msgpack" in times:
-                floor = f"  {ratio(times['lgc'], times['msgpack'])[0]:.2f} of msgpack alone"
-            print(
-                f"{name + ' ' + way:24}{median(times['lgc']):9.2f}"
-                f"{median(times['langgraph']):14.2f}{middle:8.2f}  [{low:.2f}, {high:.2f}]{floor}"
-            )
+            encode["fast"] = partial(fast.encode, value)
+            decode["fast"] = partial(fast.unpack, data[1], hook)
+            encode["msgpack"] = partial(packer.pack, value)
+            decode["msgpack"] = partial(msgpack.unpackb, data[1], strict_map_key=False)
+        yield f"{name}, encode", sample(encode, rounds)
+        yield f"{name}, decode", sample(decode, rounds)
+
+
+def _row(what: str, times: dict[str, list[float]]) -> dict[str, Any]:
+    row = {
+        "what": what,
+        "us_lgc": median(times["lgc"]),
+        "us_langgraph": median(times["langgraph"]),
+        "langgraph_over": ratio(times["langgraph"], times["lgc"]),
+    }
+    if "fast" in times:
+        row["over_msgpack"] = ratio(times["lgc"], times["msgpack"])
+        row["langgraph_over_fast"] = ratio(times["langgraph"], times["fast"])
+    return row
+
+
+def measure(runtime: str, rounds: int) -> list[dict[str, Any]]:
+    """The rows of one runtime, from a process of its own."""
+    command = [sys.executable, __file__, runtime, str(rounds)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return [{"runtime": runtime, **row} for row in json.loads(done.stdout)]
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Prints what `measure` found."""
+    print(
+        "\nThe codec: lgc's Serializer and LangGraph's JsonPlusSerializer in one process, µs.\n"
+        "LangGraph ×: LangGraph / lgc, [quartiles]. Plain data: lgc / msgpack alone, and "
+        "LangGraph / lgc with LGC_FAST=1."
+    )
+    print(f"{'':38}{'lgc':>9}{'LangGraph':>11}  {'LangGraph ×':<20}{'msgpack':>7}{'fast':>7}")
+    for row in rows:
+        middle, low, high = row["langgraph_over"]
+        plain = [row[key][0] for key in ("over_msgpack", "langgraph_over_fast") if key in row]
+        print(
+            f"{row['runtime'] + ', ' + row['what']:38}{row['us_lgc']:9.2f}"
+            f"{row['us_langgraph']:11.2f}  {f'{middle:.2f} [{low:.2f}, {high:.2f}]':<20}"
+            + "".join(f"{found:7.2f}" for found in plain)
+        )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    main(*sys.argv[1:])

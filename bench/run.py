@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import codec
 import imports
 from measure import ratio
 from prepare import HERE, WORKLOADS, build_modules, build_runtime
@@ -48,11 +49,13 @@ def main() -> None:
         print("No C compiler with Python's headers: only the interpreted modes are measured.")
     build_modules(native)
     rows: list[dict[str, Any]] = []
+    codecs: list[dict[str, Any]] = []
     for runtime in ("interpreted", "native") if native else ("interpreted",):
         loaded = _worker(runtime, "with", rounds)
         bare = _worker(runtime, "without", rounds)
         for workload in WORKLOADS:
             rows += _rows(workload, runtime, loaded[workload], bare.get(workload, {}))
+        codecs += codec.measure(runtime, rounds)
     report = {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -60,9 +63,11 @@ def main() -> None:
         "langchain_core": version("langchain-core"),
         "rounds": rounds,
         "rows": rows,
+        "codec": codecs,
         "imports": imports.measure(IMPORT_ROUNDS) if native else [],
     }
     _print(report)
+    codec.show(codecs)
     if native:
         imports.show(report["imports"], IMPORT_ROUNDS)
     if arguments.json:

@@ -120,6 +120,7 @@ class _Emitter:
             "managed": [self._managed_row(value) for value in ir.managed],
             "nodes": [self._node_row(node) for node in ir.nodes],
             "joins": [self._join_row(join) for join in ir.joins],
+            "allowlist": [tuple_of(map(quote, names)) for names in ir.allowlist],
         }
         # The tables themselves say nothing of Any.
         any_is_named = bool(self.functions)
@@ -240,7 +241,7 @@ class _Emitter:
         calls = []
         for part in _parts(rows):
             function = identifier(name, self.taken)
-            head = f"def {function}() -> tuple[abi.{_ROWS[name]}, ...]:"
+            head = f"def {function}() -> tuple[{_ROWS[name]}, ...]:"
             self.functions.append(_Function(head, (lay_out(table_of(part), 4),)))
             calls.append(f"{function}()")
         if len(calls) == 1:
@@ -337,7 +338,13 @@ def _parts(rows: Iterable[Group]) -> Iterator[list[Group]]:
 
 
 # The type of a table's rows.
-_ROWS = {"keys": "Channel", "managed": "Managed", "nodes": "Node", "joins": "Channel"}
+_ROWS = {
+    "keys": "abi.Channel",
+    "managed": "abi.Managed",
+    "nodes": "abi.Node",
+    "joins": "abi.Channel",
+    "allowlist": "tuple[str, str]",
+}
 
 _CONSTRUCTORS = {
     "LastValue": "last_value",

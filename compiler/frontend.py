@@ -21,6 +21,7 @@ from typing import Any
 
 from langgraph._internal._constants import RESERVED
 from langgraph._internal._runnable import RunnableCallable
+from langgraph._internal._serde import collect_allowlist_from_schemas
 from langgraph._internal._typing import MISSING
 from langgraph.channels.any_value import AnyValue
 from langgraph.channels.binop import BinaryOperatorAggregate, _strip_extras
@@ -52,6 +53,7 @@ from lgc.compiler.ir import (
 from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap
 from lgc.compiler.target import Loaded, Target
+from lgc.runtime.allowlist import SAFE_TYPES
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
@@ -211,6 +213,7 @@ class _Reader:
             context_schema=self.linker.ref(builder.context_schema, "context_schema")
             if _is_made(builder.context_schema)
             else None,
+            allowlist=_allowlist(builder),
         )
         spans = {name: span for name in names if (span := self._node_span(name))}
         return Analysis(ir, tuple(self.notes), spans)
@@ -455,6 +458,20 @@ class _Reader:
 
     def _node_span(self, name: str) -> Span | None:
         return self.source.node(name, scope=self.scope)
+
+
+def _allowlist(builder: Builder) -> tuple[tuple[str, str], ...]:
+    """The classes of the schemas that no serializer makes unasked (graph/state.py:compile).
+
+    Upstream adds the messages of langchain-core, which are safe, too.
+    """
+    schemas: list[Any] = [builder.state_schema, builder.input_schema, builder.output_schema]
+    schemas.append(builder.context_schema)
+    schemas += [spec.input_schema for spec in builder.nodes.values()]
+    for branches in builder.branches.values():
+        schemas += [branch.input_schema for branch in branches.values()]
+    found: set[Any] = collect_allowlist_from_schemas(schemas=schemas, channels=builder.channels)
+    return tuple(sorted(found - SAFE_TYPES))
 
 
 def _is_made(schema: Any) -> bool:

@@ -227,6 +227,8 @@ class GraphIR:
         outputs: the keys `invoke` returns; None for the root value.
         managed: the managed values, in the builder's order.
         context_schema: the pydantic model or dataclass a context is made into.
+        allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
+            those that are always safe; sorted.
         schedule, imports: set by passes.
     """
 
@@ -240,6 +242,7 @@ class GraphIR:
     outputs: tuple[str, ...] | None
     managed: tuple[ManagedIR, ...] = ()
     context_schema: Ref | None = None
+    allowlist: tuple[tuple[str, str], ...] = ()
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 
@@ -337,6 +340,8 @@ def to_text(ir: GraphIR) -> str:
     lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
     if ir.context_schema is not None:
         lines.append(f"context   {ir.context_schema}")
+    if ir.allowlist:
+        lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
     if ir.schedule is not None:
         lines += ["", "static supersteps"]
         for i, names in enumerate(ir.schedule.supersteps):

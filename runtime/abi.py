@@ -70,7 +70,7 @@ __all__ = [
     "untracked",
 ]
 
-ABI: Final = 1
+ABI: Final = 2
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16
@@ -198,6 +198,7 @@ def compiled(
     inputs: tuple[str, ...] | None,
     outputs: tuple[str, ...] | None,
     context_schema: Any = None,
+    allowlist: tuple[tuple[str, str], ...] = (),
 ) -> CompiledGraph:
     """The graph of a generated module.
 
@@ -210,9 +211,10 @@ def compiled(
         inputs: the keys an input may set; None for the root value.
         outputs: the output schema's keys; None for the root value.
         context_schema: what a context is made into, or None.
+        allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
     """
     return CompiledGraph(
-        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema)
+        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema, allowlist)
     )
 
 

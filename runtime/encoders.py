@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 from operator import attrgetter, methodcaller
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgpack import ExtType, Packer
 
 from lgc.runtime import types
-from lgc.runtime.types import loaded
+from lgc.runtime.types import Snapshot, loaded
 
 SINGLE: Final = 0
 POSITIONAL: Final = 1
@@ -35,12 +35,6 @@ Encoder = Callable[[Any, Encode], Any]
 
 Plain = Callable[[Any], Any]
 """Makes a str, int, list or dict of an object of a subclass."""
-
-
-class Snapshot(NamedTuple):
-    """The whole value of a DeltaChannel, in a checkpoint (serde/types.py:_DeltaSnapshot)."""
-
-    value: Any
 
 
 # Upstream refuses this value, too; the error of its packer is a plain TypeError. It is no class

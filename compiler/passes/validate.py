@@ -51,5 +51,7 @@ def check(ir: GraphIR, after: str) -> None:
     for projection in (ir.inputs, ir.outputs):
         if unknown := set(projection or ()) - keys:
             problems.append(f"a projection names unknown {sorted(unknown)}")
+    if list(ir.allowlist) != sorted(set(ir.allowlist)):
+        problems.append("the allow-list is not sorted, or has a class twice")
     if problems:
         raise InvalidIR(f"after {after}: {'; '.join(problems)}")

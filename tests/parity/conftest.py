@@ -1,10 +1,25 @@
-"""Says at the end how much was compared."""
+"""Says at the end how much was compared, and runs tests of the codec over both its packers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from parity import COUNTS
+
+from lgc.runtime import codec
+from lgc.runtime.encode import encode
+
+
+@pytest.fixture(params=["msgpack", "ormsgpack"])
+def packer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The codec as it is, and as it is with LGC_FAST=1."""
+    used: tuple[Any, Any] = (encode, None)
+    if request.param == "ormsgpack":
+        fast = pytest.importorskip("lgc.runtime.fast", exc_type=ImportError)
+        used = (fast.encode, fast.unpack)
+    monkeypatch.setattr(codec, "encode", used[0])
+    monkeypatch.setattr(codec, "_unpack", used[1])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
-from types import FunctionType
 from typing import Any
 
 import ormsgpack
@@ -28,11 +27,12 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command, Send, interrupt
 from parity import COUNTS
+from payloads import shape
 from typing_extensions import TypedDict
 
 from lgc.runtime import allowlist, codec
 from lgc.runtime.codec import Serializer
-from lgc.runtime.encoders import Snapshot
+from lgc.runtime.types import Snapshot
 
 MINE = Serializer()
 THEIRS = JsonPlusSerializer()
@@ -42,23 +42,6 @@ THEIRS = JsonPlusSerializer()
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
     """Every class of a test is unregistered; the warnings have a test of their own."""
     caplog.set_level(logging.CRITICAL, "langgraph.checkpoint.serde.jsonplus")
-
-
-def shape(value: Any) -> Any:
-    """A value with the types of everything in it, comparable also for NaN and slots."""
-    name = f"{type(value).__module__}.{type(value).__qualname__}"
-    if isinstance(value, dict):
-        return (name, [(shape(key), shape(item)) for key, item in value.items()])
-    if isinstance(value, (list, tuple, collections.deque)):
-        return (name, [shape(item) for item in value])
-    if isinstance(value, (set, frozenset)):
-        return (name, sorted((shape(item) for item in value), key=repr))
-    if isinstance(value, FunctionType):
-        # A network of one address keeps one, which has no name but where it is in memory.
-        return (name, value.__qualname__)
-    fields = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ())]
-    own = [(field, shape(getattr(value, field, None))) for field in fields if field[:1] != "_"]
-    return (name, own, repr(value) if not own or name.startswith("langchain") else "")
 
 
 def outcome(function: Callable[[Any], Any], argument: Any) -> Any:
@@ -100,6 +83,7 @@ def wrapped(value: Any, times: int, around: Callable[[Any], Any]) -> Any:
 # --- the same bytes and the same objects ---
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("kind", payloads.KINDS)
 def test_every_kind(kind: str) -> None:
     for value in payloads.KINDS[kind]:
@@ -108,6 +92,7 @@ def test_every_kind(kind: str) -> None:
         agree(payloads.Plain(value, [value]))
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("kind", payloads.KINDS)
 def test_every_key(kind: str) -> None:
     for key in filter(payloads.hashable, payloads.KINDS[kind]):
@@ -126,6 +111,15 @@ def test_any_values(values: list[Any]) -> None:
         agree(value)
 
 
+@pytest.mark.usefixtures("packer")
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(st.lists(payloads.values, min_size=25, max_size=25))
+def test_any_values_over_both_packers(values: list[Any]) -> None:
+    for value in values:
+        agree(value)
+
+
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize(("mine", "theirs"), payloads.OWN)
 def test_own_classes_are_written_as_langgraphs(mine: Any, theirs: Any) -> None:
     written = MINE.dumps_typed([mine])
@@ -162,6 +156,7 @@ def test_levels(around: str, leaf: Any) -> None:
         agree([payloads._DeltaSnapshot(value)])
 
 
+@pytest.mark.usefixtures("packer")
 def test_levels_limit() -> None:
     assert agree(wrapped(1, 255, AROUND["list"]))
     assert not agree(wrapped(1, 256, AROUND["list"]))
@@ -169,11 +164,13 @@ def test_levels_limit() -> None:
     assert MINE.dumps_typed(twice) == THEIRS.dumps_typed(twice)
 
 
+@pytest.mark.usefixtures("packer")
 def test_levels_of_keys() -> None:
     for times in range(250, 258):
         agree({wrapped(1, times, AROUND["tuple"]): 1})
 
 
+@pytest.mark.usefixtures("packer")
 def test_levels_of_exts() -> None:
     assert agree(wrapped(1, 32, payloads.Plain))
     assert agree(wrapped("\ud800", 32, payloads.Plain))
@@ -183,6 +180,7 @@ def test_levels_of_exts() -> None:
         MINE.dumps_typed(wrapped(1, 5000, payloads.Plain))
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("make", [list, dict, payloads.Plain])
 def test_what_contains_itself(make: Any) -> None:
     value = make()
@@ -300,6 +298,7 @@ def test_lengths_take_no_memory() -> None:
     assert int(done.stdout) < 100_000
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("code", [*range(12), 127])
 def test_every_ext_code(code: int) -> None:
     datetime_call = ("datetime", "datetime", "2020-01-01", "fromisoformat")
@@ -343,6 +342,7 @@ def test_every_ext_code(code: int) -> None:
         )
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize(
     "data",
     ["text", None, 5, bytearray(b"\x01"), memoryview(b"\x01"), memoryview(b"\x01\x02\x03")[::2]],
@@ -365,6 +365,7 @@ def test_tags(tag: str, fallback: bool) -> None:
         assert found[0] == found[1]
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("value", [None, b"x", payloads.Octets(b"x"), bytearray(b"y"), 1j, 2**70])
 def test_pickle_fallback(value: Any) -> None:
     mine = Serializer(pickle_fallback=True).dumps_typed(value)
@@ -373,6 +374,7 @@ def test_pickle_fallback(value: Any) -> None:
     assert type(mine[1]) is type(theirs[1])
 
 
+@pytest.mark.usefixtures("packer")
 def test_custom_hook() -> None:
     def hook(code: int, data: bytes) -> Any:
         if code == 3:
@@ -448,6 +450,7 @@ def events_of(load: Callable[[], Any]) -> tuple[Any, list[Any]]:
         remove()
 
 
+@pytest.mark.usefixtures("packer")
 @pytest.mark.parametrize("allowed", ALLOWED)
 def test_allowed(allowed: Any) -> None:
     mine = Serializer(allowed_msgpack_modules=allowed)
@@ -470,6 +473,7 @@ def test_allowed(allowed: Any) -> None:
         )
 
 
+@pytest.mark.usefixtures("packer")
 def test_blocked_types_return_their_payload() -> None:
     written = MINE.dumps_typed([payloads.Plain(1, 2), payloads.Color.RED, payloads.Model()])
     assert SAFE_MINE.loads_typed(written) == [{"a": 1, "b": 2}, "red", {"a": 1, "b": []}]
@@ -510,6 +514,25 @@ def test_strict_variable() -> None:
             check=True,
         )
         assert done.stdout.strip() == wanted
+
+
+@pytest.mark.parametrize(("variable", "fast"), [("", False), ("0", False), ("1", True)])
+def test_fast_is_asked_for(variable: str, fast: bool) -> None:
+    if fast:
+        pytest.importorskip("lgc.runtime.fast", exc_type=ImportError)
+    script = (
+        "import sys; from lgc.runtime.codec import Serializer; s = Serializer()\n"
+        "assert s.loads_typed(s.dumps_typed({'a': (1, {2})})) == {'a': [1, {2}]}\n"
+        "print('ormsgpack' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "LGC_FAST": variable},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(fast)
 
 
 # --- where it is used ---
@@ -570,7 +593,7 @@ def test_without_langgraph() -> None:
         "import sys\n"
         "from lgc.runtime import types as own\n"
         "from lgc.runtime.codec import Serializer\n"
-        "from lgc.runtime.encoders import Snapshot\n"
+        "from lgc.runtime.types import Snapshot\n"
         "values = [own.Send('n', {'a': (1, {2})}), own.Send('n', None, timeout=3),\n"
         "    own.Command(update={'a': 1}, goto='m'), own.Interrupt('v', 'i'),\n"
         "    own.Overwrite([1]), own.TimeoutPolicy(run_timeout=2.0), Snapshot([1])]\n"
@@ -611,6 +634,7 @@ def test_imports_little() -> None:
 # --- arrays ---
 
 
+@pytest.mark.usefixtures("packer")
 def test_arrays() -> None:
     numpy = pytest.importorskip("numpy")
     square = numpy.arange(12, dtype="<i4").reshape(3, 4)

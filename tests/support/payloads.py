@@ -15,6 +15,7 @@ import re
 import sys
 import uuid
 import zoneinfo
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -368,7 +369,7 @@ STANDARD: list[Any] = [
     decimal.Decimal("1.500"),
     decimal.Decimal("NaN"),
     set(),
-    {1, "a", None},
+    {1, 300, (2,)},
     frozenset({(1, 2)}),
     Ids({1}),
     collections.deque([1, [2]], maxlen=5),
@@ -389,6 +390,9 @@ STANDARD: list[Any] = [
     ValueError("x", "\ud800"),
     KeyError("k"),
 ]
+
+UNORDERED: list[Any] = [{1, "a", None}, frozenset("abc"), {Word.A, "b"}]
+"""Sets whose order is chance."""
 
 USERS: list[Any] = [
     *(
@@ -483,6 +487,7 @@ PLAIN: list[Any] = [
 KINDS = {
     "plain": PLAIN,
     "standard": STANDARD,
+    "unordered": UNORDERED,
     "users": USERS,
     "messages": MESSAGES,
     "langgraph": LANGGRAPH,
@@ -504,6 +509,23 @@ def written() -> list[bytes]:
         if len(data) < 2000:
             found.append(data)
     return found
+
+
+def shape(value: Any) -> Any:
+    """A value with the types of everything in it, comparable also for NaN and slots."""
+    name = f"{type(value).__module__}.{type(value).__qualname__}"
+    if isinstance(value, dict):
+        return (name, [(shape(key), shape(item)) for key, item in value.items()])
+    if isinstance(value, (list, tuple, collections.deque)):
+        return (name, [shape(item) for item in value])
+    if isinstance(value, (set, frozenset)):
+        return (name, sorted((shape(item) for item in value), key=repr))
+    if isinstance(value, FunctionType):
+        # A network of one address keeps one, which has no name but where it is in memory.
+        return (name, value.__qualname__)
+    fields = [*getattr(type(value), "__slots__", ()), *getattr(value, "__dict__", ())]
+    own = [(field, shape(getattr(value, field, None))) for field in fields if field[:1] != "_"]
+    return (name, own, repr(value) if not own or name.startswith("langchain") else "")
 
 
 def hashable(value: Any) -> bool:

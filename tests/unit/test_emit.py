@@ -358,6 +358,10 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
             '        abi.Node("n1", part, reads=KEYS, schema=Part),',
             "                    schema=Part,",
             "                    schema=Model,",
+            "def allowlist() -> tuple[tuple[str, str], ...]:",
+            '        ("{home}", "Model"),',
+            '        ("{home}", "Part"),',
+            "    allowlist=allowlist(),",
         ],
     ),
     "dataclass through the builder": (
@@ -561,7 +565,7 @@ def test_what_is_emitted(home: ModuleType, case: str) -> None:
     for line in lines:
         assert f"\n{line.format(home=home.__name__)}\n" in text, text
     # Beside the tables a function only where something is injected or a reducer is inlined.
-    functions = text.count("\ndef ") - text.count("() -> tuple[abi.")
+    functions = text.count("\ndef ") - text.count("() -> tuple[")
     assert functions == text.count("\ndef reduce_") + text.count("(state: Any, task: Any)")
     assert ("import Any" in text) == (functions > 0)
     assert ("BUILDER" in text) == ("_of(BUILDER" in text)

@@ -69,6 +69,7 @@ def graph() -> GraphIR:
             ManagedIR("mine", "custom", Ref("app", "Mine")),
         ),
         context_schema=Ref("app", "Settings"),
+        allowlist=(("app", "Part"), ("app", "State")),
     )
 
 
@@ -136,6 +137,7 @@ CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
     "class of a managed value": whole(managed=(ManagedIR("mine", "custom", Ref("app", "M")),)),
     "custom channel": channel(2, custom=Ref("app", "channel")),
     "context schema": whole(context_schema=None),
+    "allow-list": whole(allowlist=()),
 }
 
 
@@ -196,6 +198,7 @@ def test_text() -> None:
         "  triggers  branch:to:c, join:a+b:c",
         "  waits for a, b, then c",
         "outputs   x",
+        "allowed   app.Part, app.State",
         # Where a Command may lead is known when the run is there.
         "  1: a, b",
         "  then: branch",
@@ -205,8 +208,10 @@ def test_text() -> None:
 
 def test_text_of_what_is_not_there() -> None:
     ir = with_node_changes(graph(), {"a": {"gotos": False}, "b": {"gotos": False, "schema": None}})
-    text = to_text(run_passes(dataclasses.replace(ir, context_schema=None))[0])
-    assert "goes to" not in text and "context" not in text and "State" not in text
+    ir = dataclasses.replace(ir, context_schema=None, allowlist=())
+    text = to_text(run_passes(ir)[0])
+    for absent in ("goes to", "context", "allowed", "State"):
+        assert absent not in text
     assert "\n  2: c\n" in text
 
 

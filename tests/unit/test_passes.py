@@ -301,6 +301,12 @@ class TestValidate:
             (graph(node("__start__"), joins=(JoinIR("j", ("a",), "b"),)), "join j"),
             (dataclasses.replace(graph(node("__start__")), outputs=("y",)), "projection"),
             (
+                dataclasses.replace(
+                    graph(node("__start__")), allowlist=(("app", "B"), ("app", "A"))
+                ),
+                "allow-list",
+            ),
+            (
                 with_node_changes(graph(node("__start__"), node("a")), {"a": {"reads": ("y",)}}),
                 r"unknown \['y'\]",
             ),

@@ -22,22 +22,27 @@ With pytest arguments (`-k`, test ids) only that part runs, with tracebacks and 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from sdist import BUILD, Sdist
+
 VERSION = "1.2.22"
-SHA256 = "32700dc34b5cf9ebb397258c2e56392f017d4dbc51c9591339225c3c1b7b5126"
+SDIST = Sdist(
+    "langgraph",
+    VERSION,
+    "32700dc34b5cf9ebb397258c2e56392f017d4dbc51c9591339225c3c1b7b5126",
+    BUILD,
+    "addopts = --strict-markers --snapshot-warn-unused\n",
+)
 # Tests that run a StateGraph, and what plain LangGraph makes of all tests. Both hold from
 # Python 3.11 on: on 3.10 LangGraph itself skips many that need a task's context variables.
 COUNTED = 2118
@@ -71,8 +76,6 @@ SHOWN = 100
 LOOP = "LangGraph's own loop"
 
 HERE = Path(__file__).resolve().parent
-BUILD = HERE.parent.parent / "build" / "upstream"
-SDIST = BUILD / f"langgraph-{VERSION}.tar.gz"
 EXPECTED = HERE / "expected.txt"
 HEADER = f"""\
 # The tests of langgraph {VERSION} that do not pass on lgc yet: test id, tab, reason.
@@ -118,7 +121,7 @@ def main() -> None:
     if options.write and chosen:
         parser.error("--write needs all tests")
 
-    unpack()
+    SDIST.unpack()
     if options.baseline:
         sys.exit(report_baseline(run(chosen, backend=False), complete=not chosen))
     uncounted = read_uncounted((HERE / "uncounted.txt").read_text(encoding="utf-8"))
@@ -144,35 +147,6 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def unpack() -> None:
-    """Fetches the sdist unless it is there, and writes its tests to build/upstream/tests."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    if not SDIST.exists():
-        # By pip, because it knows the user's mirrors; it checks the hash before it opens the file.
-        wanted = BUILD / "sdist.txt"
-        wanted.write_text(f"langgraph=={VERSION} --hash=sha256:{SHA256}\n", encoding="utf-8")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        only_sdist = ["--no-binary", "langgraph", "--require-hashes", "--requirement", str(wanted)]
-        subprocess.run([*pip, *only_sdist, "--dest", str(BUILD)], check=True)
-    if hashlib.sha256(SDIST.read_bytes()).hexdigest() != SHA256:
-        sys.exit(f"upstream: {SDIST} is not langgraph {VERSION}; delete it")
-    shutil.rmtree(BUILD / "tests", ignore_errors=True)
-    with tarfile.open(SDIST) as archive:
-        for member in archive:
-            path = PurePosixPath(member.name)
-            if not member.isfile() or path.parts[1:2] != ("tests",) or ".." in path.parts:
-                continue
-            target = BUILD.joinpath(*path.parts[1:])
-            target.parent.mkdir(parents=True, exist_ok=True)
-            content = archive.extractfile(member)
-            assert content is not None  # it is a file
-            target.write_bytes(content.read())
-    # Makes that directory pytest's root, and keeps lgc's own settings away from it.
-    (BUILD / "pytest.ini").write_text(
-        "[pytest]\naddopts = --strict-markers --snapshot-warn-unused\n", encoding="utf-8"
-    )
-
-
 def run(chosen: Sequence[str], *, backend: bool = True) -> list[dict[str, Any]]:
     """Runs all tests on two workers, or the `chosen` ones; returns their accounts, by test id.
 
@@ -188,7 +162,7 @@ def run(chosen: Sequence[str], *, backend: bool = True) -> list[dict[str, Any]]:
     environment.update(NO_DOCKER="true", LGC_AUDIT=str(audit))
     # LangGraph's order of channels and edges is that of sets of strings.
     environment.setdefault("PYTHONHASHSEED", "0")
-    command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q"]
+    command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q", "-p", "no:asyncio"]
     if backend:
         environment.update(LANGGRAPH_BACKEND="lgc", LGC_STRICT="1")
         command += ["-p", "lgc.backend"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,14 +16,9 @@ UNCOUNTED = {"tests/test_whole.py", "tests/test_some.py::test_other"}
 @pytest.fixture(scope="module")
 def upstream() -> ModuleType:
     """run.py as a module."""
-    spec = importlib.util.spec_from_file_location(
-        "upstream_run", Path(__file__).with_name("run.py")
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        return importlib.import_module("run")
 
 
 def row(test: str, outcome: str = "passed", **figures: Any) -> dict[str, Any]:
