@@ -22,6 +22,7 @@ from typing import Any
 
 import codec
 import imports
+import saved
 from measure import ratio
 from prepare import HERE, WORKLOADS, build_modules, build_runtime
 
@@ -50,11 +51,13 @@ def main() -> None:
     build_modules(native)
     rows: list[dict[str, Any]] = []
     codecs: list[dict[str, Any]] = []
+    savers: list[dict[str, Any]] = []
     for runtime in ("interpreted", "native") if native else ("interpreted",):
         loaded = _worker(runtime, "with", rounds)
         bare = _worker(runtime, "without", rounds)
         for workload in WORKLOADS:
             rows += _rows(workload, runtime, loaded[workload], bare.get(workload, {}))
+        savers += saved.measure(runtime, rounds)
         codecs += codec.measure(runtime, rounds)
     report = {
         "python": platform.python_version(),
@@ -63,10 +66,12 @@ def main() -> None:
         "langchain_core": version("langchain-core"),
         "rounds": rounds,
         "rows": rows,
+        "savers": savers,
         "codec": codecs,
         "imports": imports.measure(IMPORT_ROUNDS) if native else [],
     }
     _print(report)
+    saved.show(savers)
     codec.show(codecs)
     if native:
         imports.show(report["imports"], IMPORT_ROUNDS)

@@ -1,0 +1,124 @@
+"""Runs with a saver: chain10 on lgc and on LangGraph, with each one's savers.
+
+One process measures one runtime: `saved.py {interpreted,native} ROUNDS` prints JSON. Every run is
+one of a new thread. Ratios are taken within a round (`measure.sample`).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib import import_module
+from itertools import count
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from measure import OUT, ratio, sample, use_runtime
+
+WORKLOAD = "chain10"
+
+
+def main(runtime: str, rounds: str) -> None:
+    """Measures every saver, and prints rows."""
+    use_runtime(runtime)
+    with ExitStack() as stack:
+        json.dump([_row(*case) for case in _samples(int(rounds), stack)], sys.stdout)
+
+
+def _samples(rounds: int, stack: ExitStack) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """What is run, and its microseconds in every round by contestant."""
+    savers = import_module("lgc.runtime.savers")
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    theirs_file = stack.enter_context(SqliteSaver.from_conn_string(str(folder / "theirs.db")))
+    ours_file = stack.enter_context(savers.SqliteSaver.from_conn_string(str(folder / "ours.db")))
+    theirs_file.setup()
+    # As lgc's does by itself: what is stored stays when the machine stops.
+    theirs_file.conn.execute("PRAGMA synchronous=FULL")
+    theirs = getattr(import_module("workloads"), WORKLOAD)
+    for durability in ("sync", "exit"):
+        yield (
+            f"InMemorySaver, {durability}",
+            _sample(theirs, InMemorySaver(), InMemorySaver(), durability, rounds),
+        )
+        yield (
+            f"each one's memory saver, {durability}",
+            _sample(theirs, InMemorySaver(), savers.MemorySaver(), durability, rounds),
+        )
+        yield (
+            f"each one's SQLite file, {durability}",
+            _sample(theirs, theirs_file, ours_file, durability, rounds),
+        )
+
+
+def _sample(
+    theirs: Any, their_saver: Any, our_saver: Any, durability: str, rounds: int
+) -> dict[str, list[float]]:
+    graphs = {"langgraph": theirs.compile(checkpointer=their_saver)}
+    for mode in ("interpreted", "native"):
+        if (OUT / f"modules_{mode}").is_dir():
+            module = import_module(f"modules_{mode}.{WORKLOAD}")
+            graphs[mode] = module.compile(checkpointer=our_saver)
+    runs = {name: _invoking(graph, name, durability) for name, graph in graphs.items()}
+    wanted = runs["langgraph"]()
+    if any(run() != wanted for run in runs.values()):
+        raise SystemExit(f"{WORKLOAD}: the engines gave different results")
+    return sample(runs, rounds)
+
+
+def _invoking(graph: Any, name: str, durability: str) -> Callable[[], Any]:
+    nodes = import_module("nodes")
+    fresh = nodes.INPUTS.get(WORKLOAD, nodes.fresh)
+    threads = count()
+
+    def run() -> Any:
+        config = {"configurable": {"thread_id": f"{name}-{durability}-{next(threads)}"}}
+        return graph.invoke(fresh(), config, durability=durability)
+
+    return run
+
+
+def _row(what: str, times: dict[str, list[float]]) -> dict[str, Any]:
+    theirs = times["langgraph"]
+    return {
+        "what": what,
+        "us_langgraph": median(theirs),
+        "us": {mode: median(found) for mode, found in times.items() if mode != "langgraph"},
+        "langgraph_over": {
+            mode: ratio(theirs, found) for mode, found in times.items() if mode != "langgraph"
+        },
+    }
+
+
+def measure(runtime: str, rounds: int) -> list[dict[str, Any]]:
+    """The rows of one runtime, from a process of its own."""
+    command = [sys.executable, __file__, runtime, str(rounds)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return [{"runtime": runtime, **row} for row in json.loads(done.stdout)]
+
+
+def show(rows: list[dict[str, Any]]) -> None:
+    """Prints what `measure` found."""
+    print(
+        f"\nWith a saver: {WORKLOAD}, every run on a new thread, with langchain-core loaded, µs.\n"
+        "LangGraph ×: LangGraph / lgc, [quartiles]. SQLite with synchronous=FULL on both sides."
+    )
+    print(f"{'':62}{'lgc':>9}{'LangGraph':>11}  LangGraph ×")
+    for row in rows:
+        for mode, found in row["us"].items():
+            middle, low, high = row["langgraph_over"][mode]
+            name = f"{row['runtime']} runtime, {mode} module, {row['what']}"
+            print(
+                f"{name:62}{found:9.1f}{row['us_langgraph']:11.1f}"
+                f"  {middle:.3g} [{low:.3g}, {high:.3g}]"
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
