@@ -14,6 +14,7 @@ from functools import lru_cache
 from threading import Condition
 from typing import Any
 
+from lgc.runtime.checkpoint import detached
 from lgc.runtime.pool import POOL
 
 Writes = Sequence[tuple[str, Any]]
@@ -35,6 +36,7 @@ class Journal:
         self._held: list[tuple[str, str, Writes]] = []
         self._held_config: Any = None
         self._background = _Background() if background else None
+        self._copies = background or getattr(type(saver), "keeps_checkpoint", True)
 
     def write(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
         """Stores the writes of a task.
@@ -74,13 +76,15 @@ class Journal:
 
         Args:
             config: addresses its parent.
-            checkpoint: it may not change any more.
-            metadata: the same.
+            checkpoint: the run goes on with its containers.
+            metadata: it may not change any more.
             versions: those of its channels that its parent has not.
 
         Raises:
             Exception: as `write`.
         """
+        if self._copies:
+            checkpoint = detached(checkpoint)
         if self._held:
             held, self._held = self._held, []
             assert self._put_superstep is not None

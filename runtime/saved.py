@@ -124,7 +124,7 @@ class SavedRun(Run):
         self.left: bool = False
         self.journal: Any = None
         if saver is not None:
-            background = keeps == "async" and getattr(type(saver), "blocking", True)
+            background = keeps == "async" and bool(getattr(type(saver), "blocking", True))
             self.journal = Journal(saver, background)
         self.ledger: Ledger = Ledger(
             self, {"channel_versions": {}, "versions_seen": {}}, _increment
@@ -572,7 +572,8 @@ class SavedRun(Run):
             values = ledger.stored(snapshots)
         self.checkpoint = {
             "v": model.VERSION,
-            "ts": model.now(),
+            # Of a checkpoint that is not stored, nobody sees the time.
+            "ts": model.now() if stores else "",
             "id": made_id,
             "channel_values": values,
             "channel_versions": ledger.versions,
@@ -599,7 +600,7 @@ class SavedRun(Run):
         address = self.address
         self.address = {**address, CONF: {**conf, "checkpoint_id": self.checkpoint["id"]}}
         moved = self.ledger.take_moved()
-        self.journal.checkpoint(address, model.detached(self.checkpoint), self.metadata, moved)
+        self.journal.checkpoint(address, self.checkpoint, self.metadata, moved)
 
     # -- how the run ends -----------------------------------------------------
 
@@ -644,7 +645,11 @@ class SavedRun(Run):
             self._keep_delta_writes()
         if self.checkpoint["id"] != self.loaded_id:
             counters = dict(self.metadata.get(deltas.COUNTERS) or {})
-            self._make(self.checkpoint["id"], self.checkpoint["updated_channels"], counters, True)
+            updated = self.checkpoint["updated_channels"]
+            if updated is None and self.is_known:
+                # A fork after which nothing ran: by now it is known what changed before.
+                updated = [self.channels[slot].key for slot in self.updated]
+            self._make(self.checkpoint["id"], updated, counters, True)
         by_task: dict[str, list[tuple[str, Any]]] = {}
         for task_id, name, value in self.pending_writes:
             # What was loaded is stored; under new positions it would count twice.

@@ -48,10 +48,20 @@ class BaseSaver:
 
     serde: Any = Serializer()
 
+    blocking: bool = True
+    """Whether storing takes time that a run with durability "async" need not wait for."""
+
+    keeps_checkpoint: bool = True
+    """Whether `put` may keep the checkpoint it is given, so that the engine has to copy it."""
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        # Who writes a part anew must not be passed by.
+        # Who writes a part anew must not be passed by, and nothing is known of what it does.
         own = vars(cls).keys()
+        if "put" in own or "put_superstep" in own:
+            for name in ("blocking", "keeps_checkpoint"):
+                if name not in own:
+                    setattr(cls, name, True)
         for prefix in ("", "a"):
             whole = f"{prefix}put_superstep"
             if whole not in own and own & {f"{prefix}put", f"{prefix}put_writes"}:

@@ -48,6 +48,9 @@ class MemorySaver(BaseSaver):
         blobs: by `(thread, namespace, channel, version)`, the value.
     """
 
+    blocking = False
+    keeps_checkpoint = False
+
     def __init__(self, *, serde: Any = None, factory: Callable[..., Any] = defaultdict) -> None:
         super().__init__(serde=serde)
         # A function of Python's would let two threads make the same namespace.

@@ -504,6 +504,8 @@ class AsyncSqliteSaver(_Sqlite):
         TypeError: the connection is another.
     """
 
+    keeps_checkpoint = False
+
     def __init__(self, conn: Connection, *, serde: Any = None) -> None:
         import sqlite3
         from asyncio import get_running_loop
