@@ -101,6 +101,8 @@ class _Sqlite(BaseSaver):
         serde: as for every saver.
     """
 
+    keeps_checkpoint = False
+
     def __init__(self, conn: Connection, *, serde: Any = None) -> None:
         super().__init__(serde=serde)
         self.conn = conn
@@ -503,8 +505,6 @@ class AsyncSqliteSaver(_Sqlite):
     Raises:
         TypeError: the connection is another.
     """
-
-    keeps_checkpoint = False
 
     def __init__(self, conn: Connection, *, serde: Any = None) -> None:
         import sqlite3
