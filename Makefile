@@ -12,7 +12,7 @@ TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv test test-interpreted test-native parity-full fuzz lint golden upstream demo bench clean
+.PHONY: venv test test-interpreted test-native test-postgres parity-full fuzz lint golden corpus upstream demo bench clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -45,6 +45,11 @@ test-interpreted: venv
 test-native: .venv-native/.installed
 	LGC_EXPECT=native .venv-native/bin/pytest $(NATIVE_TESTS)
 
+# Starts a PostgreSQL of its own; without one, `make test` skips these tests.
+test-postgres: venv
+	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
+		.venv/bin/pytest tests/parity/test_postgres.py
+
 parity-full: .venv-native/.installed
 	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py
 
@@ -60,6 +65,9 @@ lint: venv
 golden: venv
 	.venv/bin/python tests/support/golden.py --write
 
+corpus: venv
+	PYTHONPATH=tests/support .venv/bin/python tests/corpus/make.py
+
 .venv-upstream/.installed: pyproject.toml setup.py tests/upstream/requirements.txt
 	test -x .venv-upstream/bin/python || $(PYTHON) -m venv .venv-upstream
 	LGC_NATIVE=0 .venv-upstream/bin/pip install --quiet --editable '.[compiler]' \
@@ -67,6 +75,7 @@ golden: venv
 	touch $@
 
 upstream: .venv-upstream/.installed
+	$(if $(UPSTREAM_ARGS),,.venv-upstream/bin/python tests/upstream/checkpoint.py)
 	.venv-upstream/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
 
 demo: venv

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import operator
 import threading
+import time
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
 from inprocess import compile_in_process
 from langgraph.channels.delta import DeltaChannel
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import EmptyInputError
 from langgraph.graph import START, StateGraph
-from langgraph.types import StreamWriter
+from langgraph.types import Command, StreamWriter, interrupt
+
+from lgc import compile_graph
 
 
 class State(TypedDict):
@@ -111,3 +117,94 @@ def _raised(graph: Any) -> str:
     except Exception as error:
         return repr(error)
     return ""
+
+
+class Failing(InMemorySaver):
+    """A saver whose disk is full from the second checkpoint on."""
+
+    def put(self, *args: Any, **kwargs: Any) -> Any:
+        if sum(map(len, self.storage["1"].values())) > 1:
+            raise OSError("disk full")
+        return super().put(*args, **kwargs)
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+def test_a_run_ends_when_nothing_can_be_stored(durability: str) -> None:
+    """LangGraph runs every node all the same, unless it waits for each checkpoint."""
+    ran: list[str] = []
+
+    def node(name: str) -> Any:
+        def run(state: State) -> dict[str, Any]:
+            ran.append(name)
+            time.sleep(0.05)
+            return {"log": [name]}
+
+        return run
+
+    builder = StateGraph(State)
+    builder.add_sequence([(name, node(name)) for name in "abcd"])
+    builder.add_edge(START, "a")
+    config = {"configurable": {"thread_id": "1"}}
+    for made, most in ((builder.compile, 4), (partial(compile_graph, builder), 2)):
+        ran.clear()
+        with pytest.raises(OSError, match="disk full"):
+            made(checkpointer=Failing()).invoke({"log": []}, config, durability=durability)
+        assert len(ran) <= most
+        if durability == "async" and most == 4:
+            assert ran == ["a", "b", "c", "d"]
+
+
+def test_an_empty_command_is_no_input() -> None:
+    builder = StateGraph(State)
+    builder.add_node("a", lambda state: {"log": ["a"]})
+    builder.add_edge(START, "a")
+    config = {"configurable": {"thread_id": "1"}}
+    with pytest.raises(UnboundLocalError):
+        builder.compile(checkpointer=InMemorySaver()).invoke(Command(), config)
+    with pytest.raises(EmptyInputError, match="Received empty Command input"):
+        compile_graph(builder, checkpointer=InMemorySaver()).invoke(Command(), config)
+
+
+def test_siblings_of_a_failed_task_are_stored_at_exit() -> None:
+    """So a resume runs only the one that failed."""
+    failed = threading.Event()
+    ran: list[str] = []
+
+    def slow(state: State) -> dict[str, Any]:
+        failed.wait(5)
+        time.sleep(0.1)
+        ran.append("slow")
+        return {"log": ["slow"]}
+
+    def fails_once(state: State) -> dict[str, Any]:
+        if not failed.is_set():
+            failed.set()
+            raise ValueError("first time")
+        return {"log": ["other"]}
+
+    builder = StateGraph(State)
+    builder.add_node("slow", slow)
+    builder.add_node("other", fails_once)
+    builder.add_edge(START, "slow")
+    builder.add_edge(START, "other")
+    graph = compile_graph(builder, checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "1"}}
+    with pytest.raises(ValueError, match="first time"):
+        graph.invoke({"log": []}, config, durability="exit")
+    assert graph.invoke(None, config, durability="exit") == {"log": ["other", "slow"]}
+    assert ran == ["slow"]
+
+
+def test_an_interrupt_does_not_write_to_the_state() -> None:
+    builder: StateGraph[Any] = StateGraph(dict)
+    builder.add_node("ask", lambda state: {"answer": interrupt("question")})
+    builder.add_edge(START, "ask")
+    config = {"configurable": {"thread_id": "1"}}
+    made = (builder.compile, partial(compile_graph, builder))
+    theirs, ours = (make(checkpointer=InMemorySaver()) for make in made)
+    for graph, key in ((theirs, True), (ours, False)):
+        before = {"a": 1}
+        for _ in graph.stream(before, config, stream_mode="values", durability="exit"):
+            pass
+        stored = graph.get_state(config).values
+        assert ("__interrupt__" in stored) == key
