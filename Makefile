@@ -7,7 +7,7 @@ UPSTREAM_ARGS ?=
 SOURCES := pyproject.toml setup.py $(wildcard __init__.py cli.py backend.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
 # What the installed native package is held to; the rest of the tests looks at the compiler.
-NATIVE_TESTS := $(wildcard tests/parity tests/golden)
+NATIVE_TESTS := $(wildcard tests/parity tests/golden tests/crash)
 TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-m lgc.backend)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -48,7 +48,7 @@ test-native: .venv-native/.installed
 # Starts a PostgreSQL of its own; without one, `make test` skips these tests.
 test-postgres: venv
 	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
-		.venv/bin/pytest tests/parity/test_postgres.py
+		.venv/bin/pytest tests/parity/test_postgres.py tests/crash/test_crash.py::test_postgres
 
 parity-full: .venv-native/.installed
 	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py

@@ -1,0 +1,14 @@
+"""Says at the end how often a process was killed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crashing import KILLS
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Prints the counts of this run."""
+    if KILLS:
+        counts = ", ".join(f"{number} on {saver}" for saver, number in sorted(KILLS.items()))
+        terminalreporter.write_line(f"crashes: {KILLS.total()} points of death: {counts}")

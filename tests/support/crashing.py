@@ -1,0 +1,399 @@
+"""Threads whose process is killed at a numbered point, and the warm process that runs them.
+
+As a script it reads requests, one JSON object a line, and answers each with the exit status of a
+child it forked for it: imports and compilations are done once, and before any thread or connection
+exists. A child tells what it does in a log of JSON lines; those of nodes, its side effects, are on
+the disk before it goes on.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import operator
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, wraps
+from itertools import chain
+from threading import Lock
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+from inprocess import compile_in_process
+from langchain_core.runnables import RunnableConfig
+from langgraph.channels import DeltaChannel
+from langgraph.checkpoint.sqlite import SqliteSaver as TheirSqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Command, Send, interrupt
+
+from lgc.runtime import saved, snapshots, updates  # noqa: F401  (a child would import them anew)
+from lgc.runtime.graph import CompiledGraph
+from lgc.runtime.savers.postgres import PostgresSaver
+from lgc.runtime.savers.sqlite import SqliteSaver
+
+KILLS: Counter[str] = Counter()
+"""How often a process was killed, by saver."""
+
+_CALLS = frozenset(
+    ("get_tuple", "list", "put", "put_writes", "put_superstep", "get_delta_channel_history")
+)
+# The seconds after which a child is taken to hang.
+_PATIENCE = 60
+
+
+# --- what a child does to itself ---
+
+
+class Child:
+    """The process that is killed: its log, and its points.
+
+    Attributes:
+        kill: the number of the point to die at; 0 for none.
+        points: how many it has passed.
+        act: what it is at.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._log = -1
+        self.kill = 0
+        self.points = 0
+        self.act = 0
+
+    def begin(self, log: str, kill: int) -> None:
+        """Opens the log."""
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.kill = kill
+
+    def note(self, **line: Any) -> None:
+        """Adds a line to the log."""
+        os.write(self._log, json.dumps(line).encode() + b"\n")
+
+    def effect(self, **line: Any) -> None:
+        """Adds the line of a node."""
+        self.note(**line)
+        os.fsync(self._log)
+
+    def point(self, label: str) -> None:
+        """A place to die at."""
+        with self._lock:
+            self.points += 1
+            if self.points == self.kill:
+                self.note(killed=label)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+CHILD = Child()
+
+
+class Pointed:
+    """A saver with a point before and after each call."""
+
+    def __init__(self, saver: Any) -> None:
+        self._saver = saver
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._saver, name)
+        if name not in _CALLS:
+            return method
+
+        @wraps(method)
+        def call(*args: Any, **options: Any) -> Any:
+            CHILD.point(f"before {name}")
+            result = method(*args, **options)
+            if name == "list":
+                result = iter([*result])
+            CHILD.point(f"after {name}")
+            return result
+
+        return call
+
+
+def node(name: str, body: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A node that leaves a line in the log when it has done its work."""
+
+    def run(state: Any, config: RunnableConfig) -> Any:
+        CHILD.point(f"before {name}")
+        result = body(state)
+        CHILD.effect(
+            node=name,
+            step=config["metadata"]["langgraph_step"],
+            input=state,
+            task=config["configurable"]["__pregel_task_id"],
+        )
+        CHILD.point(f"after {name}")
+        return result
+
+    return run
+
+
+# --- the threads ---
+
+
+class Update(NamedTuple):
+    """An `update_state`."""
+
+    values: Any
+    as_node: str | None = None
+
+
+class Story(NamedTuple):
+    """A thread from its first input to its end.
+
+    Attributes:
+        build: makes the builder.
+        acts: the inputs of its runs, one by one, or Updates; a function is given the
+            StateSnapshot and makes one.
+        options: of `compile`.
+    """
+
+    build: Callable[[], StateGraph[Any, Any, Any, Any]]
+    acts: tuple[Any, ...]
+    options: dict[str, Any] = {}  # noqa: RUF012  (nobody changes it)
+
+
+class Failure(Exception):
+    """What a node raises on purpose."""
+
+
+class State(TypedDict):
+    """A key that is reduced, and one that is not."""
+
+    trail: Annotated[list[str], operator.add]
+    count: int
+
+
+def _joined(old: list[str], writes: list[list[str]]) -> list[str]:
+    return [*old, *chain(*writes)]
+
+
+class Delta(TypedDict):
+    """The same with a DeltaChannel that is often stored in whole."""
+
+    trail: Annotated[list[str], DeltaChannel(_joined, snapshot_frequency=3)]
+    count: int
+
+
+class Replayed(TypedDict):
+    """The same with one that never is."""
+
+    trail: Annotated[list[str], DeltaChannel(_joined)]
+    count: int
+
+
+def _step(name: str, pause: float = 0.0) -> Callable[..., Any]:
+    """A node that writes what it has seen."""
+
+    def body(state: Any) -> Any:
+        time.sleep(pause)
+        return {"trail": [f"{name}{len(state['trail'])}"]}
+
+    return node(name, body)
+
+
+def _wired(schema: Any, nodes: dict[str, Any], *edges: Any) -> StateGraph[Any, Any, Any, Any]:
+    builder = StateGraph(schema)
+    for name, function in nodes.items():
+        builder.add_node(name, function)
+    for start, end in edges:
+        builder.add_edge(start, end)
+    return builder
+
+
+def _chain(schema: Any) -> StateGraph[Any, Any, Any, Any]:
+    names = "abcd"
+    edges = zip((START, *names), (*names, END), strict=True)
+    return _wired(schema, {name: _step(name) for name in names}, *edges)
+
+
+def _fan() -> StateGraph[Any, Any, Any, Any]:
+    # One is slow: its siblings' writes are stored while it still runs.
+    sides = {"left": _step("left"), "mid": _step("mid"), "right": _step("right", 0.005)}
+    return _wired(
+        State,
+        {"split": _step("split"), **sides, "join": _step("join")},
+        (START, "split"),
+        *(("split", side) for side in sides),
+        ([*sides], "join"),
+        ("join", END),
+    )
+
+
+def _map_reduce() -> StateGraph[Any, Any, Any, Any]:
+    def each(state: State) -> list[Send]:
+        return [Send("work", {"item": item}) for item in range(4)]
+
+    nodes = {
+        "split": _step("split"),
+        "work": node("work", lambda state: {"trail": [f"item {state['item']}"]}),
+        "reduce": node("reduce", lambda state: {"count": len(state["trail"])}),
+    }
+    builder = _wired(State, nodes, (START, "split"), ("work", "reduce"), ("reduce", END))
+    builder.add_conditional_edges("split", each, ["work"])
+    return builder
+
+
+def _loop(schema: Any) -> StateGraph[Any, Any, Any, Any]:
+    def more(state: Any) -> str:
+        return "turn" if state["count"] < 3 else END
+
+    def turn(state: Any) -> Any:
+        return {"trail": [f"turn {state['count']}"], "count": state["count"] + 1}
+
+    builder = _wired(schema, {"turn": node("turn", turn), "check": _step("check")}, (START, "turn"))
+    builder.add_edge("turn", "check")
+    builder.add_conditional_edges("check", more, ["turn", END])
+    return builder
+
+
+def _questions(schema: Any, *questions: str) -> StateGraph[Any, Any, Any, Any]:
+    def ask(state: Any) -> Any:
+        return {"trail": [interrupt(question) for question in questions]}
+
+    nodes = {"a": _step("a"), "ask": node("ask", ask), "b": _step("b")}
+    return _wired(schema, nodes, (START, "a"), ("a", "ask"), ("ask", "b"), ("b", END))
+
+
+def _together() -> StateGraph[Any, Any, Any, Any]:
+    def asks(name: str) -> Any:
+        return node(name, lambda state: {"trail": [interrupt(name)]})
+
+    nodes = {"one": asks("one"), "two": asks("two"), "plain": _step("plain"), "end": _step("end")}
+    sides = ("one", "two", "plain")
+    return _wired(State, nodes, *((START, side) for side in sides), ([*sides], "end"), ("end", END))
+
+
+def _answers(snapshot: Any) -> Any:
+    return Command(resume={asked.id: asked.value.upper() for asked in snapshot.interrupts})
+
+
+def _failing() -> StateGraph[Any, Any, Any, Any]:
+    def fail(state: State) -> Any:
+        if CHILD.act == 0:
+            raise Failure
+        return {"trail": ["recovered"]}
+
+    nodes = {
+        "good": _step("good"),
+        "bad": node("bad", fail),
+        "slow": _step("slow", 0.005),
+        "end": _step("end"),
+    }
+    sides = ("good", "bad", "slow")
+    return _wired(State, nodes, *((START, side) for side in sides), ([*sides], "end"), ("end", END))
+
+
+_INPUT = {"trail": ["in"], "count": 0}
+_AGAIN = {"trail": ["again"], "count": 1}
+_ANSWER = Command(resume="1st", update={"trail": ["noted"]})
+
+STORIES = {
+    "chain": Story(lambda: _chain(State), (_INPUT,)),
+    "fan": Story(_fan, (_INPUT,)),
+    "map-reduce": Story(_map_reduce, (_INPUT,)),
+    "loop": Story(lambda: _loop(State), (_INPUT, _AGAIN)),
+    "delta": Story(lambda: _loop(Delta), (_INPUT, Update({"trail": ["by hand"]}, "check"), _AGAIN)),
+    "replayed": Story(lambda: _chain(Replayed), (_INPUT, _AGAIN)),
+    "questions": Story(
+        lambda: _questions(State, "first?", "second?"),
+        (_INPUT, Command(resume="1st"), Command(resume="2nd")),
+    ),
+    "answer": Story(lambda: _questions(State, "first?"), (_INPUT, _ANSWER)),
+    "replayed answer": Story(lambda: _questions(Replayed, "first?"), (_INPUT, _ANSWER)),
+    "together": Story(_together, (_INPUT, _answers)),
+    "updates": Story(
+        lambda: _chain(State),
+        (_INPUT, Update({"trail": ["as b"]}, "b"), Update({"trail": ["as c"]}, "c"), None),
+        {"interrupt_before": ["c"]},
+    ),
+    "failure": Story(_failing, (_INPUT, None)),
+}
+
+
+@cache
+def _compiled(story: str) -> CompiledGraph:
+    return compile_in_process(STORIES[story].build(), "story")
+
+
+# --- the life of a thread ---
+
+
+@contextmanager
+def _saver(kind: str, store: str, inside: bool) -> Iterator[Any]:
+    """A saver of a kind; with `inside`, every SQL statement is a point, too."""
+    classes: dict[str, Any] = {
+        "sqlite": SqliteSaver,
+        "their sqlite": TheirSqliteSaver,
+        "postgres": PostgresSaver,
+    }
+    with classes[kind].from_conn_string(store) as found:
+        if inside:
+            found.conn.set_trace_callback(lambda sql: CHILD.point(f"at {sql.strip()[:40]!r}"))
+        yield Pointed(found)
+
+
+def _live(asked: dict[str, Any], saver: Any) -> None:
+    """Goes on with a thread to its end, and notes its history.
+
+    Args:
+        asked: the request: `first` is the act to begin with, and `again` whether its input has to
+            be given; otherwise what the thread holds is resumed.
+        saver: keeps the thread.
+    """
+    story = STORIES[asked["story"]]
+    graph = _compiled(asked["story"]).compile(checkpointer=saver, **story.options)
+    config = {"configurable": {"thread_id": asked["thread"]}}
+    for number in range(asked["first"], len(story.acts)):
+        CHILD.act = number
+        act = None
+        if number > asked["first"] or asked["again"]:
+            snapshot = graph.get_state(config)
+            CHILD.note(began=number, at=snapshot.config["configurable"].get("checkpoint_id"))
+            act = story.acts[number]
+            act = act(snapshot) if callable(act) else act
+        if isinstance(act, Update):
+            graph.update_state(config, act.values, act.as_node)
+        else:
+            with suppress(Failure):
+                graph.invoke(act, config, durability=asked["durability"])
+        CHILD.note(ended=number)
+    history = [
+        [state.metadata["step"], state.metadata.get("source"), state.values, state.next]
+        for state in graph.get_state_history(config)
+    ]
+    CHILD.note(history=history, points=CHILD.points)
+
+
+def _child(asked: dict[str, Any]) -> int:
+    """The life of a child; its exit status."""
+    signal.alarm(_PATIENCE)
+    CHILD.begin(asked["log"], asked["kill"])
+    try:
+        with _saver(asked["saver"], asked["store"], asked["inside"]) as saver:
+            _live(asked, saver)
+    except BaseException:
+        CHILD.note(error=traceback.format_exc())
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    # A collection in a child would copy all that it shares with this process.
+    gc.freeze()
+    for line in sys.stdin:
+        asked = json.loads(line)
+        _compiled(asked["story"])
+        child = os.fork()
+        if child == 0:
+            os._exit(_child(asked))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
