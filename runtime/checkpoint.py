@@ -81,22 +81,11 @@ def empty(checkpoint_id: str) -> dict[str, Any]:
     }
 
 
-def copied(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint whose containers may be changed (checkpoint/base:copy_checkpoint)."""
-    return {
-        "v": checkpoint["v"],
-        "ts": checkpoint["ts"],
-        "id": checkpoint["id"],
-        "channel_values": checkpoint["channel_values"].copy(),
-        "channel_versions": checkpoint["channel_versions"].copy(),
-        "versions_seen": {k: v.copy() for k, v in checkpoint["versions_seen"].items()},
-        "pending_sends": checkpoint.get("pending_sends", []).copy(),
-        "updated_channels": checkpoint.get("updated_channels", None),
-    }
-
-
 def detached(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint as a saver gets it: the run goes on with the containers of the original."""
+    """A checkpoint as a saver gets it: the run goes on with the containers of the original.
+
+    (pregel/_checkpoint.py:copy_checkpoint).
+    """
     return {
         **checkpoint,
         "channel_values": checkpoint["channel_values"].copy(),

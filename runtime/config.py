@@ -58,7 +58,7 @@ _KEYS = frozenset(
     )
 )
 _COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
-_TO_METADATA = (
+TO_METADATA = (
     "thread_id",
     "checkpoint_id",
     "checkpoint_ns",
@@ -126,7 +126,7 @@ def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
                 merged[CONF][key] = value
     conf = merged[CONF]
     if conf:
-        for key in _TO_METADATA:
+        for key in TO_METADATA:
             if key not in merged["metadata"] and conf.get(key):
                 merged["metadata"][key] = conf[key]
     _refuse(merged)

@@ -441,6 +441,7 @@ class Run(Values):
         """Runs a superstep's only task on this thread."""
         try:
             self._execute(task)
+            self._finish_writes(task)
         except Exception as exc:
             self.commit_error(task, exc)
             raise
@@ -531,15 +532,23 @@ class Run(Values):
             elif target != END:
                 task.writes.append((f"{BRANCH_TO}{target}", None))
 
-    def _commit(self, task: Task) -> None:
-        """Records the writes of a task that has finished (pregel/_runner.py:commit)."""
+    def _finish_writes(self, task: Task) -> None:
+        """Adds to the writes of a task that has finished what all writes have."""
         writes = task.writes
         if not writes or (
             writes[0][0] in CONTROL_WRITES and all(name in CONTROL_WRITES for name, _ in writes)
         ):
             writes.append((NO_WRITES, None))
-        self._record(task, writes, True)
-        self._show(task, writes)
+        self._name_messages(writes)
+
+    def _name_messages(self, writes: list[tuple[str, object]]) -> None:
+        if self.program.delta_keys:
+            ensure_message_ids(writes, self.program.delta_keys)
+
+    def _commit(self, task: Task) -> None:
+        """Takes down the writes of a task that is complete (pregel/_runner.py:commit)."""
+        self._record(task, task.writes, True)
+        self._show(task, task.writes)
 
     def commit_error(self, task: Task, error: BaseException) -> None:
         """Records what a task wrote that raised `error`: its questions, or its failure."""
@@ -555,13 +564,12 @@ class Run(Values):
             # What the task wrote before it failed is streamed when there is any:
             # a router that raises leaves its node's update.
             writes.append((ERROR, error))
+        self._name_messages(writes)
         self._record(task, writes, False)
         self._show(task, writes)
 
     def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
-        """Takes down the writes of a task that has finished (`is_done`), failed or asked."""
-        if self.program.delta_keys:
-            ensure_message_ids(writes, self.program.delta_keys)
+        """Stores the writes of a task that has finished (`is_done`), failed or asked."""
 
     def _show(self, task: Task, writes: list[tuple[str, object]]) -> None:
         """The chunks of a task that is over (pregel/_loop.py:output_writes)."""
@@ -621,6 +629,7 @@ class Run(Values):
             if isinstance(item, Task):
                 self.inflight -= 1
                 if item.error is None:
+                    self._finish_writes(item)
                     self._commit(item)
                 else:
                     self._fail(item, item.error)

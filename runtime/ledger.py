@@ -12,7 +12,6 @@ from typing import Any
 
 from lgc.runtime.constants import INPUT, MISSING
 from lgc.runtime.deltas import mark_bumps_seen, snapshot
-from lgc.runtime.ids import path_text
 from lgc.runtime.program import Node
 from lgc.runtime.tasks import Task
 from lgc.runtime.values import Values
@@ -102,28 +101,32 @@ class Ledger:
         values = self.values
         if len(tasks) > 1:
             tasks = sorted(tasks, key=_path)
+        # First, for it may fail: who has seen nothing yet is due again after that.
+        version = self.next_version(self.newest, None)
         if given is not None:
             self.seen.setdefault(INPUT, {})
         for task in tasks:
             self._see(task)
-        version = self.next_version(self.newest, None)
         changed = values.consume(tasks)
-        more = values.group(given, tasks)
         updated: list[int] = []
-        for slot in values.touched:
-            if values.update(slot, None if more is None else more.get(slot)):
-                changed.append(slot)
-                if values.channels[slot].is_available():
-                    updated.append(slot)
-        if tasks:
-            values.notify(changed, updated)
-        values.end_group(updated)
-        if tasks:
-            values.finish(changed, updated)
-        for slot in changed:
-            key = values.channels[slot].key
-            self.versions[key] = version
-            self.moved[key] = version
+        try:
+            more = values.group(given, tasks)
+            for slot in values.touched:
+                if values.update(slot, None if more is None else more.get(slot)):
+                    changed.append(slot)
+                    if values.channels[slot].is_available():
+                        updated.append(slot)
+            if tasks:
+                values.notify(changed, updated)
+            values.end_group(updated)
+            if tasks:
+                values.finish(changed, updated)
+        finally:
+            # Durability "exit" stores what was applied before a channel refused its writes.
+            for slot in changed:
+                key = values.channels[slot].key
+                self.versions[key] = version
+                self.moved[key] = version
         if changed:
             self.newest = version
         return updated
@@ -170,4 +173,4 @@ class Ledger:
 
 
 def _path(task: Task) -> str:
-    return path_text(task.path)
+    return task.path_text

@@ -19,7 +19,8 @@ from lgc.runtime.channels import (
     delta_keys,
     is_untracked,
 )
-from lgc.runtime.constants import BRANCH_TO, END, MISSING, START, TASKS
+from lgc.runtime.constants import BRANCH_TO, END, MISSING, PULL, START, TASKS
+from lgc.runtime.ids import path_text
 
 CALL: Final = 0
 """A node's body takes the state."""
@@ -112,6 +113,7 @@ class Node:
     Attributes:
         triggers: the channels that start it, sorted.
         static: the writes that follow whatever it returns.
+        path_text: the path of its tasks that edges start, as text (ids.path_text).
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Node:
         static.extend((key, name) for key in feeds)
         self.static: list[tuple[str, object]] = static
         self.edges: tuple[str, ...] = edges
+        self.path_text: str = path_text((PULL, name))
         self.branches: tuple[Branch, ...] = branches
         self.defer: bool = defer
         self.call: int = call

@@ -27,7 +27,7 @@ from lgc.runtime.constants import (
 )
 from lgc.runtime.engine import Run, is_error
 from lgc.runtime.errors import error_class
-from lgc.runtime.ids import draw_checkpoint_id, interrupt_id, path_text
+from lgc.runtime.ids import draw_checkpoint_id, interrupt_id
 from lgc.runtime.journal import Journal
 from lgc.runtime.ledger import Ledger, Writes
 from lgc.runtime.messages import ensure_message_ids
@@ -470,8 +470,7 @@ class SavedRun(Run):
     # -- what is stored -------------------------------------------------------
 
     def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
-        super()._record(task, writes, is_done)
-        self._put(task.id, path_text(task.path), writes, is_done and self._is_last())
+        self._put(task.id, task.path_text, writes, is_done and self._is_last())
 
     def _is_last(self) -> bool:
         """Whether no task of the superstep is left, and none has failed or asked."""
@@ -632,6 +631,7 @@ class SavedRun(Run):
 
     def _settle(self, task: Task) -> None:
         if task.error is None:
+            self._finish_writes(task)
             self._commit(task)
         else:
             self.commit_error(task, task.error)
@@ -655,7 +655,7 @@ class SavedRun(Run):
             # What was loaded is stored; under new positions it would count twice.
             if task_id in self.written:
                 by_task.setdefault(task_id, []).append((name, value))
-        paths = {task.id: path_text(task.path) for task in self.tasks}
+        paths = {task.id: task.path_text for task in self.tasks}
         for task_id, writes in by_task.items():
             self.journal.write(self.here(), writes, task_id, paths.get(task_id, ""))
 
@@ -699,7 +699,7 @@ class SavedRun(Run):
         if first:
             for key, value in self.command_deltas:
                 self.exit_writes.append((self.step, NULL_TASK_ID, "", key, value))
-        paths = {task.id: path_text(task.path) for task in self.tasks}
+        paths = {task.id: task.path_text for task in self.tasks}
         for task, key, value in self.pending_writes:
             if key not in keys:
                 continue
@@ -724,6 +724,8 @@ class SavedRun(Run):
             return
         anchor = self.first_address
         if not self.has_parent:
+            # Upstream draws an id for it, too, and does not use it.
+            draw_checkpoint_id(-2)
             stub = model.empty(self.loaded_id)
             conf = anchor[CONF]
             self.journal.checkpoint(

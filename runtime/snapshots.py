@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from lgc.runtime.config import ensure
 from lgc.runtime.constants import CONF, NULL_TASK_ID, RETURN
-from lgc.runtime.ids import path_text
 from lgc.runtime.program import Output, Program
 from lgc.runtime.saved import SavedRun
 from lgc.runtime.status import Status, statuses
@@ -165,7 +164,7 @@ def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bo
                 task.writes.extend(found[task.id].output)
         finished = [task for task in run.tasks if task.writes]
         if finished:
-            run.preview(None, sorted(finished, key=lambda task: path_text(task.path)))
+            run.preview(None, sorted(finished, key=lambda task: task.path_text))
     tasks = tuple(told(task, found.get(task.id, Status()), output, live) for task in run.tasks)
     return _make("StateSnapshot", StateSnapshot)(
         run.read(),

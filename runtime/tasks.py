@@ -10,11 +10,12 @@ from lgc.runtime.config import (
     TaskConfig,
     langchain_var,
     router_config,
+    scratchpad,
     task_config,
     update_config,
 )
 from lgc.runtime.constants import INTERRUPT, PULL, PUSH
-from lgc.runtime.ids import task_id
+from lgc.runtime.ids import path_text, task_id
 from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
 from lgc.runtime.state import RUNNABLES, is_runnable
 from lgc.runtime.types import loaded
@@ -62,6 +63,11 @@ class Task:
     def path(self) -> tuple[Any, ...]:
         """The task path (spec §4.4)."""
         return (PULL, self.node.name) if self.push < 0 else (PUSH, self.push, False)
+
+    @property
+    def path_text(self) -> str:
+        """The path as savers sort by it."""
+        return self.node.path_text if self.push < 0 else path_text(self.path)
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -165,6 +171,10 @@ class UpdateTask(Task):
         if self._config is None:
             self._config = update_config(self)
         return self._config
+
+    def scratchpad(self) -> Any:
+        """Not in the config: a router finds none there."""
+        return scratchpad(self.step, self.run.stop)
 
 
 class Router:

@@ -10,7 +10,7 @@ from lgc.runtime import deltas
 from lgc.runtime.config import ensure
 from lgc.runtime.constants import CONF, END, INPUT, INTERRUPT, NULL_TASK_ID, START
 from lgc.runtime.errors import error_class
-from lgc.runtime.ids import draw_checkpoint_id, path_text
+from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.journal import Journal
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.program import Program
@@ -190,14 +190,14 @@ class _Update:
             run.prepare_all()
             for task in run.tasks:
                 ids.setdefault(task.node.name, []).append(task.id)
+        run.step = self.step
+        run.stop = self.step + 2
         tasks: list[Task] = []
         for number, (values, as_node, given) in enumerate(self._valid(updates)):
             prepared = ids.get(as_node)
             name = f"{INTERRUPT}:{number}" if number else INTERRUPT
             task_id = given or (prepared.pop(0) if prepared else _named(run.checkpoint["id"], name))
             made = UpdateTask(run, self.program.by_name[as_node], number, task_id)
-            run.step = self.step
-            run.stop = self.step + 2
             run.write(made, values)
             tasks.append(made)
         updated = {name for task in tasks for name, _ in task.writes}
@@ -253,7 +253,7 @@ class _Update:
             return
         for task_id, writes, task in written:
             if writes:
-                path = "" if task is None else path_text(task.path)
+                path = "" if task is None else task.path_text
                 self.journal.write(self.run.address, writes, task_id, path)
 
     def _is_superseded(self) -> bool:

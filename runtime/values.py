@@ -285,7 +285,7 @@ class Values:
                 channel = self.channels[slot]
                 if channel.finish():
                     changed.append(slot)
-                    if channel.is_available():
+                    if slot not in updated and channel.is_available():
                         updated.append(slot)
 
     def apply_pending(self) -> None:

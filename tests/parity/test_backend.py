@@ -129,11 +129,7 @@ def test_compile_is_upstreams_own() -> None:
 @pytest.mark.parametrize(
     ("attribute", "value", "feature"),
     [
-        ("checkpointer", InMemorySaver(), "a checkpointer"),
-        ("store", InMemoryStore(), "a store"),
         ("step_timeout", 1.0, "step_timeout"),
-        ("interrupt_before_nodes", ["first"], "interrupt_before"),
-        ("interrupt_after_nodes", "*", "interrupt_after"),
         ("retry_policy", (RetryPolicy(),), "retry_policy"),
     ],
 )
@@ -197,19 +193,38 @@ def test_unsupported_when_it_runs() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_state_methods() -> None:
-    """Without a saver upstream's own error; with one they are refused by name."""
+    """Without a saver upstream's own error; with one they tell of the thread."""
     config: Any = {"configurable": {"thread_id": "1"}}
-    calls = {
-        "get_state": lambda graph: graph.get_state(config),
-        "get_state_history": lambda graph: graph.get_state_history(config),
-        "update_state": lambda graph: graph.update_state(config, {}),
-    }
-    for feature, call in calls.items():
+    for call in (
+        lambda graph: graph.get_state(config),
+        lambda graph: next(graph.get_state_history(config)),
+        lambda graph: graph.update_state(config, {}),
+    ):
         with pytest.raises(ValueError, match="No checkpointer set"):
             call(built().compile())
-        with pytest.raises(lgc.Unsupported) as caught:
-            call(built().compile(checkpointer=InMemorySaver()))
-        assert caught.value.feature == feature
+    graph = built().compile(checkpointer=InMemorySaver())
+    graph.invoke({"log": []}, config)
+    graph.update_state(config, {"log": ["update"]})
+    assert graph.get_state(config).values["log"] == ["first", "second", "update"]
+    assert [state.metadata["source"] for state in graph.get_state_history(config)] == [
+        "update",
+        *["loop"] * 3,
+        "input",
+    ]
+
+
+@pytest.mark.usefixtures("installed")
+def test_savers_stores_and_breakpoints_set_after_compile() -> None:
+    """A run uses those that the object has when it starts."""
+    config: Any = {"configurable": {"thread_id": "1"}}
+    graph = built().compile()
+    graph.checkpointer = InMemorySaver()
+    graph.store = InMemoryStore()
+    graph.interrupt_before_nodes = ["second"]
+    assert graph.invoke({"log": []}, config)["log"] == ["first"]
+    assert graph.get_state(config).next == ("second",)
+    graph.interrupt_before_nodes, graph.interrupt_after_nodes = (), "*"
+    assert graph.invoke(None, config)["log"] == ["first", "second"]
 
 
 @pytest.mark.usefixtures("strict")

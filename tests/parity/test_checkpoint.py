@@ -9,20 +9,17 @@ from typing import Annotated, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from langgraph.channels.ephemeral_value import EphemeralValue
-from langgraph.channels.last_value import LastValue
 from langgraph.checkpoint.base import (
     EXCLUDED_METADATA_KEYS,
     WRITES_IDX_MAP,
     CheckpointTuple,
-    copy_checkpoint,
     get_checkpoint_metadata,
 )
 from langgraph.graph import END, START, StateGraph
-from langgraph.pregel._checkpoint import create_checkpoint, empty_checkpoint
+from langgraph.pregel._checkpoint import copy_checkpoint, empty_checkpoint
 from typing_extensions import TypedDict
 
-from lgc.runtime import abi, channels, checkpoint
+from lgc.runtime import checkpoint
 
 NODES = ("a", "b", "c")
 _KEYS = st.sampled_from(
@@ -91,47 +88,13 @@ def test_migrate(stored: dict[str, Any], edges: list[tuple[str, str]]) -> None:
 
 
 @given(_stored())
-def test_copied(stored: dict[str, Any]) -> None:
+def test_detached(stored: dict[str, Any]) -> None:
     """All containers are the copy's own."""
-    theirs, ours = copy_checkpoint(stored), checkpoint.copied(stored)  # type: ignore[arg-type]
+    stored["updated_channels"] = None
+    theirs, ours = copy_checkpoint(stored), checkpoint.detached(stored)  # type: ignore[arg-type]
     assert _ordered(ours) == _ordered(theirs)
     for key in ("channel_values", "channel_versions", "versions_seen"):
         assert ours[key] is not stored[key]
-
-
-@given(
-    st.dictionaries(st.sampled_from(["x", "y", "z"]), _VERSIONS),
-    st.booleans(),
-    st.none() | st.sets(st.sampled_from("xyz")),
-)
-def test_following(versions: dict[str, Any], live: bool, updated: set[str] | None) -> None:
-    """Values are stored of channels that have a version and a value, in the graph's order."""
-    before = {
-        **empty_checkpoint(),
-        "channel_values": {"x": 0},
-        "channel_versions": versions,
-        "versions_seen": {"a": {"x": 1}},
-    }
-    theirs_live = {
-        "x": LastValue(int, "x").from_checkpoint(7),
-        "y": EphemeralValue(int),
-        "z": LastValue(int, "z"),
-    }
-    ours_live: list[channels.Channel] = [
-        channels.LastValue("x").restore(7),
-        abi.ephemeral("y").fresh(),
-        abi.last_value("z").fresh(),
-    ]
-    theirs = create_checkpoint(
-        before,  # type: ignore[arg-type]
-        theirs_live if live else None,
-        3,
-        id="new",
-        updated_channels=updated,
-    )
-    ours = checkpoint.following(before, ours_live if live else None, "new", updated)
-    ours["ts"] = theirs["ts"]
-    assert _ordered(ours) == _ordered(theirs)
 
 
 def test_empty() -> None:
@@ -161,6 +124,6 @@ def test_metadata(metadata: Any, tagged: Any, configurable: Any) -> None:
 def test_constants() -> None:
     """Indexes of special writes, and the fields of what a saver hands out."""
     assert checkpoint.WRITE_INDEXES == WRITES_IDX_MAP
-    assert checkpoint._NOT_IN_METADATA == EXCLUDED_METADATA_KEYS
+    assert checkpoint.NOT_IN_METADATA == EXCLUDED_METADATA_KEYS
     assert checkpoint.CheckpointTuple._fields == CheckpointTuple._fields
     assert checkpoint.CheckpointTuple._field_defaults == CheckpointTuple._field_defaults

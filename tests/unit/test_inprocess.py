@@ -7,6 +7,7 @@ import linecache
 import operator
 import traceback
 import weakref
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -122,21 +123,38 @@ def test_an_invalid_graph() -> None:
         lgc.compile_graph(chain(lambda state: None).add_edge("n0", "nowhere"))
 
 
-@pytest.mark.parametrize(
-    ("argument", "value", "feature"),
-    [
-        ("checkpointer", InMemorySaver(), "a checkpointer"),
-        ("interrupt_before", ["n0"], "interrupt_before"),
-        ("interrupt_after", "*", "interrupt_after"),
-        ("store", object(), "a store"),
-        ("cache", object(), "a cache"),
-    ],
-)
-def test_refused_arguments(argument: str, value: Any, feature: str) -> None:
+def test_arguments() -> None:
+    """They are those of LangGraph's `compile`."""
+    saver, store = InMemorySaver(), object()
+    graph = lgc.compile_graph(
+        chain(lambda state: None),
+        checkpointer=saver,
+        store=store,
+        interrupt_before=["n0"],
+        interrupt_after="*",
+        name="named",
+    )
+    assert (graph.checkpointer, graph.store, graph.name) == (saver, store, "named")
+    assert (graph.interrupt_before_nodes, graph.interrupt_after_nodes) == (["n0"], "*")
+
+
+def test_wrong_arguments() -> None:
+    """What no graph can be compiled with is said as LangGraph says it."""
+    builder = chain(lambda state: None)
+    for wrong in ({"interrupt_before": ["nowhere"]}, {"checkpointer": object()}):
+        said = []
+        for compiled in (builder.compile, partial(lgc.compile_graph, builder)):
+            with pytest.raises((TypeError, ValueError)) as caught:
+                compiled(**wrong)
+            said.append((type(caught.value), str(caught.value)))
+        assert said[0] == said[1]
+
+
+def test_refused_arguments() -> None:
     """What compile cannot do yet is refused by name."""
     with pytest.raises(lgc.Unsupported) as caught:
-        lgc.compile_graph(chain(lambda state: None), **{argument: value})
-    assert caught.value.feature == feature
+        lgc.compile_graph(chain(lambda state: None), cache=object())
+    assert caught.value.feature == "a cache"
 
 
 def test_refused_nodes() -> None:

@@ -147,7 +147,7 @@ def test_without_langchain_core(tmp_path: Path) -> None:
     """lgc's own functions, and nothing gets loaded by them."""
     lines = run(
         """
-from lgc import Unsupported, get_config, get_runtime, get_store, get_stream_writer, interrupt
+from lgc import GraphInterrupt, get_config, get_runtime, get_store, get_stream_writer, interrupt
 
 def seen(who):
     config = get_config()
@@ -161,8 +161,8 @@ def first(state):
 def last(state):
     try:
         interrupt("question")
-    except Unsupported as error:
-        return {"log": [*routed, seen("last"), str(error)]}
+    except GraphInterrupt as error:
+        return {"log": [*routed, seen("last"), error.args[0][0].value]}
 
 routed = []
 
@@ -179,7 +179,7 @@ print([name for name in sys.modules if name.startswith("lang")])
         "first first None",
         "router first None",
         "last last None",
-        "lgc does not support interrupt() yet",
+        "question",
         "[]",
     ]
 
