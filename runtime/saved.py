@@ -485,18 +485,22 @@ class SavedRun(Run):
         if writes[0][0] in indexes and all(name in indexes for name, _ in writes):
             writes = list({write[0]: write for write in writes}.values())
         stored = writes
+        again: Writes = []
         if task_id == NULL_TASK_ID:
+            before = len(self.pending_writes)
             self.pending_writes = [
                 write
                 for write in self.pending_writes
                 if write[0] != task_id or write[1] not in indexes
             ]
             # The special ones last: they are dropped next time, and positions must not move.
-            writes = [write for write in writes if write[0] not in indexes] + [
-                write for write in writes if write[0] in indexes
-            ]
+            special = [write for write in writes if write[0] in indexes]
+            writes = [write for write in writes if write[0] not in indexes] + special
             stored = [(key, value) for task, key, value in self.pending_writes if task == task_id]
             stored += writes
+            if len(self.pending_writes) < before and len(special) < len(stored):
+                # A saver on SQL replaces a special write only by one that comes alone.
+                again = special
         elif task_id in self.writers:
             self.pending_writes = [write for write in self.pending_writes if write[0] != task_id]
         self.writers[task_id] = True
@@ -506,6 +510,8 @@ class SavedRun(Run):
             return
         if self.program.untracked:
             stored = self._tracked(stored)
+        if again:
+            self.journal.write(self.here(), again, task_id, path)
         if is_last:
             self.journal.write_last(self.here(), stored, task_id, path)
         else:

@@ -6,12 +6,14 @@ import operator
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
 from inprocess import compile_in_process
 from langgraph.channels.delta import DeltaChannel
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import EmptyInputError
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StreamWriter, interrupt
@@ -208,3 +210,27 @@ def test_an_interrupt_does_not_write_to_the_state() -> None:
             pass
         stored = graph.get_state(config).values
         assert ("__interrupt__" in stored) == key
+
+
+def test_a_second_answer_beside_an_update_is_stored(tmp_path: Path) -> None:
+    """LangGraph's savers on SQL ignore it: it does not come alone, and its place is taken."""
+
+    def ask(state: State) -> dict[str, Any]:
+        return {"log": [interrupt(str(number)) for number in range(3)]}
+
+    builder = StateGraph(State)
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "ask")
+    config: Any = {"configurable": {"thread_id": "1"}}
+    stored = []
+    for made in (builder.compile, partial(compile_graph, builder)):
+        with SqliteSaver.from_conn_string(str(tmp_path / f"{len(stored)}.db")) as saver:
+            graph = made(checkpointer=saver)
+            graph.invoke({"log": []}, config)
+            for answer in "AB":
+                graph.invoke(Command(resume=answer, update={"log": ["update"]}), config)
+            found = saver.get_tuple(config)
+            assert found is not None and found.pending_writes is not None
+            stored.append([(key, value) for task, key, value in found.pending_writes if task < "1"])
+    updates = [("log", ["update"]), ("log", ["update"])]
+    assert stored == [[("__resume__", "A"), *updates], [("__resume__", "B"), *updates]]
