@@ -48,7 +48,8 @@ test-native: .venv-native/.installed
 # Starts a PostgreSQL of its own; without one, `make test` skips these tests.
 test-postgres: venv
 	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
-		.venv/bin/pytest tests/parity/test_postgres.py tests/crash/test_crash.py::test_postgres
+		.venv/bin/pytest -k postgres tests/parity/test_postgres.py \
+		tests/parity/test_cross_engine.py tests/crash/test_crash.py
 
 parity-full: .venv-native/.installed
 	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py

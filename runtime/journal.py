@@ -33,6 +33,7 @@ class Journal:
         self._saver = saver
         self._takes_path = takes_path(saver.put_writes)
         self._put_superstep = getattr(saver, "put_superstep", None)
+        self._dumped = getattr(saver, "dumped", list)
         self._held: list[tuple[str, str, Writes]] = []
         self._held_config: Any = None
         self._background = _Background() if background else None
@@ -62,7 +63,7 @@ class Journal:
         if self._put_superstep is None:
             self.write(config, writes, task_id, path)
         else:
-            self._held.append((task_id, path, writes))
+            self._held.append((task_id, path, self._dumped(writes)))
             self._held_config = config
 
     def checkpoint(

@@ -17,7 +17,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from typing import Any
+from typing import Any, NamedTuple
 
 from lgc.runtime.checkpoint import CheckpointTuple
 from lgc.runtime.codec import Serializer
@@ -36,6 +36,17 @@ TaskWrites = Sequence[tuple[str, str, Writes]]
 
 History = dict[str, dict[str, Any]]
 """By channel, `writes`, the oldest first, and `seed`, if a checkpoint stores a value."""
+
+
+class Dumped(NamedTuple):
+    """The value of a write that is serialised already.
+
+    Attributes:
+        tag, data: what `dumps_typed` gave.
+    """
+
+    tag: str
+    data: bytes
 
 
 class BaseSaver:
@@ -58,10 +69,10 @@ class BaseSaver:
         super().__init_subclass__(**arguments)
         # Who writes a part anew must not be passed by, and nothing is known of what it does.
         own = vars(cls).keys()
-        if "put" in own or "put_superstep" in own:
-            for name in ("blocking", "keeps_checkpoint"):
+        if own & {"put", "put_writes", "put_superstep"}:
+            for name in ("blocking", "keeps_checkpoint", "dumped"):
                 if name not in own:
-                    setattr(cls, name, True)
+                    setattr(cls, name, getattr(BaseSaver, name))
         for prefix in ("", "a"):
             whole = f"{prefix}put_superstep"
             if whole not in own and own & {f"{prefix}put", f"{prefix}put_writes"}:
@@ -130,6 +141,18 @@ class BaseSaver:
         """
         raise NotImplementedError
 
+    def _dump(self, value: Any) -> tuple[str, bytes]:
+        """The tag and the bytes of a write's value."""
+        if type(value) is Dumped:
+            return value
+        typed: tuple[str, bytes] = self.serde.dumps_typed(value)
+        return typed
+
+    def _dump_all(self, writes: Writes) -> Writes:
+        """`dumped` of a saver that stores a superstep at once."""
+        dumps = self.serde.dumps_typed
+        return [(channel, Dumped(*dumps(value))) for channel, value in writes]
+
     def put_writes(self, config: Config, writes: Writes, task_id: str, task_path: str = "") -> None:
         """Stores what a task wrote (spec §4.7).
 
@@ -140,6 +163,14 @@ class BaseSaver:
             task_path: `ids.path_text` of its path; the writes of a checkpoint go by it.
         """
         raise NotImplementedError
+
+    def dumped(self, writes: Writes) -> Writes:
+        """A task's writes as they are now, for `put_superstep`, which comes later.
+
+        Until then a reducer may change in place what was written. Here they are left as they
+        are: who writes `put_superstep` anew gives their values as `Dumped`.
+        """
+        return writes
 
     def put_superstep(
         self,
@@ -155,7 +186,7 @@ class BaseSaver:
 
         Args:
             config: addresses the parent, which the writes belong to.
-            writes: the tasks' writes.
+            writes: the tasks' writes; their values may be what `dumped` gave.
             checkpoint: as in `put`, like the rest.
             metadata: its metadata.
             new_versions: its new versions.

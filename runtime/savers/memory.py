@@ -173,35 +173,6 @@ class MemorySaver(BaseSaver):
         new_versions: dict[str, Any],
     ) -> Config:
         """As every saver's; checkpoint_ns has to be given."""
-        return self._put(config, checkpoint, metadata, new_versions, {})
-
-    def put_writes(self, config: Config, writes: Writes, task_id: str, task_path: str = "") -> None:
-        """As every saver's; a write whose index is taken is ignored, a special one is not."""
-        self._put_writes(config, writes, task_id, task_path, None)
-
-    def put_superstep(
-        self,
-        config: Config,
-        writes: TaskWrites,
-        checkpoint: dict[str, Any],
-        metadata: dict[str, Any],
-        new_versions: dict[str, Any],
-    ) -> Config:
-        """As every saver's; what was written and is a channel's value now is serialised once."""
-        known: dict[int, Typed] = {}
-        for task_id, task_path, written in writes:
-            self._put_writes(config, written, task_id, task_path, known)
-        return self._put(config, checkpoint, metadata, new_versions, known)
-
-    def _put(
-        self,
-        config: Config,
-        checkpoint: dict[str, Any],
-        metadata: dict[str, Any],
-        new_versions: dict[str, Any],
-        known: dict[int, Typed],
-    ) -> Config:
-        """`put`; `known` has by id what was serialised just now."""
         dumps = self.serde.dumps_typed
         given = config["configurable"]
         thread_id, namespace = given["thread_id"], given["checkpoint_ns"]
@@ -209,11 +180,7 @@ class MemorySaver(BaseSaver):
         values = rest.pop("channel_values")
         blobs = self.blobs
         for channel, version in new_versions.items():
-            if channel in values:
-                value = values[channel]
-                blob = (known and known.get(id(value))) or dumps(value)
-            else:
-                blob = _EMPTY
+            blob = dumps(values[channel]) if channel in values else _EMPTY
             blobs[thread_id, namespace, channel, version] = blob
         checkpoint_id = checkpoint["id"]
         checkpoints = self.storage[thread_id][namespace]
@@ -224,28 +191,31 @@ class MemorySaver(BaseSaver):
         )
         return address(thread_id, namespace, checkpoint_id)
 
-    def _put_writes(
-        self,
-        config: Config,
-        writes: Writes,
-        task_id: str,
-        task_path: str,
-        known: dict[int, Typed] | None,
-    ) -> None:
-        """`put_writes`; `known` is told what was serialised."""
-        dumps = self.serde.dumps_typed
+    def put_writes(self, config: Config, writes: Writes, task_id: str, task_path: str = "") -> None:
+        """As every saver's; a write whose index is taken is ignored, a special one is not."""
         given = config["configurable"]
         key = (given["thread_id"], given.get("checkpoint_ns", ""), given["checkpoint_id"])
         # Without a write there is to be no entry.
         made = self.writes[key] if writes else {}
         for position, (channel, value) in enumerate(writes):
             place = (task_id, WRITE_INDEXES.get(channel, position))
-            if place in made and place[1] >= 0:
-                continue
-            typed = dumps(value)
-            made[place] = (task_id, channel, typed, task_path)
-            if known is not None:
-                known[id(value)] = typed
+            if place[1] < 0 or place not in made:
+                made[place] = (task_id, channel, self._dump(value), task_path)
+
+    dumped = BaseSaver._dump_all
+
+    def put_superstep(
+        self,
+        config: Config,
+        writes: TaskWrites,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Config:
+        """As every saver's; nothing of it can fail half-way, once the values are serialised."""
+        for task_id, task_path, written in writes:
+            self.put_writes(config, written, task_id, task_path)
+        return self.put(config, checkpoint, metadata, new_versions)
 
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As every saver's; of the ancestors only what is asked for is decoded."""

@@ -590,7 +590,7 @@ class _Postgres(BaseSaver):
             task_path,
         )
         rows = [
-            (*task, WRITE_INDEXES.get(channel, index), channel, *self.serde.dumps_typed(value))
+            (*task, WRITE_INDEXES.get(channel, index), channel, *self._dump(value))
             for index, (channel, value) in enumerate(writes)
         ]
         special = all(channel in WRITE_INDEXES for channel, _ in writes)
@@ -698,6 +698,9 @@ class PostgresSaver(_Postgres):
     Raises:
         ValueError: a pipeline was given with a pool.
     """
+
+    keeps_checkpoint = False
+    dumped = BaseSaver._dump_all
 
     def __init__(
         self,
@@ -907,6 +910,9 @@ class AsyncPostgresSaver(_Postgres):
         RuntimeError: no event loop runs.
         ValueError: a pipeline was given with a pool.
     """
+
+    keeps_checkpoint = False
+    dumped = BaseSaver._dump_all
 
     def __init__(
         self,

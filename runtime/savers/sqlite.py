@@ -294,6 +294,8 @@ class _Sqlite(BaseSaver):
         """As every saver's; special writes replace only where no other stands beside them."""
         self._execute([self._task(config, writes, task_id, task_path)])
 
+    dumped = BaseSaver._dump_all
+
     def put_superstep(
         self,
         config: Config,
@@ -340,7 +342,6 @@ class _Sqlite(BaseSaver):
 
     def _task(self, config: Config, writes: Writes, task_id: str, task_path: str) -> Statement:
         """What stores a task's writes (checkpoint/sqlite:put_writes)."""
-        dumps = self.serde.dumps_typed
         given = config["configurable"]
         key = (
             str(given["thread_id"]),
@@ -350,7 +351,7 @@ class _Sqlite(BaseSaver):
             task_path,
         )
         rows = [
-            (*key, WRITE_INDEXES.get(channel, position), channel, *dumps(value))
+            (*key, WRITE_INDEXES.get(channel, position), channel, *self._dump(value))
             for position, (channel, value) in enumerate(writes)
         ]
         special = all(channel in WRITE_INDEXES for channel, _ in writes)

@@ -16,18 +16,24 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timezone
 from itertools import count, islice
 from pprint import pformat
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
+import langgraph._internal._config as upstream_config
 import langgraph.checkpoint.base.id as upstream_id
+import langgraph.pregel._checkpoint as upstream_checkpoint
+import langgraph.pregel._loop as upstream_loop
 from inprocess import compile_in_process
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
 
+import lgc.runtime.checkpoint
+import lgc.runtime.config
 import lgc.runtime.stream
 from lgc.runtime.engine import Run
 from lgc.runtime.graph import CompiledGraph
@@ -84,24 +90,46 @@ BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
 
 
 @contextmanager
-def pinned() -> Iterator[None]:
+def pinned() -> Iterator[Callable[[], None]]:
     """Pins time and chance; every entry starts the same sequence anew.
 
     The clock stands still and the 48 bits of an id are counted, so a checkpoint
     id drawn once too often, or not at all, shows in all that follow.
+
+    Gives what moves the clock on: each engine remembers its own last id only, so
+    between calls of two engines on one thread time has to pass.
     """
+    now = _NOW_NS
+
+    def later() -> None:
+        nonlocal now
+        now += 1_000_000_000
+
     nodes, chances = count(1), count(1)
     draw = random.getrandbits
     with (
-        patch.object(time, "time_ns", lambda: _NOW_NS),
-        patch.object(time, "time", lambda: _NOW_NS / 1e9),
+        patch.object(time, "time_ns", lambda: now),
+        patch.object(time, "time", lambda: now / 1e9),
         patch.object(random, "getrandbits", lambda k: next(nodes) if k == 48 else draw(k)),
         patch.object(random, "random", lambda: next(chances) / 2**20),
         patch.object(upstream_id, "_last_v6_timestamp", None),
+        # A set of LangGraph's, whose order shows in the metadata.
+        patch.object(upstream_config, "_PROPAGATE_TO_METADATA", lgc.runtime.config.TO_METADATA),
+        patch.object(upstream_checkpoint, "datetime", _Clock),
+        patch.object(upstream_loop, "datetime", _Clock),
+        patch.object(lgc.runtime.checkpoint, "now", lambda: _Clock.now(timezone.utc).isoformat()),
     ):
         # The native object cannot be patched; ids only have to grow, so 0 is a good value later.
         SOURCES.last = 0
-        yield
+        yield later
+
+
+class _Clock:
+    """In place of the class datetime."""
+
+    @staticmethod
+    def now(zone: timezone) -> datetime:
+        return datetime.fromtimestamp(time.time(), zone)
 
 
 class _OrderedSet(set[Any]):
@@ -140,6 +168,10 @@ def plain(value: Any) -> Any:
         return {"<callbacks>": plain(shown), "parent_run_id": value.parent_run_id is not None}
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if hasattr(value, "put_writes"):
+        return "<saver>"
+    if hasattr(value, "_asdict"):
+        return {f"<{type(value).__name__}>": plain(value._asdict())}
     if isinstance(value, (list, tuple)):
         return type(value)(map(plain, value))
     if isinstance(value, (set, frozenset)):
@@ -202,7 +234,7 @@ def observe(
     arguments = dict(call.arguments)
     chunks: list[Any] = []
     result = error = None
-    with pinned(), _warnings() as warnings:
+    with pinned(), logged() as warnings:
         try:
             if call.method == "invoke":
                 with _lane(call):
@@ -239,7 +271,7 @@ def _lane(call: Call) -> Iterator[None]:
 
 
 @contextmanager
-def _warnings() -> Iterator[list[str]]:
+def logged() -> Iterator[list[str]]:
     """What LangGraph's loggers, and lgc under their name, say."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
@@ -272,7 +304,7 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
     """Runs LangGraph's `graph` to see its supersteps."""
     sizes: list[int] = []
     starting = failed = hidden = False
-    with pinned(), _warnings():
+    with pinned(), logged():
         try:
             given = copy.deepcopy(input), copy.deepcopy(config)
             for event in graph.stream(*given, stream_mode="tasks"):
@@ -421,11 +453,18 @@ def compare(
 
 
 def _assert_same(expected: Any, actual: Any, call: Call) -> None:
+    found = difference(expected, actual)
+    if found is not None:
+        raise AssertionError(f"{call}\n{found}")
+
+
+def difference(expected: Any, actual: Any) -> str | None:
+    """How what lgc does differs from what LangGraph does, as a diff; None if it does not."""
     texts = [_shown(expected), _shown(actual)]
-    if texts[0] != texts[1]:
-        lines = (text.splitlines() for text in texts)
-        difference = difflib.unified_diff(*lines, "langgraph", "lgc", lineterm="", n=2)
-        raise AssertionError(f"{call}\n" + "\n".join(difference))
+    if texts[0] == texts[1]:
+        return None
+    lines = (text.splitlines() for text in texts)
+    return "\n".join(difflib.unified_diff(*lines, "langgraph", "lgc", lineterm="", n=2))
 
 
 def _shown(seen: Any) -> str:

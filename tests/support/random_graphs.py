@@ -7,6 +7,7 @@ import copy
 import inspect
 import keyword
 import operator
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, make_dataclass, replace
@@ -22,9 +23,10 @@ from langgraph.channels import AnyValue, DeltaChannel, EphemeralValue, Topic, Un
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
-from langgraph.types import Command, Overwrite, Send
+from langgraph.types import Command, Overwrite, Send, interrupt
 from parity import COUNTS, UPDATES, VALUES, Call, Compile, Log, compare, plain_config
-from pydantic import create_model
+from pydantic import BaseModel, create_model
+from typing_extensions import TypedDict as NewTypedDict
 
 from lgc.runtime import types as own
 
@@ -113,8 +115,12 @@ _HIDDEN = "hidden"
 """A key that only some nodes' schemas have."""
 _LAST_SEND = 4
 """The superstep after which nodes and routers send no more, so that every run is small."""
+_SENDS_AGAIN = 9
+"""The one at which they begin again: a thread has many runs."""
 _NAMES = ("n10", "n2", "b", "a b", "ü", "Z", "x'y", '"q"\\', "{{j}}", "😀", "a+b", "def")
 _STRAY = "stray"
+_PAUSE = 0.01
+"""Seconds after which a task that fails finds its siblings finished."""
 
 
 @dataclass(frozen=True)
@@ -194,10 +200,48 @@ class RouterSpec:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """A call of `interrupt`.
+
+    Attributes:
+        value: what is asked.
+        schema: what the answer has to be: "", "model" or "typed".
+        swallowed: the node goes on without an answer.
+    """
+
+    value: Any
+    schema: str = ""
+    swallowed: bool = False
+
+    def put(self) -> Any:
+        """The answer, or what came in its place."""
+        if not self.swallowed:
+            return interrupt(self.value, response_schema=_ANSWERS[self.schema])
+        try:
+            return interrupt(self.value, response_schema=_ANSWERS[self.schema])
+        except Exception as exc:
+            return type(exc).__name__
+
+
+class Answer(BaseModel):
+    """The answer to a question with a schema."""
+
+    n: int = 0
+
+
+_ANSWERS: dict[str, Any] = {
+    "": None,
+    "model": Answer,
+    "typed": NewTypedDict("Answers", {"n": int}),  # type: ignore[operator]
+}
+
+
+@dataclass(frozen=True)
 class NodeSpec:
     """A node; it does `acts` in turn, and `fault` when it may fail.
 
     Attributes:
+        asks: what it asks before.
         flavor: what `reads` is made into: "typed" (a TypedDict), "dataclass" or "model".
         body: what kind of object the node is.
         ends: the destinations it declares; `annotated` says as what.
@@ -213,6 +257,7 @@ class NodeSpec:
     ends: tuple[str, ...] = ()
     annotated: bool = False
     fault: Act | None = None
+    asks: tuple[Ask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,6 +268,8 @@ class GraphSpec:
         flavor: what the state is, as in NodeSpec.
         hidden: the kind of the key that only nodes' schemas have, or "".
         context: what the context schema is: "", "typed", "dataclass" or "model".
+        saved: the graph runs with a saver: what a node does goes by the superstep, not by how
+            often this process ran it, and one that fails does so after its siblings.
     """
 
     keys: tuple[tuple[str, str], ...]
@@ -235,6 +282,7 @@ class GraphSpec:
     flavor: str = "typed"
     hidden: str = ""
     context: str = ""
+    saved: bool = False
 
     @property
     def sends(self) -> bool:
@@ -242,6 +290,11 @@ class GraphSpec:
         acts = [act.value for node in self.nodes for act in node.acts]
         acts += [order.goto for order in _orders(acts)]
         return any(map(_has_sent, [*acts, *(router.returns for router in self.routers)]))
+
+    @property
+    def by_step(self) -> bool:
+        """Whether the superstep tells what a node does next."""
+        return self.saved or self.sends
 
     @property
     def in_place(self) -> bool:
@@ -340,7 +393,7 @@ def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
         reads = schema(f"Reads{len(node.name)}", node.reads, node.flavor) if node.reads else None
         builder.add_node(
             node.name,
-            _node(node, reads, log, spec.sends),
+            _node(node, reads, log, spec),
             defer=node.defer,
             input_schema=reads if node.body in _NO_HINTS else None,
             destinations=node.ends if node.ends and not node.annotated else None,
@@ -351,7 +404,7 @@ def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
         builder.add_edge(list(starts), end)
     for number, router in enumerate(spec.routers):
         reads = schema(f"Routes{number}", router.reads, router.flavor) if router.reads else None
-        path = _router(router, f"route_{number}", reads, log, spec.sends)
+        path = _router(router, f"route_{number}", reads, log, spec)
         builder.add_conditional_edges(router.source, path, router.ends)
     return builder
 
@@ -407,32 +460,38 @@ def _note(log: Log, who: str, state: Any, injected: dict[str, Any], wants: Seque
 
 def _chunk(who: str, number: int) -> dict[str, Any]:
     """What a node or router writes to the stream."""
-    return {"custom": who, "step": get_config()["metadata"]["langgraph_step"], "n": number}
+    return {"custom": who, "step": get_config()["metadata"].get("langgraph_step"), "n": number}
 
 
-def _turn(log: Log, who: str, sends: bool) -> tuple[str, int, bool, bool]:
+def _turn(log: Log, who: str, by_step: bool) -> tuple[str, int, bool, bool]:
     """The name in the log, which of its acts a node does, and whether it may fail and send.
 
     Tasks of one node that run at once must not count each other: they go by their path.
     One task of a superstep fails at most, because which failure is reported is chance.
     """
-    if not sends:
+    if not by_step:
         return who, log.visits(who, "state"), True, True
     metadata = get_config()["metadata"]
-    step, path = metadata["langgraph_step"], metadata["langgraph_path"]
+    # An update of a state runs routers outside of any superstep.
+    step = metadata.get("langgraph_step", 0)
+    path = metadata.get("langgraph_path", ("update",))
     pushed = path[0] == "__pregel_push"
     turn = step + (path[1] if pushed else 0)
     may_fail = path[1] == 0 if pushed and step % 2 else not pushed and not step % 2
-    return f"{who} {step} {path}", turn, may_fail, step <= _LAST_SEND
+    return f"{who} {step} {path}", turn, may_fail, step % _SENDS_AGAIN <= _LAST_SEND
 
 
-def _node(spec: NodeSpec, reads: Any, log: Log, sends: bool) -> Any:
+def _node(spec: NodeSpec, reads: Any, log: Log, graph: GraphSpec) -> Any:
     def act(state: Any, injected: dict[str, Any]) -> Any:
-        who, turn, may_fail, may_send = _turn(log, spec.name, sends)
+        who, turn, may_fail, may_send = _turn(log, spec.name, graph.by_step)
         done = spec.acts[turn % len(spec.acts)]
         if spec.fault is not None and may_fail and (turn or len(spec.acts) == 1):
             done = spec.fault
         _note(log, who, state, injected, spec.wants)
+        for ask in spec.asks:
+            log.note(who, "answer", ask.put())
+        if done is spec.fault and graph.saved:
+            time.sleep(_PAUSE)
         return _perform(done, spec.name, state, may_send)
 
     def node(state: Any, **injected: Any) -> Any:
@@ -470,10 +529,10 @@ def _node(spec: NodeSpec, reads: Any, log: Log, sends: bool) -> Any:
 
 
 def _constant(value: Any) -> Callable[[Any], Any]:
-    return lambda state: _made(value, True)
+    return lambda state: real(value)
 
 
-def _made(value: Any, may_send: bool) -> Any:
+def real(value: Any, may_send: bool = True) -> Any:
     """The value that stands for `value` in a spec, made anew."""
     if isinstance(value, Replace):
         return value.made()
@@ -483,14 +542,14 @@ def _made(value: Any, may_send: bool) -> Any:
     if isinstance(value, Order):
         return _command(value, may_send)
     if isinstance(value, list):
-        return [_made(item, may_send) for item in value]
+        return [real(item, may_send) for item in value]
     return copy.deepcopy(value)
 
 
 def _command(order: Order, may_send: bool) -> Any:
     update: Any = None
     if order.writes is not None:
-        pairs = [(key, _made(value, may_send)) for key, value in order.writes]
+        pairs = [(key, real(value, may_send)) for key, value in order.writes]
         if order.form == "dict":
             update = dict(pairs)
         elif order.form == "pairs":
@@ -502,9 +561,9 @@ def _command(order: Order, may_send: bool) -> Any:
             update = make_dataclass("Update", named)(**named)
     goto = order.goto
     if isinstance(goto, tuple):
-        goto = [made for item in goto if (made := _made(item, may_send)) is not None]
+        goto = [made for item in goto if (made := real(item, may_send)) is not None]
     else:
-        goto = _made(goto, may_send) or ()
+        goto = real(goto, may_send) or ()
     if not may_send:
         goto = ()
     cls = own.Command if order.own else Command
@@ -522,8 +581,8 @@ def _perform(act: Act, name: str, state: Any, may_send: bool = True) -> Any:
             if isinstance(value, list):
                 value.append(name)
     if act.kind == "value":
-        return _made(act.value, may_send)
-    written = {key: _made(value, may_send) for key, value in act.writes}
+        return real(act.value, may_send)
+    written = {key: real(value, may_send) for key, value in act.writes}
     plainly_named = {key: value for key, value in written.items() if _is_field(key)}
     if act.kind == "dataclass":
         return make_dataclass("Made", plainly_named)(**plainly_named)
@@ -538,20 +597,22 @@ def _perform(act: Act, name: str, state: Any, may_send: bool = True) -> Any:
     return written
 
 
-def _router(spec: RouterSpec, name: str, reads: Any, log: Log, sends: bool) -> Any:
+def _router(spec: RouterSpec, name: str, reads: Any, log: Log, graph: GraphSpec) -> Any:
     source = f"{spec.source}?{name}"
 
     def route(state: Any, **injected: Any) -> Any:
-        who, turn, may_fail, may_send = _turn(log, source, sends)
+        who, turn, may_fail, may_send = _turn(log, source, graph.by_step)
         returned = spec.returns[turn % len(spec.returns)]
         _note(log, who, state, injected, spec.wants)
+        if (spec.fails or spec.fault is not None) and may_fail and graph.saved:
+            time.sleep(_PAUSE)
         if spec.fails and may_fail:
             raise LookupError(f"{source} fails")
         if spec.fault is not None and may_fail and (turn or len(spec.returns) == 1):
             returned = spec.fault[0]
         if isinstance(returned, tuple):
-            return [item for item in _made([*returned], may_send) if may_send or item is not None]
-        return _made(returned, may_send) or ([] if isinstance(returned, Sent) else returned)
+            return [item for item in real([*returned], may_send) if may_send or item is not None]
+        return real(returned, may_send) or ([] if isinstance(returned, Sent) else returned)
 
     route.__name__ = name
     returns = Literal[spec.literal] if spec.literal else None
@@ -565,7 +626,12 @@ def _subsets(items: Sequence[str], least: int = 1) -> st.SearchStrategy[tuple[st
     return st.lists(st.sampled_from(items), min_size=least, unique=True).map(tuple)
 
 
-def _chance(draw: Any, percent: int) -> bool:
+def values_of(kind: str) -> st.SearchStrategy[Any]:
+    """What is written to a channel of that kind."""
+    return _VALUES[_KINDS[kind][1]]
+
+
+def chance(draw: Any, percent: int) -> bool:
     return bool(draw(st.integers(0, 99)) >= 100 - percent)
 
 
@@ -581,14 +647,14 @@ def cases(draw: Any) -> Case:
     """Cases over everything lgc executes; at most one task of a superstep fails by design."""
     keys = _draw_keys(draw)
     names = draw(st.lists(st.sampled_from(_NAMES), min_size=1, max_size=6, unique=True))
-    loops = _chance(draw, 30)
+    loops = chance(draw, 30)
     # In how many of a hundred places there is a Send or a Command.
     control = draw(st.sampled_from((0, 20, 50)))
     edges, joins = _draw_edges(draw, names, loops)
     routers = _draw_routers(draw, names, keys, loops, control)
-    hidden = draw(st.sampled_from(_CHANNELS)) if _chance(draw, 15) else ""
+    hidden = draw(st.sampled_from(_CHANNELS)) if chance(draw, 15) else ""
     nodes = [_draw_node(draw, name, keys, hidden, control, names, loops) for name in names]
-    if _chance(draw, 25):
+    if chance(draw, 25):
         nodes, routers = _with_fault(draw, nodes, routers, keys)
     if not any(start == START for start, _ in edges):
         edges += ((START, names[0]),)
@@ -600,11 +666,11 @@ def cases(draw: Any) -> Case:
         edges,
         joins,
         routers,
-        inputs=draw(_subsets(stored)) if not is_root and _chance(draw, 20) else None,
-        outputs=draw(_subsets(stored)) if not is_root and _chance(draw, 20) else None,
+        inputs=draw(_subsets(stored)) if not is_root and chance(draw, 20) else None,
+        outputs=draw(_subsets(stored)) if not is_root and chance(draw, 20) else None,
         flavor=_draw_flavor(draw, 20),
         hidden="" if is_root else hidden,
-        context=draw(st.sampled_from(("typed", "dataclass", "model"))) if _chance(draw, 15) else "",
+        context=draw(st.sampled_from(("typed", "dataclass", "model"))) if chance(draw, 15) else "",
     )
     if graph.sends:
         # A Send to __start__ runs its routers beside nodes, and nobody sees how many.
@@ -612,14 +678,14 @@ def cases(draw: Any) -> Case:
         graph = replace(graph, routers=silent)
     config = _draw_config(draw, loops or control > 0, graph.in_place)
     made_as = draw(st.sampled_from(("dataclass", "model", "annotated")))
-    given = _draw_input(draw, keys)
+    given = draw_input(draw, keys)
     as_object = isinstance(given, dict) and not is_root and any(map(_is_field, given))
     return Case(
         graph,
         given,
         config,
         _draw_calls(draw, graph, config or {}),
-        made_as if as_object and _chance(draw, 10) else "",
+        made_as if as_object and chance(draw, 10) else "",
     )
 
 
@@ -629,13 +695,13 @@ def _stored(keys: Any) -> list[str]:
 
 
 def _draw_flavor(draw: Any, percent: int) -> str:
-    if not _chance(draw, percent):
+    if not chance(draw, percent):
         return "typed"
     return str(draw(st.sampled_from(("dataclass", "dataclass", "model", "model", "required"))))
 
 
 def _draw_keys(draw: Any) -> tuple[tuple[str, str], ...]:
-    if _chance(draw, 15):
+    if chance(draw, 15):
         return (("__root__", draw(st.sampled_from(("last_int", "add_list", "last_any")))),)
     names = draw(st.lists(st.sampled_from(_KEYS), min_size=1, max_size=4, unique=True))
     # What a returned Send is read for is of no type of ours: two nodes might fail at once.
@@ -643,7 +709,7 @@ def _draw_keys(draw: Any) -> tuple[tuple[str, str], ...]:
         (name, "any_value" if name in ("node", "arg") else draw(st.sampled_from(_CHANNELS)))
         for name in names
     ]
-    if _chance(draw, 20):
+    if chance(draw, 20):
         free = [name for name in _KEYS if name not in names]
         keys.append((draw(st.sampled_from(free)), draw(st.sampled_from(_MANAGED))))
     return tuple(keys)
@@ -663,9 +729,9 @@ def _draw_edges(
         elif how < 9:
             edges[draw(st.sampled_from((START, *names[:i]))), name] = None
     for start in draw(st.lists(st.integers(0, len(names) - 1), max_size=3)):
-        later = names if loops and _chance(draw, 30) else names[start + 1 :]
+        later = names if loops and chance(draw, 30) else names[start + 1 :]
         edges[names[start], draw(st.sampled_from((END, *later)))] = None
-    if _chance(draw, 10):
+    if chance(draw, 10):
         joins[draw(_subsets(names)), END] = None
     return tuple(edges), tuple(joins)
 
@@ -676,14 +742,14 @@ def _after(names: Sequence[str], source: str, loops: bool) -> list[str]:
 
 
 def _draw_sent(draw: Any, targets: Sequence[str], keys: Any) -> Sent:
-    writes = {key: draw(_VALUES[_KINDS[kind][1]]) for key, kind in draw(_some_of(keys))}
+    writes = {key: draw(values_of(kind)) for key, kind in draw(_some_of(keys))}
     odd = st.none() | _ints | _lists | st.just("text") | st.builds(Thing, _ints)
     node = draw(st.sampled_from(targets))
-    arg = draw(odd) if _chance(draw, 30) else {**writes, "unknown": draw(_ints)}
+    arg = draw(odd) if chance(draw, 30) else {**writes, "unknown": draw(_ints)}
     if node == START:
         # Several of them that fail are several failures of one superstep.
         arg = writes.get("__root__") if "__root__" in dict(keys) else writes
-    return Sent(node, arg, own=_chance(draw, 10))
+    return Sent(node, arg, own=chance(draw, 10))
 
 
 def _some_of(keys: Any) -> st.SearchStrategy[list[Any]]:
@@ -709,7 +775,7 @@ def _draw_routers(
             choices = list(ends)
         elif way == "list":
             ends = targets
-        if _chance(draw, control):
+        if chance(draw, control):
             receivers = [*after, "nowhere"]
             choices += [_draw_sent(draw, receivers, keys) for _ in range(draw(st.integers(1, 3)))]
         one = st.sampled_from(choices)
@@ -720,10 +786,8 @@ def _draw_routers(
                 draw(st.lists(one | one | several, min_size=1, max_size=3).map(tuple)),
                 ends,
                 literal=tuple(targets) if way == "literal" else (),
-                reads=draw(_subsets(known))
-                if known != ["__root__"] and _chance(draw, 30)
-                else None,
-                wants=draw(_wants) if _chance(draw, 30) else (),
+                reads=draw(_subsets(known)) if known != ["__root__"] and chance(draw, 30) else None,
+                wants=draw(_wants) if chance(draw, 30) else (),
                 flavor=_draw_flavor(draw, 30),
             )
         )
@@ -744,27 +808,27 @@ def _draw_node(
     after = _after(names, name, loops)
     acts = tuple(
         _draw_control(draw, keys, [*after, "nowhere"], loops)
-        if _chance(draw, control)
+        if chance(draw, control)
         else _draw_act(draw, keys)
         for _ in range(draw(st.integers(1, 2)))
     )
-    body = draw(st.sampled_from(_BODIES)) if _chance(draw, 20) else "function"
+    body = draw(st.sampled_from(_BODIES)) if chance(draw, 20) else "function"
     if body == "dict" and not (acts[0].kind == "dict" and acts[0].writes):
         body = "function"
-    wants = draw(_wants) if _chance(draw, 30) else ()
+    wants = draw(_wants) if chance(draw, 30) else ()
     if body in _OF_RUNNABLES or body == "returns runnable":
         # langchain-core gives them the config, and nothing else.
         wants = tuple(want for want in wants if want in ("config", "ambient"))
     return NodeSpec(
         name,
         acts,
-        reads=draw(_subsets(known)) if not is_root and _chance(draw, 25) else None,
-        defer=_chance(draw, 10),
+        reads=draw(_subsets(known)) if not is_root and chance(draw, 25) else None,
+        defer=chance(draw, 10),
         wants=wants,
         flavor=_draw_flavor(draw, 40),
         body=body,
-        ends=tuple(draw(_subsets([*after, END]))) if _chance(draw, control // 2) else (),
-        annotated=_chance(draw, 50),
+        ends=tuple(draw(_subsets([*after, END]))) if chance(draw, control // 2) else (),
+        annotated=chance(draw, 50),
     )
 
 
@@ -773,14 +837,14 @@ _ACTS = ("dict",) * 12 + ("dataclass", "model", "annotated", "value", "mutate")
 
 def _draw_act(draw: Any, keys: Any) -> Act:
     if keys[0][0] == "__root__":
-        return Act("value", value=draw(st.none() | _VALUES[_KINDS[keys[0][1]][1]]))
+        return Act("value", value=draw(st.none() | values_of(keys[0][1])))
     kind = draw(st.sampled_from(_ACTS))
     chosen = [] if kind == "value" else draw(st.lists(st.sampled_from(keys), unique=True))
     writes = [(key, _draw_value(draw, of)) for key, of in chosen]
     if kind in ("dataclass", "annotated") and not any(_is_field(key) for key, _ in writes):
         # A class without annotations is an error, and two nodes might make it.
         kind = "dict"
-    if _chance(draw, 10):
+    if chance(draw, 10):
         writes.append((_STRAY, 1))
     return Act(kind, tuple(writes))
 
@@ -789,17 +853,17 @@ def _draw_control(draw: Any, keys: Any, targets: Sequence[str], loops: bool) -> 
     """A node that returns a Send, a Command, or a list with a Command in it."""
     is_root = keys[0][0] == "__root__"
     # A bare Send is no update of a root graph that other nodes could read.
-    if not is_root and _chance(draw, 20):
+    if not is_root and chance(draw, 20):
         return Act("value", value=_draw_sent(draw, [*targets, START], keys))
-    if not _chance(draw, 25):
-        return Act("value", value=_draw_order(draw, keys, targets))
-    several: list[Any] = [_draw_order(draw, keys, targets)]
+    if not chance(draw, 25):
+        return Act("value", value=draw_order(draw, keys, targets))
+    several: list[Any] = [draw_order(draw, keys, targets)]
     for _ in range(draw(st.integers(0, 2))):
         what = draw(st.sampled_from(("order", "dict", "none", "sent")))
         if what == "order":
-            several.append(_draw_order(draw, keys, targets))
+            several.append(draw_order(draw, keys, targets))
         elif what == "dict" and not is_root:
-            several.append({key: draw(_VALUES[_KINDS[of][1]]) for key, of in draw(_some_of(keys))})
+            several.append({key: draw(values_of(of)) for key, of in draw(_some_of(keys))})
         elif what == "sent" and not is_root:
             several.append(_draw_sent(draw, targets, keys))
         elif not is_root:
@@ -807,25 +871,25 @@ def _draw_control(draw: Any, keys: Any, targets: Sequence[str], loops: bool) -> 
     return Act("value", value=draw(st.permutations(several)))
 
 
-def _draw_order(draw: Any, keys: Any, targets: Sequence[str]) -> Order:
+def draw_order(draw: Any, keys: Any, targets: Sequence[str]) -> Order:
     form = draw(st.sampled_from(("dict", "dict", "dict", "pairs", "pairs", "dataclass", "value")))
     writes = None
     if keys[0][0] == "__root__":
         form = "pairs"
-        if _chance(draw, 60):
-            writes = (("__root__", draw(_VALUES[_KINDS[keys[0][1]][1]])),)
-    elif _chance(draw, 80):
+        if chance(draw, 60):
+            writes = (("__root__", draw(values_of(keys[0][1]))),)
+    elif chance(draw, 80):
         chosen = draw(st.lists(st.sampled_from(keys), unique=form != "pairs", max_size=3))
         writes = tuple((key, _draw_value(draw, of)) for key, of in chosen)
     one = st.sampled_from([*targets, END]) | st.builds(lambda: None)
     gotos: list[Any] = []
     for _ in range(draw(st.integers(0, 3))):
-        gotos.append(_draw_sent(draw, [*targets, START], keys) if _chance(draw, 50) else draw(one))
+        gotos.append(_draw_sent(draw, [*targets, START], keys) if chance(draw, 50) else draw(one))
     goto: Any = tuple(item for item in gotos if item is not None)
-    if len(goto) == 1 and _chance(draw, 70):
+    if len(goto) == 1 and chance(draw, 70):
         goto = goto[0]
-    graph = "elsewhere" if _chance(draw, 5) else None
-    return Order(writes, form, goto, graph, own=_chance(draw, 10))
+    graph = "elsewhere" if chance(draw, 5) else None
+    return Order(writes, form, goto, graph, own=chance(draw, 10))
 
 
 def _is_field(key: str) -> bool:
@@ -833,11 +897,11 @@ def _is_field(key: str) -> bool:
 
 
 def _draw_value(draw: Any, kind: str) -> Any:
-    value = draw(_VALUES[_KINDS[kind][1]])
-    if kind == "last_int" and _chance(draw, 10):
+    value = draw(values_of(kind))
+    if kind == "last_int" and chance(draw, 10):
         # A model makes an int of it where it is read, or refuses it.
         return draw(st.sampled_from(("7", "seven")))
-    if kind in _REDUCED and _chance(draw, 10):
+    if kind in _REDUCED and chance(draw, 10):
         return Replace(draw(st.sampled_from(("object", "key", "json"))), value)
     return value
 
@@ -846,7 +910,7 @@ def _with_fault(
     draw: Any, nodes: list[NodeSpec], routers: tuple[RouterSpec, ...], keys: Any
 ) -> tuple[list[NodeSpec], tuple[RouterSpec, ...]]:
     """One node or one router fails, perhaps only when it is run for the second time."""
-    if routers and _chance(draw, 40):
+    if routers and chance(draw, 40):
         at = draw(st.integers(0, len(routers) - 1))
         router = routers[at]
         how = draw(st.sampled_from(("raises", None, "missing", START, Sent(END, 1))))
@@ -866,33 +930,33 @@ def _with_fault(
     ]
     broken_node = replace(
         node,
-        acts=node.acts if _chance(draw, 50) else node.acts[:1],
+        acts=node.acts if chance(draw, 50) else node.acts[:1],
         fault=draw(st.sampled_from(faults)),
         body="function" if node.body == "dict" else node.body,
     )
     return [*nodes[:at], broken_node, *nodes[at + 1 :]], routers
 
 
-def _draw_input(draw: Any, keys: Any) -> Any:
+def draw_input(draw: Any, keys: Any) -> Any:
     if keys[0][0] == "__root__":
-        return draw(_VALUES[_KINDS[keys[0][1]][1]])
-    if _chance(draw, 3):
+        return draw(values_of(keys[0][1]))
+    if chance(draw, 3):
         return draw(st.sampled_from((None, "text", [], 7)))
     chosen = draw(st.lists(st.sampled_from(keys), unique=True))
-    given = {key: draw(_VALUES[_KINDS[kind][1]]) for key, kind in chosen}
-    return {**given, _STRAY: 1} if _chance(draw, 10) else given
+    given = {key: draw(values_of(kind)) for key, kind in chosen}
+    return {**given, _STRAY: 1} if chance(draw, 10) else given
 
 
 def _draw_config(draw: Any, loops: bool, in_place: bool) -> dict[str, Any] | None:
     config: dict[str, Any] = {}
-    if loops or _chance(draw, 30):
+    if loops or chance(draw, 30):
         config["recursion_limit"] = draw(st.just(12) | st.integers(5, 12) | st.integers(1, 12))
     if in_place:
         # Nodes that change shared values race unless they run one after the other.
         config["max_concurrency"] = 1
-    elif _chance(draw, 20):
+    elif chance(draw, 20):
         config["max_concurrency"] = draw(st.integers(1, 3))
-    if _chance(draw, 40):
+    if chance(draw, 40):
         optional = {
             "tags": ["t1", "t2"],
             "metadata": {"m": 1, "deep": {"a": [1]}},
@@ -917,7 +981,7 @@ def _draw_calls(draw: Any, graph: GraphSpec, config: dict[str, Any]) -> tuple[Ca
     modes += ["custom", ["custom", "values"]] if custom else []
     output_keys = draw(outputs)
     stream = (("stream_mode", draw(st.sampled_from(modes))),)
-    context = {"user": "u", "n": "1"} if _chance(draw, 70) else {"n": 1}
+    context = {"user": "u", "n": "1"} if chance(draw, 70) else {"n": 1}
     with_context = (("context", context),) if graph.context else ()
     extra = draw(
         st.sampled_from(

@@ -1,0 +1,424 @@
+"""Runs a script of calls on one thread of a saver, under each engine, and compares all there is.
+
+A script names checkpoints and questions by their place, never by id: the same script runs
+under both engines, and under pinned time and chance the ids are equal (design §8.1).
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from pprint import pformat
+from typing import Any
+
+from inprocess import compile_in_process
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.errors import EmptyInputError
+from langgraph.graph.state import StateGraph
+from langgraph.types import Command, StateUpdate
+from parity import (
+    COUNTS,
+    Build,
+    Log,
+    difference,
+    failure,
+    logged,
+    pinned,
+    plain,
+    same_edge_order,
+)
+
+import lgc.runtime.savers as savers
+from lgc.runtime.engine import is_error
+
+THREAD = "t"
+
+Played = list[tuple[Any, dict[Any, Any]]]
+"""What each step of a script showed, and what the saver held after it."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A Command that answers what the thread has asked.
+
+    Attributes:
+        values: the answers.
+        by_id: they go to the pending questions, one each; else the first is given without an id.
+        command: a Command to do beside, made anew for each run.
+    """
+
+    values: tuple[Any, ...]
+    by_id: bool = False
+    command: Callable[[], Any] | None = None
+
+    def made(self, saver: Any) -> Any:
+        """The Command."""
+        other = self.command() if self.command else Command()
+        if self.by_id:
+            resume: Any = dict(zip(questions(saver), self.values, strict=False))
+        else:
+            resume = copy.deepcopy(self.values[0])
+        return Command(resume=resume, update=other.update, goto=other.goto, graph=other.graph)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call.
+
+    Attributes:
+        method: the graph's method.
+        given: its input or its values, what makes them, or Answers.
+        at: the checkpoint it addresses, counted from the newest; None for the thread.
+        options: keyword arguments; `before` of a history counts as `at` does.
+        configurable, metadata: added to the config.
+        take: a stream is closed after so many chunks.
+    """
+
+    method: str = "invoke"
+    given: Any = None
+    at: int | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+    configurable: tuple[tuple[str, Any], ...] = ()
+    metadata: tuple[tuple[str, Any], ...] = ()
+    take: int | None = None
+
+
+@dataclass(frozen=True)
+class Script:
+    """The calls, and how the graph is compiled."""
+
+    steps: tuple[Step, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    compiled: tuple[tuple[str, Any], ...] = ()
+
+
+def addressed(saver: Any) -> list[dict[str, Any]]:
+    """The configs of the thread's checkpoints, the newest first."""
+    found = saver.list({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
+    return [saved.config for saved in found]
+
+
+def questions(saver: Any) -> list[str]:
+    """The ids of what the newest checkpoint's tasks have asked, sorted."""
+    saved = saver.get_tuple({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
+    pending = saved.pending_writes if saved is not None else ()
+    return sorted({q.id for _, name, asked in pending if name == "__interrupt__" for q in asked})
+
+
+def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: Log) -> Any:
+    """What a caller and the nodes see of one step."""
+    log.clear()
+    config = copy.deepcopy(dict(config))
+    conf = {**config.get("configurable", {}), "thread_id": THREAD, **dict(step.configurable)}
+    config["configurable"] = conf
+    if step.metadata:
+        config["metadata"] = {**config.get("metadata", {}), **dict(step.metadata)}
+    if step.at is not None:
+        conf.update(checkpoint_ns="", checkpoint_id=_id(saver, step.at))
+    result = error = None
+    chunks: list[Any] = []
+    with logged() as warnings:
+        try:
+            result, chunks = _called(graph, saver, step, config)
+        except UnboundLocalError as exc:
+            # LangGraph's bug with an empty Command (spec, trap 64): what it meant to say.
+            assert "resume_is_map" in str(exc)
+            error = failure(EmptyInputError("Received empty Command input"))
+        except Exception as exc:
+            error = failure(exc)
+            if is_error(exc.__context__, "GraphInterrupt"):
+                # Where lgc applies what was finished when the run was interrupted.
+                error["context"] = None
+    return {
+        "result": result,
+        "chunks": chunks,
+        "error": error,
+        "log": sorted(log, key=lambda entry: entry[0]),
+        "warnings": sorted(warnings),
+        "config": plain(config),
+    }
+
+
+def _id(saver: Any, at: int) -> str:
+    found = addressed(saver)
+    if not found:
+        return "1ef00000-0000-6000-8000-000000000000"
+    name: str = found[at % len(found)]["configurable"]["checkpoint_id"]
+    return name
+
+
+def _called(graph: Any, saver: Any, step: Step, config: Any) -> tuple[Any, list[Any]]:
+    given, options = step.given, copy.deepcopy(dict(step.options))
+    if isinstance(given, Answers):
+        given = given.made(saver)
+    else:
+        given = given() if callable(given) else copy.deepcopy(given)
+    if step.method == "invoke":
+        result = plain(graph.invoke(given, config, **options))
+        return (None, result) if isinstance(result, list) else (result, [])
+    if step.method == "stream":
+        chunks = []
+        stream = graph.stream(given, config, **options)
+        for chunk in islice(stream, step.take):
+            chunks.append(plain(chunk))
+        stream.close()
+        return None, chunks
+    if step.method == "get_state":
+        return plain(graph.get_state(config)), []
+    if step.method == "get_state_history":
+        if options.get("before") is not None:
+            chosen = {"thread_id": THREAD, "checkpoint_id": _id(saver, options["before"])}
+            options["before"] = {"configurable": chosen}
+        return plain(list(graph.get_state_history(config, **options))), []
+    if step.method == "update_state":
+        return plain(graph.update_state(config, given, **options)), []
+    supersteps = [[StateUpdate(*update) for update in updates] for updates in given]
+    return plain(graph.bulk_update_state(config, supersteps)), []
+
+
+# -- savers -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def opened(kind: str, place: Any) -> Iterator[Any]:
+    """A saver.
+
+    Args:
+        kind: the name of its class; LangGraph's begin with "Upstream".
+        place: the file of a SqliteSaver, the connection string of a PostgresSaver.
+    """
+    cls = _SAVERS[kind]()
+    if kind.endswith("MemorySaver"):
+        yield cls()
+        return
+    with cls.from_conn_string(str(place)) as saver:
+        saver.setup()
+        yield saver
+
+
+def _upstream_postgres() -> Any:
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    return PostgresSaver
+
+
+_SAVERS: dict[str, Callable[[], Any]] = {
+    "MemorySaver": lambda: savers.MemorySaver,
+    "SqliteSaver": lambda: savers.SqliteSaver,
+    "PostgresSaver": lambda: savers.PostgresSaver,
+    "UpstreamMemorySaver": lambda: InMemorySaver,
+    "UpstreamSqliteSaver": lambda: SqliteSaver,
+    "UpstreamPostgresSaver": _upstream_postgres,
+}
+
+
+def stored(saver: Any) -> dict[Any, Any]:
+    """Every row of a saver, as it is stored, by its key."""
+    rows: dict[Any, Any] = {}
+    if hasattr(saver, "storage"):
+        for thread, namespaces in saver.storage.items():
+            for namespace, checkpoints in namespaces.items():
+                for made, row in checkpoints.items():
+                    rows["checkpoints", thread, namespace, made] = row
+        for key, blob in saver.blobs.items():
+            rows[("checkpoint_blobs", *key)] = blob
+        for key, writes in saver.writes.items():
+            for place, row in writes.items():
+                rows[("writes", *key, *place)] = row
+        return rows
+    for table, keys in _TABLES["Postgres" in type(saver).__name__].items():
+        cursor = saver.conn.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in cursor.description]
+        for row in cursor.fetchall():
+            values = dict(row) if isinstance(row, dict) else dict(zip(names, row, strict=True))
+            rows[(table, *(values.pop(key) for key in keys))] = values
+    return rows
+
+
+_CHECKPOINT = ("thread_id", "checkpoint_ns", "checkpoint_id")
+_WRITE = (*_CHECKPOINT, "task_id", "idx")
+# For SQLite and for PostgreSQL.
+_TABLES: tuple[dict[str, tuple[str, ...]], ...] = (
+    {"checkpoints": _CHECKPOINT, "writes": _WRITE},
+    {
+        "checkpoints": _CHECKPOINT,
+        "checkpoint_blobs": ("thread_id", "checkpoint_ns", "channel", "version"),
+        "checkpoint_writes": _WRITE,
+    },
+)
+
+
+def readable(rows: Mapping[Any, Any], saver: Any) -> dict[str, Any]:
+    """`stored` for a reader: decoded, and a digest of the bytes."""
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], bytes):
+            digest = blake2b(value[1], digest_size=4).hexdigest()
+            loaded = None if value[0] == "empty" else saver.serde.loads_typed(value)
+            return f"{value[0]} {digest} {loaded!r}"
+        if isinstance(value, tuple):
+            return [shown(item) for item in value]
+        if isinstance(value, dict):
+            kind = value.get("type")
+            return {k: shown((kind, v)) if k in _TYPED else shown(v) for k, v in value.items()}
+        return value
+
+    return {repr(key): shown(value) for key, value in sorted(rows.items(), key=repr)}
+
+
+_TYPED = ("checkpoint", "value", "blob")
+
+
+def content(saver: Any, played: Played) -> list[str]:
+    """What a thread holds, and what was seen of it, with chance and time named by their turn."""
+    config = {"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}}
+    found = [
+        [
+            saved.checkpoint,
+            saved.metadata,
+            saved.parent_config and saved.parent_config["configurable"]["checkpoint_id"],
+            saved.pending_writes,
+        ]
+        for saved in reversed(list(saver.list(config)))
+    ]
+    names: dict[str, str] = {}
+
+    def name(match: re.Match[str]) -> str:
+        return names.setdefault(match[0], f"<{len(names)}>")
+
+    seen = [observed for observed, _ in played]
+    return _CHANCE.sub(name, pformat([found, seen], width=100)).splitlines()
+
+
+_CHANCE = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # a checkpoint or task
+    r"|[0-9a-f]{32}(?![0-9.])"  # an interrupt
+    r"|(?<=\d{32})\.[0-9.e-]+"  # the end of a version
+    r"|\d{4}-\d\d-\d\dT[0-9:.+]+"
+)
+
+
+# -- playing ----------------------------------------------------------------------------------
+
+
+def upstream(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+    """The graph under LangGraph."""
+    return same_edge_order(builder).compile(checkpointer=saver, **options)
+
+
+def ours(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+    """The graph under lgc."""
+    return compile_in_process(builder).compile(checkpointer=saver, **options)
+
+
+class Player:
+    """One engine with its view of a thread.
+
+    Args:
+        engine: `upstream` or `ours`.
+        build: makes the builder.
+        script: the calls.
+        saver: keeps the thread; several players may share it, or what it stores to.
+    """
+
+    def __init__(self, engine: Any, build: Build, script: Script, saver: Any) -> None:
+        self._log = Log()
+        self._graph = engine(build(self._log), saver, dict(script.compiled))
+        self._config = script.config
+        self.saver = saver
+
+    def play(self, step: Step) -> tuple[Any, dict[Any, Any]]:
+        """What a step shows, and what the saver holds after it."""
+        observed = perform(self._graph, self.saver, step, self._config, self._log)
+        return without_order(observed), stored(self.saver)
+
+
+def played(players: Sequence[Player], script: Script, *, pin: bool = True) -> Played:
+    """The steps of a script, each made by the player in its place; the last makes the rest."""
+    found = []
+    with pinned() if pin else nullcontext(lambda: None) as later:
+        for number, step in enumerate(script.steps):
+            later()
+            found.append(players[min(number, len(players) - 1)].play(step))
+    return found
+
+
+def compare_scripts(
+    build: Build,
+    script: Script,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    folder: Any = None,
+    tries: int = 1,
+    pin: bool = True,
+) -> None:
+    """Runs a script under both engines, and wants no difference, in the savers neither.
+
+    Args:
+        build: makes the builder.
+        script: the calls.
+        pairs: the saver under LangGraph, and the one under lgc.
+        folder: where savers with files have them.
+        tries: how often the engines run again that differ.
+        pin: time and chance are pinned, and the rows equal; else only their content is.
+    """
+    for number, kinds in enumerate(pairs):
+        for attempt in range(tries):
+            places = [folder and folder / f"{number}_{attempt}_{side}.db" for side in (0, 1)]
+            with opened(kinds[0], places[0]) as theirs, opened(kinds[1], places[1]) as mine:
+                expected = played([Player(upstream, build, script, theirs)], script, pin=pin)
+                actual = played([Player(ours, build, script, mine)], script, pin=pin)
+                if pin:
+                    found = first_difference(expected, actual, theirs, mine, script)
+                else:
+                    found = difference(content(theirs, expected), content(mine, actual))
+            if found is None:
+                break
+        assert found is None, found
+        COUNTS["scripts"] += 1
+        COUNTS["calls on threads"] += len(script.steps)
+
+
+def without_order(observed: dict[str, Any]) -> dict[str, Any]:
+    """`observed` without the order in which the tasks of a superstep came to their ends."""
+    chunks: list[Any] = []
+    group: list[Any] = []
+    for chunk in [*observed["chunks"], None]:
+        payload = chunk[1] if isinstance(chunk, tuple) else chunk
+        if isinstance(chunk, tuple) and chunk[0] == "values" and not _asks(payload):
+            ends = True
+        else:
+            ends = payload is None
+        if ends:
+            chunks += [*sorted(group, key=repr), chunk]
+            group = []
+        else:
+            group.append(chunk)
+    result = observed["result"]
+    if _asks(result):
+        result = {**result, "__interrupt__": sorted(result["__interrupt__"], key=repr)}
+    return {**observed, "chunks": chunks, "result": result}
+
+
+def _asks(payload: Any) -> bool:
+    return isinstance(payload, dict) and "__interrupt__" in payload
+
+
+def first_difference(
+    expected: Played, actual: Played, saver: Any, other: Any, script: Script
+) -> str | None:
+    """How what was played differs, in the first step that does; None if none does."""
+    for number, (step, *pair) in enumerate(zip(script.steps, expected, actual, strict=True)):
+        (theirs, their_rows), (ours, our_rows) = pair
+        if (found := difference(theirs, ours)) is not None:
+            return f"step {number}: {step}\n{found}"
+        if their_rows != our_rows:
+            rows = readable(their_rows, saver), readable(our_rows, other)
+            return f"what is stored after step {number}: {step}\n{difference(*rows)}"
+    return None
