@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from parity import COUNTS, Build, difference
 from random_graphs import build
 from random_threads import Thread, threads
@@ -153,6 +153,8 @@ def test_random_threads_in_a_file(case: Thread) -> None:
 @given(threads())
 def test_random_threads_in_postgres(case: Thread) -> None:
     """Each engine with its own saver, on one database."""
+    # LangGraph's cannot read a channel whose name has a backslash; lgc's can.
+    assume(not any("\\" in node.name for node in case.graph.nodes))
     cross(lambda log: build(case.graph, log), case.script, _in_database, case.tries)
 
 
@@ -202,10 +204,6 @@ def test_golden(case: str, place: str) -> None:
     """A golden case superstep by superstep: the history, and the end of an undisturbed run."""
     if place == "postgres" and not DSN:
         pytest.skip("LGC_POSTGRES is not set: make test-postgres")
-    if place != "memory" and case == "messages":
-        # Its messages get their ids when they are applied. By then LangGraph has stored its
-        # writes; lgc's own savers store them with the checkpoint that follows, ids and all.
-        pytest.skip("the writes differ by the ids of messages")
     opens = {
         "memory": _same("UpstreamMemorySaver"),
         "file": _on_file,

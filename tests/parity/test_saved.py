@@ -20,14 +20,14 @@ _MEMORY = (("UpstreamMemorySaver", "UpstreamMemorySaver"), ("UpstreamMemorySaver
 _FILES = (("UpstreamSqliteSaver", "SqliteSaver"), ("UpstreamSqliteSaver", "UpstreamSqliteSaver"))
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(threads())
 def test_random_threads(case: Thread) -> None:
     """Results, chunks, errors, states and every row: every call of every script."""
     check(case, _MEMORY)
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(threads())
 def test_random_threads_in_files(case: Thread) -> None:
     """The same in SQLite files."""
@@ -35,7 +35,7 @@ def test_random_threads_in_files(case: Thread) -> None:
         check(case, _FILES, Path(folder))
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(threads())
 def test_random_threads_by_their_content(case: Thread) -> None:
     """As time and chance are: what is stored is equal but for ids and times."""
