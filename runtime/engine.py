@@ -251,6 +251,11 @@ class Run(Values):
         """Waits for the superstep's tasks to finish; called once, however the run ends."""
         self.phase = _DONE
         self._await_tasks()
+        # What holds the run is let go, or it would wait for the garbage collector.
+        self.tasks = []
+        self.due = []
+        self.asking = []
+        self.events = None
 
     def _await_tasks(self) -> None:
         while self.inflight:

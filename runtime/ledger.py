@@ -12,7 +12,7 @@ from typing import Any
 
 from lgc.runtime.constants import INPUT, MISSING
 from lgc.runtime.deltas import mark_bumps_seen, snapshot
-from lgc.runtime.program import Node
+from lgc.runtime.program import Node, Program
 from lgc.runtime.tasks import Task
 from lgc.runtime.values import Values
 
@@ -22,8 +22,9 @@ Writes = list[tuple[str, object]]
 class Ledger:
     """What a checkpoint says of the channels of a run beside their values.
 
+    It does not hold the channels: who does holds it, and a run is to be gone when it is over.
+
     Args:
-        values: the channels.
         checkpoint: where they come from; its versions and what was seen are the ledger's now.
         next_version: the saver's `get_next_version`.
 
@@ -33,19 +34,15 @@ class Ledger:
         moved: the versions that are not stored yet.
     """
 
-    def __init__(
-        self, values: Values, checkpoint: dict[str, Any], next_version: Callable[..., Any]
-    ) -> None:
-        self.values: Values = values
+    def __init__(self, checkpoint: dict[str, Any], next_version: Callable[..., Any]) -> None:
         self.versions: dict[str, Any] = checkpoint["channel_versions"]
         self.seen: dict[str, dict[str, Any]] = checkpoint["versions_seen"]
         self.moved: dict[str, Any] = {}
         self.next_version: Callable[..., Any] = next_version
         self.newest: Any = max(self.versions.values()) if self.versions else None
 
-    def restore(self, stored: dict[str, Any]) -> None:
+    def restore(self, values: Values, stored: dict[str, Any]) -> None:
         """Gives the channels the values that a checkpoint holds."""
-        values = self.values
         for slot, channel in enumerate(values.program.channels):
             if channel.key in stored:
                 channel = channel.restore(stored[channel.key])
@@ -53,10 +50,10 @@ class Ledger:
                 if channel.volatile and channel.is_available() and slot not in values.volatile:
                     values.volatile.append(slot)
 
-    def is_due(self, node: Node) -> bool:
+    def is_due(self, values: Values, node: Node) -> bool:
         """Whether a channel that starts `node` has changed since it last ran."""
-        channels = self.values.channels
-        index = self.values.program.index
+        channels = values.channels
+        index = values.program.index
         seen = self.seen.get(node.name)
         for trigger in node.triggers:
             if not channels[index[trigger]].is_available():
@@ -76,17 +73,18 @@ class Ledger:
                 return True
         return False
 
-    def see_all(self, node: str) -> None:
+    def see_all(self, program: Program, node: str) -> None:
         """Notes that `node` has seen every channel as it is."""
         seen = self.seen.setdefault(node, {})
-        for channel in self.values.program.channels:
+        for channel in program.channels:
             if channel.key in self.versions:
                 seen[channel.key] = self.versions[channel.key]
 
-    def apply(self, given: Writes | None, tasks: list[Task]) -> list[int]:
+    def apply(self, values: Values, given: Writes | None, tasks: list[Task]) -> list[int]:
         """Applies writes, and moves the versions of what they change (apply_writes).
 
         Args:
+            values: the channels.
             given: the writes of no task: an input's, or those of a Command.
             tasks: the tasks of the superstep; without one, no step is made: channels that are
                 not written are not told.
@@ -98,7 +96,6 @@ class Ledger:
             InvalidUpdateError: a channel cannot take its writes together.
             Exception: what a reducer raised.
         """
-        values = self.values
         if len(tasks) > 1:
             tasks = sorted(tasks, key=_path)
         # First, for it may fail: who has seen nothing yet is due again after that.
@@ -137,16 +134,17 @@ class Ledger:
             if trigger in self.versions:
                 seen[trigger] = self.versions[trigger]
 
-    def stored(self, snapshots: dict[str, bool]) -> dict[str, Any]:
+    def stored(self, values: Values, snapshots: dict[str, bool]) -> dict[str, Any]:
         """What a checkpoint holds of the channels.
 
         Args:
+            values: the channels.
             snapshots: the DeltaChannels that are stored in whole; one whose version has not
                 moved since the last checkpoint gets a new one, or no saver would store it.
         """
         bumped: dict[str, Any] = {}
         stored: dict[str, Any] = {}
-        for channel in self.values.channels:
+        for channel in values.channels:
             key = channel.key
             if snapshots and key in snapshots:
                 if key not in self.moved:
@@ -161,7 +159,7 @@ class Ledger:
         if bumped:
             self.newest = max(self.versions.values())
             self.seen = mark_bumps_seen(
-                self.seen, bumped, self.versions, self.values.program.subscribers
+                self.seen, bumped, self.versions, values.program.subscribers
             )
         return stored
 

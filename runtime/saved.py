@@ -119,6 +119,7 @@ class SavedRun(Run):
         self.exit_writes: list[tuple[int, str, str, str, Any]] = []
         self.stored_deltas: dict[tuple[str, str], bool] = {}
         self.command_deltas: Writes = []
+        # How far the run is: the input is applied, what "exit" has left is stored, all is stored.
         self.entered: bool = False
         self.kept: bool = False
         self.left: bool = False
@@ -126,9 +127,7 @@ class SavedRun(Run):
         if saver is not None:
             background = keeps == "async" and bool(getattr(type(saver), "blocking", True))
             self.journal = Journal(saver, background)
-        self.ledger: Ledger = Ledger(
-            self, {"channel_versions": {}, "versions_seen": {}}, _increment
-        )
+        self.ledger: Ledger = Ledger({"channel_versions": {}, "versions_seen": {}}, _increment)
 
     # -- where the run starts -------------------------------------------------
 
@@ -144,7 +143,6 @@ class SavedRun(Run):
             Exception: what the saver raised.
         """
         self.load()
-        self.written = {}
         if is_a(value, "Command"):
             self._enter(value, value.resume)
         else:
@@ -205,8 +203,8 @@ class SavedRun(Run):
         self.first_layout = self.checkpoint["v"] == 1
         self.loaded_id = self.current = self.checkpoint["id"]
         next_version = _increment if self.saver is None else self.saver.get_next_version
-        self.ledger = Ledger(self, self.checkpoint, next_version)
-        self.ledger.restore(self.checkpoint["channel_values"])
+        self.ledger = Ledger(self.checkpoint, next_version)
+        self.ledger.restore(self, self.checkpoint["channel_values"])
         if self.saver is not None:
             self._rebuild()
         updated = self.checkpoint.get("updated_channels")
@@ -245,12 +243,12 @@ class SavedRun(Run):
         given = [(key, item) for task, key, item in self.pending_writes if task == NULL_TASK_ID]
         given += carried
         if given:
-            changed = ledger.apply(given, [])
+            changed = ledger.apply(self, given, [])
             if self.is_known:
                 self.updated += [slot for slot in changed if slot not in self.updated]
         bound = self.parent if forks and source in _FORKS else None
         if self.resuming:
-            ledger.see_all(INTERRUPT)
+            ledger.see_all(self.program, INTERRUPT)
             if forks:
                 self.pending_writes = [
                     write for write in self.pending_writes if write[1] != INTERRUPT
@@ -289,7 +287,7 @@ class SavedRun(Run):
     def _apply_input(self, value: Any) -> None:
         """Drops the tasks that have not finished, and applies the input in their place."""
         self.prepare_all()
-        self.updated = self.ledger.apply([(START, value)], self.tasks)
+        self.updated = self.ledger.apply(self, [(START, value)], self.tasks)
         self.is_known = bool(self.updated)
         self.tasks = []
         self.save("input", self.updated)
@@ -418,7 +416,7 @@ class SavedRun(Run):
         if not self.ledger.versions:
             return []
         nodes = self.program.nodes
-        return [position for position in positions if self.ledger.is_due(nodes[position])]
+        return [position for position in positions if self.ledger.is_due(self, nodes[position])]
 
     def _reapply(self) -> None:
         """Gives the tasks that finished before what they wrote."""
@@ -446,7 +444,7 @@ class SavedRun(Run):
         return False
 
     def _apply_tasks(self) -> None:
-        self.updated = self.ledger.apply(None, self.tasks)
+        self.updated = self.ledger.apply(self, None, self.tasks)
         self.is_known = bool(self.updated)
 
     def after_tick(self) -> None:
@@ -574,7 +572,7 @@ class SavedRun(Run):
             if self.program.delta_keys:
                 snapshots = deltas.due(self.channels, counters, ledger.versions)
                 snapshots.update(self.forced)
-            values = ledger.stored(snapshots)
+            values = ledger.stored(self, snapshots)
         self.checkpoint = {
             "v": model.VERSION,
             # Of a checkpoint that is not stored, nobody sees the time.
@@ -626,14 +624,14 @@ class SavedRun(Run):
 
     def close(self) -> None:
         """Waits for the tasks, and stores what they wrote, and what is left to the run's end."""
+        self._await_tasks()
+        if not self.left and self.journal is not None:
+            try:
+                self._leave()
+            except Exception:
+                # The run has failed already; with what, its caller is about to see.
+                self.left = True
         super().close()
-        if self.left or self.journal is None:
-            return
-        try:
-            self._leave()
-        except Exception:
-            # The run has failed already; with what, its caller is about to see.
-            self.left = True
 
     def _settle(self, task: Task) -> None:
         if task.error is None:

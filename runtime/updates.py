@@ -127,12 +127,12 @@ class _Update:
             run.prepare_all()
             given = [write[1:] for write in run.pending_writes if write[0] == NULL_TASK_ID]
             if given:
-                updated.update(self._keys(run.ledger.apply(given, [])))
+                updated.update(self._keys(run.ledger.apply(run, given, [])))
             found = statuses(run.pending_writes)
             for task in run.tasks:
                 if task.id in found:
                     task.writes.extend(found[task.id].output)
-            updated.update(self._keys(run.ledger.apply(None, run.tasks)))
+            updated.update(self._keys(run.ledger.apply(run, None, run.tasks)))
         return self._put("update", self.step + 1, self.step, updated)
 
     def _input(self, values: Any) -> Any:
@@ -140,7 +140,7 @@ class _Update:
         _require(values is not None, f"Received no input writes for {START}")
         writes: Writes = [(START, values)]
         self._store([(_named(self.run.checkpoint["id"], INPUT), writes, None)])
-        updated = self._keys(self.run.ledger.apply(writes, []))
+        updated = self._keys(self.run.ledger.apply(self.run, writes, []))
         known = self.saved is not None and self.saved.metadata.get("step") is not None
         step = self.step + 1 if known else -1
         return self._put("input", step, step, updated)
@@ -204,7 +204,7 @@ class _Update:
         for task in tasks:
             self.forced.update(deltas.replaced(self.program.delta_keys, task.writes))
         self._store([(task.id, task.writes, task) for task in tasks])
-        run.ledger.apply(None, tasks)
+        run.ledger.apply(run, None, tasks)
         return self._put("update", self.step + 1, self.step + 1, updated)
 
     def _valid(self, updates: Sequence[Any]) -> Iterable[tuple[Any, str, str | None]]:
@@ -287,7 +287,7 @@ class _Update:
             "v": model.VERSION,
             "ts": "",
             "id": "",
-            "channel_values": ledger.stored(self._snapshots(metadata, updated)),
+            "channel_values": ledger.stored(self.run, self._snapshots(metadata, updated)),
             "channel_versions": ledger.versions,
             "versions_seen": ledger.seen,
             "updated_channels": None,

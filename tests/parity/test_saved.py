@@ -31,6 +31,7 @@ def test_random_threads(case: Thread) -> None:
 @given(threads())
 def test_random_threads_in_files(case: Thread) -> None:
     """The same in SQLite files."""
+    assume(not case.script.answers_again)
     with TemporaryDirectory() as folder:
         check(case, _FILES, Path(folder))
 

@@ -276,6 +276,8 @@ def logged() -> Iterator[list[str]]:
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    # Said once in a process, by whichever engine reads the class first.
+    handler.addFilter(lambda record: "unregistered type" not in record.getMessage())
     logger = logging.getLogger("langgraph")
     logger.addHandler(handler)
     logger.propagate = False

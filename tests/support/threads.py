@@ -97,6 +97,17 @@ class Script:
     config: Mapping[str, Any] = field(default_factory=dict)
     compiled: tuple[tuple[str, Any], ...] = ()
 
+    @property
+    def answers_again(self) -> bool:
+        """Whether an answer may follow another on one checkpoint beside what a Command wrote.
+
+        LangGraph's savers on SQL keep the first then (docs/differences.md).
+        """
+        answers = [step.given for step in self.steps if isinstance(step.given, Answers)]
+        plain = [answer for answer in answers if not answer.by_id]
+        writes = any(answer.command for answer in answers)
+        return len(plain) > 1 and (writes or any(callable(step.given) for step in self.steps))
+
 
 def addressed(saver: Any) -> list[dict[str, Any]]:
     """The configs of the thread's checkpoints, the newest first."""
