@@ -144,7 +144,8 @@ class BaseSaver:
     def _dump(self, value: Any) -> tuple[str, bytes]:
         """The tag and the bytes of a write's value."""
         if type(value) is Dumped:
-            return value
+            # A tuple proper: the garbage collector need not look at it again.
+            return value.tag, value.data
         typed: tuple[str, bytes] = self.serde.dumps_typed(value)
         return typed
 
