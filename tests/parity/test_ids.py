@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from typing import Annotated, Any
 from uuid import UUID
 
 import langgraph.checkpoint.base.id as upstream_id
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.config import get_config
+from langgraph.func import task
+from langgraph.graph import START, StateGraph
 from langgraph.pregel._algo import _uuid5_str, _xxhash_str, task_path_str
 from langgraph.types import _interrupt_id
 from parity import pinned
+from typing_extensions import TypedDict
 
+from lgc.runtime.constants import PULL, PUSH
 from lgc.runtime.ids import Draws, interrupt_id, next_version, path_text, task_id, uuid6
 
 
@@ -53,6 +60,53 @@ def test_task_id_of_the_first_layout(checkpoint: UUID, parts: list[str]) -> None
     """Checkpoints of version 1 have tasks with other ids."""
     expected = _uuid5_str(checkpoint.bytes, *parts)
     assert task_id(str(checkpoint), tuple(parts), first_layout=True) == expected
+
+
+class State(TypedDict):
+    """One key."""
+
+    log: Annotated[list[str], operator.add]
+
+
+def test_ids_of_calls_and_error_handlers() -> None:
+    """The parts that the ids of `@task` calls and of error handlers are hashed from (spec §4.6)."""
+
+    @task
+    def called(number: int) -> str:
+        return str(get_config()["configurable"]["checkpoint_map"][""])
+
+    def calls(state: State) -> dict[str, Any]:
+        return {"log": [called(0).result(), called(1).result()]}
+
+    def fails(state: State) -> dict[str, Any]:
+        raise ValueError("always")
+
+    def handles(state: State, config: RunnableConfig) -> dict[str, Any]:
+        return {"log": []}
+
+    builder = StateGraph(State)
+    builder.add_node("calls", calls)
+    builder.add_node("fails", fails, error_handler=handles)
+    builder.add_edge(START, "calls")
+    builder.add_edge(START, "fails")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    config: RunnableConfig = {"configurable": {"thread_id": "1"}}
+    found: dict[str, list[str]] = {}
+    for event in graph.stream({"log": []}, config, stream_mode="tasks"):
+        known = found.setdefault(event["name"], [])
+        if event["id"] not in known:
+            known.append(event["id"])
+    checkpoint_id = graph.get_state(config).values["log"][0]
+    parent, failed = found["calls"][0], found["fails"][0]
+    path = path_text((PULL, "calls"))
+    expected = [
+        task_id(checkpoint_id, (f"calls:{parent}|called", "1", "called", PUSH, path, str(number)))
+        for number in range(2)
+    ]
+    assert sorted(found["called"]) == sorted(expected)
+    handler = next(name for name in found if "error_handler" in name)
+    parts = (f"fails:{failed}|{handler}", "1", handler, PUSH, "node_error_handler", failed)
+    assert found[handler] == [task_id(checkpoint_id, parts)]
 
 
 @given(
