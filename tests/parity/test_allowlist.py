@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import enum
 import operator
+import os
+import subprocess
+import sys
 import typing
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, NewType, Optional, Union
 
 import pytest
@@ -121,3 +125,49 @@ def test_schemas_of_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mine == theirs
     names = {"Given", "Result", "Own", "Routed", "Settings", "Color"}
     assert {name for _, name in mine} == names
+
+
+def test_a_strict_run(tmp_path: Path) -> None:
+    """The schemas' classes are made when state is read, others are not; with both engines' savers."""
+    script = """
+import dataclasses, logging
+from functools import partial
+from typing import Any, TypedDict
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import StateGraph
+from lgc import compile_graph
+from lgc.runtime.savers import MemorySaver
+
+logging.disable()
+
+@dataclasses.dataclass
+class Row:
+    number: int
+
+@dataclasses.dataclass
+class Other:
+    number: int
+
+class State(TypedDict):
+    row: Row
+    other: Any
+
+builder = StateGraph(State)
+builder.add_node("node", lambda state: {"row": Row(1), "other": Other(2)})
+builder.add_edge("__start__", "node")
+config = {"configurable": {"thread_id": "1"}}
+for made in (builder.compile, partial(compile_graph, builder)):
+    for saver in (InMemorySaver(), MemorySaver()):
+        graph = made(checkpointer=saver)
+        graph.invoke({}, config)
+        print(graph.get_state(config).values)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "LANGGRAPH_STRICT_MSGPACK": "true"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "{'row': Row(number=1), 'other': {'number': 2}}\n" * 4
