@@ -128,7 +128,7 @@ def test_schemas_of_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_strict_run(tmp_path: Path) -> None:
-    """The schemas' classes are made when state is read, others are not; with both engines' savers."""
+    """What is read is made of the schemas' classes and no others, in both engines and savers."""
     script = """
 import dataclasses, logging
 from functools import partial
