@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 from lgc.runtime import checkpoint as model
 from lgc.runtime import deltas
 from lgc.runtime.config import ensure
-from lgc.runtime.constants import CONF, END, INPUT, INTERRUPT, NULL_TASK_ID, START
+from lgc.runtime.constants import (
+    CONF,
+    END,
+    INPUT,
+    INTERRUPT,
+    NS_END,
+    NS_SEP,
+    NULL_TASK_ID,
+    START,
+)
 from lgc.runtime.errors import error_class
 from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.journal import Journal
@@ -65,8 +74,8 @@ def bulk_update_state(
         raise ValueError("No updates provided")
     conf = config[CONF]
     if conf.get("checkpoint_ns"):
-        parts = (part.split(":")[0] for part in conf["checkpoint_ns"].split("|"))
-        name = "|".join(part for part in parts if not part.isdigit())
+        parts = (part.split(NS_END)[0] for part in conf["checkpoint_ns"].split(NS_SEP))
+        name = NS_SEP.join(part for part in parts if not part.isdigit())
         raise ValueError(f"Subgraph {name} not found")
     current = {**config, CONF: {**conf, "thread_id": str(conf["thread_id"])}}
     for number, updates in enumerate(supersteps):
