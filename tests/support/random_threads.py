@@ -40,11 +40,12 @@ class Thread:
         """How often both engines run that differ.
 
         Which tasks LangGraph does not start after one has failed is chance, and so is which of
-        several refused answers it reports.
+        several refused answers it reports, and, everywhere, whether the writes of a Command are
+        stored already when a run fails over them: nobody waits for that.
         """
         graph = self.graph
         chancy = any(node.fault or node.asks for node in graph.nodes)
-        return 30 if chancy or any(r.fails or r.fault for r in graph.routers) else 1
+        return 30 if chancy or any(r.fails or r.fault for r in graph.routers) else 5
 
 
 def check(case: Thread, pairs: Any, folder: Any = None, *, pin: bool = True) -> None:
