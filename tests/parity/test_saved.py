@@ -9,12 +9,15 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from langgraph.channels import UntrackedValue
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
-from parity import Log
+from parity import Log, pinned, same_edge_order
 from random_threads import Thread, check, threads
 from threads import Answers, Script, Step, compare_scripts
 from typing_extensions import TypedDict
+
+from lgc import compile_graph
 
 _MEMORY = (("UpstreamMemorySaver", "UpstreamMemorySaver"), ("UpstreamMemorySaver", "MemorySaver"))
 _FILES = (("UpstreamSqliteSaver", "SqliteSaver"), ("UpstreamSqliteSaver", "UpstreamSqliteSaver"))
@@ -155,3 +158,35 @@ def test_traps(trap: str, durability: str) -> None:
 
 
 _RUNS = ("invoke", "stream")
+
+
+class OldSaver(InMemorySaver):
+    """A saver of the user's own, from before writes had a task path; its versions are numbers."""
+
+    def put_writes(self, config: Any, writes: Any, task_id: str) -> None:  # type: ignore[override]
+        super().put_writes(config, writes, task_id)
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        return 1 if current is None else current + 1
+
+
+def test_a_saver_without_task_paths_and_with_numbers_for_versions() -> None:
+    """Both engines leave the same in it, and go on with what the other left."""
+    config: Any = {"configurable": {"thread_id": "1"}}
+    left, ends = [], []
+    for first in (StateGraph.compile, compile_graph):
+        for second in (StateGraph.compile, compile_graph):
+            saver = OldSaver()
+            builder = same_edge_order(_build(Log()))
+            with pinned() as later:
+                first(builder, checkpointer=saver).invoke({}, config, durability="sync")
+                later()
+                graph = second(builder, checkpointer=saver)
+                while asked := graph.get_state(config).interrupts:
+                    answers = {question.id: "answer" for question in asked}
+                    graph.invoke(Command(resume=answers), config, durability="sync")
+            ends.append(graph.get_state(config).values)
+            left.append(({key: dict(found) for key, found in saver.writes.items()}, saver.blobs))
+    assert all(isinstance(key[3], int) for key in left[0][1])
+    assert left == [left[0]] * 4
+    assert ends == [ends[0]] * 4
