@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parent
 # The modules of lgc.runtime that are compiled with mypyc; the others stay interpreted.
 NATIVE = (
     "channels",
-    "checkpoint",
     "constants",
     "deltas",
     "encode",

@@ -19,6 +19,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StreamWriter, interrupt
 
 from lgc import compile_graph
+from lgc.runtime.constants import NULL_TASK_ID
 
 
 class State(TypedDict):
@@ -231,6 +232,7 @@ def test_a_second_answer_beside_an_update_is_stored(tmp_path: Path) -> None:
                 graph.invoke(Command(resume=answer, update={"log": ["update"]}), config)
             found = saver.get_tuple(config)
             assert found is not None and found.pending_writes is not None
-            stored.append([(key, value) for task, key, value in found.pending_writes if task < "1"])
+            writes = found.pending_writes
+            stored.append([(key, value) for task, key, value in writes if task == NULL_TASK_ID])
     updates = [("log", ["update"]), ("log", ["update"])]
     assert stored == [[("__resume__", "A"), *updates], [("__resume__", "B"), *updates]]
