@@ -13,7 +13,6 @@ import sys
 from _thread import allocate_lock
 from collections.abc import Mapping
 from contextvars import ContextVar
-from functools import cache
 from itertools import count
 from typing import Any, Final
 
@@ -169,14 +168,6 @@ def _merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str
     return merged
 
 
-_TRACING_ENV = (
-    "LANGSMITH_TRACING",
-    "LANGSMITH_TRACING_V2",
-    "LANGCHAIN_TRACING",
-    "LANGCHAIN_TRACING_V2",
-)
-
-
 def _refuse(merged: dict[str, Any]) -> None:
     callbacks = merged.get("callbacks")
     if callbacks and not (
@@ -187,26 +178,6 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("callbacks", "config['callbacks']")
     if CONF_TASK_ID in merged[CONF]:
         raise Unsupported("a graph called inside a node of another graph")
-
-
-def refuse_tracing() -> None:
-    """Raises Unsupported when LangSmith tracing is on: in the caller's context, or by environment.
-
-    The context decides when it says anything (langsmith/utils.py:tracing_is_enabled).
-    """
-    module = sys.modules.get("langsmith.run_helpers")
-    enabled = None if module is None else module._TRACING_ENABLED.get()
-    if enabled is None:
-        _refuse_traced_environment()
-    elif enabled:
-        raise Unsupported("LangSmith tracing", "langsmith.tracing_context")
-
-
-@cache
-def _refuse_traced_environment() -> None:
-    for name in _TRACING_ENV:
-        if os.environ.get(name) == "true":
-            raise Unsupported("LangSmith tracing", f"environment variable {name}")
 
 
 def task_config(task: Any) -> dict[str, Any]:

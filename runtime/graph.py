@@ -6,11 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.allowlist import is_strict
-from lgc.runtime.config import (
-    DEFAULT_RECURSION_LIMIT,
-    ensure,
-    refuse_tracing,
-)
+from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure
 from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
@@ -24,6 +20,7 @@ from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
 from lgc.runtime.program import Output, Program
 from lgc.runtime.stream import chunks, result, shown, with_interrupts
+from lgc.runtime.tracing import refuse_tracing
 from lgc.runtime.types import is_a
 
 # What LangGraph streams and lgc does not yet.

@@ -7,7 +7,6 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
-import langsmith
 import pytest
 from inprocess import compile_in_process
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
@@ -34,7 +33,6 @@ from small import Lists, error, result, wire, writes
 
 from lgc.compiler.diagnostics import CompileError
 from lgc.runtime import types as own
-from lgc.runtime.errors import Unsupported
 
 
 class Inner(BaseModel):
@@ -982,15 +980,6 @@ def test_trace_policy():
         return builder.add_node("b", writes(x=["b"]), trace_policy=policy).add_edge("a", "b")
 
     assert result(build, {"x": []}) == {"x": ["a", "b"]}
-
-
-def test_tracing_is_refused():
-    """Also when only the caller's context asks for it; that may turn off the environment's too."""
-    graph = compile_in_process(wire(Lists, {"a": writes(x=["a"])}, (START, "a")))
-    with langsmith.tracing_context(enabled=True), pytest.raises(Unsupported, match="LangSmith"):
-        graph.invoke({"x": []})
-    with langsmith.tracing_context(enabled=False):
-        assert graph.invoke({"x": []}) == {"x": ["a"]}
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
