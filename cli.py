@@ -233,7 +233,12 @@ def _report(item: Compiled, out: Path, emitted: float, native: float) -> str:
         f"{_count(branches, 'branch', 'branches')}, {_count(len(ir.joins), 'join')}",
     ]
     if ir.schedule is not None:
-        then = {"ends": "the end", "branch": "a branch decides", "repeat": "they repeat"}
+        then = {
+            "ends": "the end",
+            "branch": "a branch decides",
+            "repeat": "they repeat",
+            "more": "more that are not listed",
+        }
         count = _count(len(ir.schedule.supersteps), "superstep")
         lines.append(f"  static: {count}, then {then[ir.schedule.then]}")
     if item.langgraph_chain is None:

@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 import sys
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -186,6 +187,8 @@ class _Reader:
         self.source = source
         self.langgraph = langgraph
         self.name = "LangGraph"
+        self.edges_from: defaultdict[str, list[str]] = defaultdict(list)
+        self.joins_from: defaultdict[str, list[str]] = defaultdict(list)
 
     def read(self, builder: Builder) -> Analysis:
         self.builder = builder
@@ -197,7 +200,12 @@ class _Reader:
             if end != "__end__"
         )
         names = ["__start__", *builder.nodes]
-        nodes = tuple(self._node(name, joins) for name in names)
+        for start, end in builder.edges:
+            self.edges_from[start].append(end)
+        for join in joins:
+            for start in dict.fromkeys(join.starts):
+                self.joins_from[start].append(join.key)
+        nodes = tuple(map(self._node, names))
         if self.errors:
             raise CompileError(*self.errors)
         ir = GraphIR(
@@ -345,9 +353,9 @@ class _Reader:
 
     # -- nodes --------------------------------------------------------------------------
 
-    def _node(self, name: str, joins: tuple[JoinIR, ...]) -> NodeIR:
+    def _node(self, name: str) -> NodeIR:
         builder = self.builder
-        edges = tuple(end for start, end in builder.edges if start == name)
+        edges = tuple(self.edges_from[name])
         branches = tuple(
             self._branch(name, branch_name, spec)
             for branch_name, spec in builder.branches.get(name, {}).items()
@@ -370,7 +378,7 @@ class _Reader:
             gotos=_may_goto(spec.runnable) or bool(spec.ends),
             targets=tuple(spec.ends or ()),
             edges=edges,
-            joins=tuple(j.key for j in joins if name in j.starts),
+            joins=tuple(self.joins_from[name]),
             branches=branches,
             defer=spec.defer,
         )

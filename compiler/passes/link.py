@@ -67,30 +67,32 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
             reserved.add(ref.name.split(".")[0])
         else:
             wanted.add((ref.module, ref.name.split(".")[0]))
-    taken: set[str] = set()
-    imports = []
-    for module, name in sorted(wanted):
-        alias = name
-        number = 2
-        while alias in taken or alias in reserved:
-            alias = f"{name}_{number}"
-            number += 1
-        taken.add(alias)
-        imports.append(Import(module, name, alias))
+    taken = dict.fromkeys(reserved, 2)
+    imports = [Import(module, name, _unique(name, taken)) for module, name in sorted(wanted)]
     return dataclasses.replace(ir, imports=tuple(imports)), said
 
 
-def identifier(name: str, taken: set[str]) -> str:
-    """A Python identifier for a node's or key's `name`, not in `taken`; added to it."""
+def identifier(name: str, taken: dict[str, int]) -> str:
+    """A Python identifier for a node's or key's `name`, not in `taken`; added to it.
+
+    Args:
+        name: any text.
+        taken: the identifiers in use, each with the number to try first for its next namesake.
+    """
     base = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name) or "_"
     if keyword.iskeyword(base):
         base += "_"
     if base[0].isdigit():
         base = f"_{base}"
+    return _unique(base, taken)
+
+
+def _unique(base: str, taken: dict[str, int]) -> str:
+    """`base`, numbered when it is in `taken`; added to it."""
     candidate = base
-    number = 2
     while candidate in taken:
-        candidate = f"{base}_{number}"
-        number += 1
-    taken.add(candidate)
+        # Counting from 2 for every namesake would take the square of their number.
+        candidate = f"{base}_{taken[base]}"
+        taken[base] += 1
+    taken[candidate] = 2
     return candidate

@@ -242,7 +242,7 @@ class TestLink:
         ],
     )
     def test_identifier(self, name: str, wanted: str) -> None:
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         assert link.identifier(name, taken) == wanted
         assert link.identifier(name, taken) == f"{wanted}_2"
         assert link.identifier(name, taken) == f"{wanted}_3"
