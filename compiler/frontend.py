@@ -10,14 +10,12 @@ import copy
 import inspect
 import json
 import re
-import sys
 from collections import defaultdict
-from contextlib import suppress
+from collections.abc import Set
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType, MethodType
 from typing import Any
 
 from langgraph._internal._constants import RESERVED
@@ -39,6 +37,7 @@ from langgraph.pregel import Pregel
 from langgraph.pregel._utils import find_subgraph_pregel
 from pydantic import BaseModel
 
+from lgc.compiler.destinations import reach_of, sends_of
 from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note
 from lgc.compiler.ir import (
     BranchIR,
@@ -364,6 +363,11 @@ class _Reader:
             return NodeIR(name, None, None, edges=edges, branches=branches)
         spec = builder.nodes[name]
         self._refuse_node_features(name, spec)
+        reach = reach_of(spec.runnable)
+        declared = tuple(spec.ends or ())
+        # What is declared is complete, but for a Command that says otherwise.
+        names = reach.names if declared or not reach.anywhere else frozenset()
+        targets = declared + self._nodes_in(names - set(declared))
         return NodeIR(
             name=name,
             call=self._call(
@@ -375,13 +379,17 @@ class _Reader:
             ),
             reads=self._keys(spec.input_schema),
             schema=self._schema(spec.input_schema, f"nodes[{_q(name)}].input_schema"),
-            gotos=_may_goto(spec.runnable) or bool(spec.ends),
-            targets=tuple(spec.ends or ()),
+            gotos=bool(targets) or reach.anywhere,
+            targets=targets,
             edges=edges,
             joins=tuple(self.joins_from[name]),
             branches=branches,
             defer=spec.defer,
         )
+
+    def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
+        """Those of `names` that are nodes, or END, in the builder's order; no other can be met."""
+        return tuple(name for name in (*self.builder.nodes, "__end__") if name in names)
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
         asked = {
@@ -431,7 +439,13 @@ class _Reader:
         literal = ends is not None and all(
             value is None or type(value) in (str, int, bool) for value in ends
         )
-        targets = tuple(dict.fromkeys(ends.values())) if ends else ()
+        targets: tuple[str, ...] = ()
+        if ends:
+            # A Send does not go by the map.
+            sent = sends_of(spec.path)
+            ends_of_map = dict.fromkeys(ends.values())
+            names = sent.names - ends_of_map.keys()
+            targets = () if sent.anywhere else (*ends_of_map, *self._nodes_in(names))
         return BranchIR(
             name=name,
             path=path,
@@ -500,62 +514,6 @@ def _has_async_code_only(runnable: Any) -> bool:
     """Whether a RunnableCallable or a RunnableLambda was made of a coroutine function alone."""
     return getattr(runnable, "func", None) is None and getattr(runnable, "afunc", None) is not None
 
-
-def _may_goto(runnable: Any) -> bool:
-    """Whether a node may return a Command or a Send; only a plain function can tell it does not.
-
-    A function that makes one names its class, uses one that is there, or gets it
-    from a function it calls by name.
-    """
-    function = getattr(runnable, "func", None)
-    return not hasattr(function, "__code__") or _names_goto(function, set())
-
-
-def _names_goto(function: Any, seen: set[Any]) -> bool:
-    function = getattr(function, "__func__", function)
-    code = function.__code__
-    if function in seen:
-        return False
-    seen.add(function)
-    names = _names(code)
-    if not names.isdisjoint(_GOTO):
-        return True
-    known = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        with suppress(ValueError):  # a variable that has no value yet
-            known[name] = cell.cell_contents
-    return any(
-        _names_goto(value, seen) if _is_users(value) else _is_goto(value)
-        for value in known.values()
-    )
-
-
-def _is_users(value: Any) -> bool:
-    """Whether `value` is a Python function outside the standard library."""
-    package = (getattr(value, "__module__", None) or "").partition(".")[0]
-    return (
-        isinstance(value, (FunctionType, MethodType))
-        and hasattr(value, "__code__")
-        and package not in sys.stdlib_module_names
-    )
-
-
-def _is_goto(value: Any) -> bool:
-    """Whether `value` is a Command or a Send, or such a class under another name."""
-    cls = value if isinstance(value, type) else type(value)
-    return not {base.__name__ for base in cls.__mro__}.isdisjoint(_GOTO)
-
-
-def _names(code: Any) -> set[str]:
-    """The global and attribute names in a function's code and in the functions inside it."""
-    found = set(code.co_names) | set(code.co_freevars)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            found |= _names(constant)
-    return found
-
-
-_GOTO = {"Command", "Send", "types"}
 
 _MANAGED = {IsLastStepManager: "is_last_step", RemainingStepsManager: "remaining_steps"}
 
