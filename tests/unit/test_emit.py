@@ -472,7 +472,6 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
             "from {home} import builder, named, routes",
             '                    abi.path_of(BUILDER, "n2", "other"),',
             '                    ends=abi.ends_of(BUILDER, "n2", "other"),',
-            "#   n1 -> Command? any node",
             '            abi.runnable_of(BUILDER, "n1"),',
             '            abi.runnable_of(BUILDER, "n2"),',
             '        abi.Node("n0", named, reads=KEYS, edges=("n1",), call=abi.INVOKE),',
