@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
 import traceback
@@ -25,7 +26,15 @@ except ModuleNotFoundError:
 
 from lgc import __version__
 from lgc.compiler import output
-from lgc.compiler.diagnostics import CompileError, Diagnostic, display_path, error, render
+from lgc.compiler.diagnostics import (
+    CODES,
+    CompileError,
+    Diagnostic,
+    display_path,
+    error,
+    render,
+    section,
+)
 from lgc.compiler.ir import to_text
 from lgc.compiler.native import NativeError, building, find_compiler
 from lgc.compiler.pipeline import Compiled, Options, compile_targets
@@ -122,11 +131,22 @@ def compile_command(
 @main.command(epilog=_TARGET)
 @_targets
 def explain(targets: tuple[str, ...], name: str | None, root: Path) -> None:
-    """Print the intermediate representation of graphs."""
+    """Print the intermediate representation of graphs, or what a code such as LGC202 means."""
+    codes = [target for target in targets if re.fullmatch(r"LGC\d+", target)]
     with _reporting():
-        for item in compile_targets(_options(targets, name, root)[0]):
-            _show(item.diagnostics)
-            click.echo(to_text(item.ir), nl=False)
+        for code in codes:
+            if code not in CODES:
+                _fail("LGC105", f"there is no diagnostic {code}", "messages name theirs")
+            click.echo(section(code), nl=False)
+        graphs = tuple(target for target in targets if target not in codes)
+        try:
+            for item in compile_targets(_options(graphs, name, root)[0]):
+                _show(item.diagnostics)
+                click.echo(to_text(item.ir), nl=False)
+        except CompileError as exc:
+            if exc.ir is not None:
+                click.echo(to_text(exc.ir), nl=False)
+            raise
 
 
 @main.command(epilog=_TARGET)
@@ -233,7 +253,12 @@ def _report(item: Compiled, out: Path, emitted: float, native: float) -> str:
         f"{_count(branches, 'branch', 'branches')}, {_count(len(ir.joins), 'join')}",
     ]
     if ir.schedule is not None:
-        then = {"ends": "the end", "branch": "a branch decides", "repeat": "they repeat"}
+        then = {
+            "ends": "the end",
+            "branch": "a branch decides",
+            "repeat": "they repeat",
+            "more": "more that are not listed",
+        }
         count = _count(len(ir.schedule.supersteps), "superstep")
         lines.append(f"  static: {count}, then {then[ir.schedule.then]}")
     if item.langgraph_chain is None:

@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import codec
+import growth
 import imports
 import saved
 from measure import ratio
@@ -31,6 +32,7 @@ from lgc.compiler.native import find_compiler
 ROUNDS = 100
 QUICK_ROUNDS = 15
 IMPORT_ROUNDS = 21
+GROWTH_ROUNDS = 5
 
 Samples = dict[str, dict[str, list[float]]]
 
@@ -68,11 +70,13 @@ def main() -> None:
         "rows": rows,
         "savers": savers,
         "codec": codecs,
+        "growth": growth.measure(GROWTH_ROUNDS),
         "imports": imports.measure(IMPORT_ROUNDS) if native else [],
     }
     _print(report)
     saved.show(savers)
     codec.show(codecs)
+    growth.show(report["growth"])
     if native:
         imports.show(report["imports"], IMPORT_ROUNDS)
     if arguments.json:

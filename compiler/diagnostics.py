@@ -6,11 +6,16 @@ feature of the graph that is not executed yet, LGC3xx linking and output, LGC4xx
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lgc.compiler.ir import GraphIR
 
 Severity = Literal["error", "warning", "note"]
 
@@ -78,13 +83,30 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """Input that cannot be compiled; carries one Diagnostic or more, and prints as them."""
+    """Input that cannot be compiled; carries one Diagnostic or more, and prints as them.
 
-    def __init__(self, *diagnostics: Diagnostic) -> None:
+    Args:
+        diagnostics: what is wrong.
+        ir: the graph as far as it was read, when it was.
+        span_of: where a node of it is added.
+    """
+
+    def __init__(
+        self,
+        *diagnostics: Diagnostic,
+        ir: GraphIR | None = None,
+        span_of: Callable[[str], Span | None] | None = None,
+    ) -> None:
         if not diagnostics:
             raise ValueError("a CompileError needs a diagnostic")
         super().__init__(*diagnostics)
         self.diagnostics: tuple[Diagnostic, ...] = diagnostics
+        self.ir = ir
+        self.span_of = span_of
+
+    def __reduce__(self) -> tuple[type[CompileError], tuple[Diagnostic, ...]]:
+        # The graph's spans are found with live objects, which do not leave the process.
+        return CompileError, self.diagnostics
 
     def __str__(self) -> str:
         return render_all(self.diagnostics)
@@ -103,6 +125,34 @@ def warning(code: str, message: str, *, help: str = "", span: Span | None = None
 def note(code: str, message: str, *, help: str = "", span: Span | None = None) -> Diagnostic:
     """A Diagnostic for information only. Raises ValueError for an unregistered code."""
     return Diagnostic(code, "note", message, help, span)
+
+
+@cache
+def _sections() -> dict[str, str]:
+    """The sections of docs/diagnostics.md by code; the file is part of the package."""
+    text = (Path(__file__).parents[1] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
+    parts = re.split(r"^##+ ", text, flags=re.MULTILINE)
+    return {part[:6]: part.strip() + "\n" for part in parts if part[:6] in CODES}
+
+
+def section(code: str) -> str:
+    """What docs/diagnostics.md says of a code, its heading first.
+
+    Raises:
+        KeyError: there is no such code.
+    """
+    return _sections()[code]
+
+
+def advice(code: str) -> str:
+    """The "Do" of a code's section on one line, without its full stop.
+
+    Raises:
+        KeyError: there is no such code.
+    """
+    _, _, text = section(code).partition("**Do.** ")
+    words = " ".join(text.split()).removesuffix(".")
+    return words[:1].lower() + words[1:]
 
 
 def display_path(path: str | Path) -> str:

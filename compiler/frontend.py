@@ -11,12 +11,12 @@ import inspect
 import json
 import re
 import sys
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Callable, Set
 from dataclasses import dataclass, is_dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType, MethodType
 from typing import Any
 
 from langgraph._internal._constants import RESERVED
@@ -38,7 +38,8 @@ from langgraph.pregel import Pregel
 from langgraph.pregel._utils import find_subgraph_pregel
 from pydantic import BaseModel
 
-from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note
+from lgc.compiler.destinations import reach_of, sends_of
+from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, advice, error, note
 from lgc.compiler.ir import (
     BranchIR,
     Call,
@@ -51,7 +52,7 @@ from lgc.compiler.ir import (
     Ref,
 )
 from lgc.compiler.linking import Linker
-from lgc.compiler.source import SourceMap
+from lgc.compiler.source import SourceMap, span_of_code
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
 
@@ -85,12 +86,12 @@ class Analysis:
     Attributes:
         ir: the graph, before the passes.
         notes: diagnostics that do not stop the compiler.
-        spans: where each node was added, when the source tells.
+        span_of: where a node was added, or else where its function is, when the source tells.
     """
 
     ir: GraphIR
     notes: tuple[Diagnostic, ...]
-    spans: dict[str, Span]
+    span_of: Callable[[str], Span | None]
 
 
 def analyse(loaded: Loaded) -> Analysis:
@@ -108,6 +109,7 @@ def analyse(loaded: Loaded) -> Analysis:
     file = getattr(loaded.module, "__file__", None)
     source = SourceMap.of_file(Path(file)) if file else SourceMap()
     reader = _Reader(loaded.target, Linker(loaded.module), source, installed)
+    reader.has_name = not loaded.called
     builder = loaded.obj
     if isinstance(builder, CompiledStateGraph):
         reader.read_compiled(builder)
@@ -116,6 +118,20 @@ def analyse(loaded: Loaded) -> Analysis:
         reader.validate(builder)
         return reader.read(builder)
     what = f"{loaded.target} " + ("returned" if loaded.called else "is")
+    if isinstance(builder, Pregel):
+        # What @entrypoint makes stores what the function returned last.
+        functional = "__previous__" in builder.channels
+        kind = "an @entrypoint of LangGraph's functional API" if functional else "a Pregel object"
+        raise CompileError(
+            error(
+                "LGC103",
+                f"{what} {kind}; lgc compiles what a StateGraph makes",
+                help="write it as a StateGraph whose nodes are its tasks"
+                if functional
+                else "build it with a StateGraph",
+                span=source.definition(loaded.target.attr),
+            )
+        )
     raise CompileError(
         error(
             "LGC103",
@@ -180,26 +196,33 @@ class _Reader:
     ) -> None:
         self.target = target
         self.scope = "" if target is None else target.attr
+        # Whether attributes of the TARGET can be named; not those of what a function returns.
+        self.has_name = target is not None
         self.errors: list[Diagnostic] = []
         self.notes: list[Diagnostic] = []
         self.linker = linker
         self.source = source
         self.langgraph = langgraph
         self.name = "LangGraph"
+        self.edges_from: defaultdict[str, list[str]] = defaultdict(list)
+        self.joins_from: defaultdict[str, list[str]] = defaultdict(list)
 
     def read(self, builder: Builder) -> Analysis:
         self.builder = builder
         self._refuse_graph_features()
-        channels = tuple(c for k, v in builder.channels.items() if (c := self._channel(k, v)))
+        channels = tuple(self._channel(key, channel) for key, channel in builder.channels.items())
         joins = tuple(
             JoinIR(f"join:{'+'.join(starts)}:{end}", tuple(starts), end, builder.nodes[end].defer)
             for starts, end in builder.waiting_edges
             if end != "__end__"
         )
         names = ["__start__", *builder.nodes]
-        nodes = tuple(self._node(name, joins) for name in names)
-        if self.errors:
-            raise CompileError(*self.errors)
+        for start, end in builder.edges:
+            self.edges_from[start].append(end)
+        for join in joins:
+            for start in dict.fromkeys(join.starts):
+                self.joins_from[start].append(join.key)
+        nodes = tuple(map(self._node, names))
         ir = GraphIR(
             target="" if self.target is None else str(self.target),
             name=self.name,
@@ -215,8 +238,9 @@ class _Reader:
             else None,
             allowlist=_allowlist(builder),
         )
-        spans = {name: span for name in names if (span := self._node_span(name))}
-        return Analysis(ir, tuple(self.notes), spans)
+        if self.errors:
+            raise CompileError(*self.errors, ir=ir, span_of=self._node_span)
+        return Analysis(ir, tuple(self.notes), self._node_span)
 
     def validate(self, builder: Builder) -> None:
         """Has LangGraph check the builder.
@@ -224,6 +248,7 @@ class _Reader:
         Raises:
             CompileError: it finds the graph invalid.
         """
+        self.builder = builder
         try:
             require_valid(builder)
         except ValueError as exc:
@@ -268,11 +293,10 @@ class _Reader:
             if getattr(defaults, field) is not None:
                 self._error(code, f"set_node_defaults({field}=...)", span)
 
-    def _channel(self, key: str, channel: Any) -> ChannelIR | None:
+    def _channel(self, key: str, channel: Any) -> ChannelIR:
         where = self._constructor()
         if key in RESERVED or key in ("__start__", "__pregel_tasks"):
             self._fail("LGC111", f"channel name '{key}' is reserved", "rename the key", where)
-            return None
         if key.startswith(("branch:to:", "join:")):
             self._fail(
                 "LGC218",
@@ -280,7 +304,6 @@ class _Reader:
                 "rename the key",
                 where,
             )
-            return None
         kind = _KINDS.get(type(channel), "custom")
         custom = self.linker.ref(channel, f"channels[{_q(key)}].channel")
         reducer = seed = None
@@ -345,9 +368,9 @@ class _Reader:
 
     # -- nodes --------------------------------------------------------------------------
 
-    def _node(self, name: str, joins: tuple[JoinIR, ...]) -> NodeIR:
+    def _node(self, name: str) -> NodeIR:
         builder = self.builder
-        edges = tuple(end for start, end in builder.edges if start == name)
+        edges = tuple(self.edges_from[name])
         branches = tuple(
             self._branch(name, branch_name, spec)
             for branch_name, spec in builder.branches.get(name, {}).items()
@@ -356,24 +379,33 @@ class _Reader:
             return NodeIR(name, None, None, edges=edges, branches=branches)
         spec = builder.nodes[name]
         self._refuse_node_features(name, spec)
+        reach = reach_of(spec.runnable)
+        declared = tuple(spec.ends or ())
+        # What is declared is complete, but for a Command that says otherwise.
+        names = reach.names if declared or not reach.anywhere else frozenset()
+        targets = declared + self._nodes_in(names - set(declared))
         return NodeIR(
             name=name,
             call=self._call(
                 spec.runnable,
                 f"nodes[{_q(name)}].runnable",
                 f"node `{name}`",
-                self._node_span(name),
+                lambda: self._node_span(name),
                 "LGC202",
             ),
             reads=self._keys(spec.input_schema),
             schema=self._schema(spec.input_schema, f"nodes[{_q(name)}].input_schema"),
-            gotos=_may_goto(spec.runnable) or bool(spec.ends),
-            targets=tuple(spec.ends or ()),
+            gotos=bool(targets) or reach.anywhere,
+            targets=targets,
             edges=edges,
-            joins=tuple(j.key for j in joins if name in j.starts),
+            joins=tuple(self.joins_from[name]),
             branches=branches,
             defer=spec.defer,
         )
+
+    def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
+        """Those of `names` that are nodes, or END, in the builder's order; no other can be met."""
+        return tuple(name for name in (*self.builder.nodes, "__end__") if name in names)
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
         asked = {
@@ -385,22 +417,26 @@ class _Reader:
         }
         for keyword, (code, value) in asked.items():
             if value:
-                span = self.source.node(name, scope=self.scope, keyword=keyword)
-                self._error(code, f"{keyword} of node `{name}`", span or self._node_span(name))
+                self._error(code, f"{keyword} of node `{name}`", self._node_span(name, keyword))
 
     def _call(
-        self, runnable: Any, on_builder: str, what: str, span: Span | None, async_code: str
+        self,
+        runnable: Any,
+        on_builder: str,
+        what: str,
+        span: Callable[[], Span | None],
+        async_code: str,
     ) -> Call:
         """The call of a node or a router; complains about what is no plain function."""
         plain = type(runnable) is RunnableCallable and not runnable.kwargs
         if isinstance(runnable, Pregel) or (not plain and _holds_graph(runnable)):
-            self._error("LGC212", f"{what} is or holds a graph", span)
+            self._error("LGC212", f"{what} is or holds a graph", span())
         elif not plain:
             if _has_async_code_only(runnable):
-                self._error(async_code, f"{what} is async", span)
+                self._error(async_code, f"{what} is async", span())
             return Call(self.linker.ref(runnable, on_builder), invoke=True)
         elif runnable.func is None:
-            self._error(async_code, f"{what} is async", span)
+            self._error(async_code, f"{what} is async", span())
         else:
             return Call(
                 self.linker.ref(runnable.func, f"{on_builder}.func"),
@@ -410,7 +446,11 @@ class _Reader:
 
     def _branch(self, source: str, name: str, spec: Any) -> BranchIR:
         on_builder = f"branches[{_q(source)}][{_q(name)}]"
-        span = self.source.branch(source, name, scope=self.scope)
+
+        def span() -> Span | None:
+            added = self.source.branch(source, name, scope=self.scope)
+            return added or self._code_span(spec.path)
+
         path = self._call(
             spec.path, f"{on_builder}.path", f"router `{name}` of `{source}`", span, "LGC216"
         )
@@ -423,7 +463,13 @@ class _Reader:
         literal = ends is not None and all(
             value is None or type(value) in (str, int, bool) for value in ends
         )
-        targets = tuple(dict.fromkeys(ends.values())) if ends else ()
+        targets: tuple[str, ...] = ()
+        if ends:
+            # A Send does not go by the map.
+            sent = sends_of(spec.path)
+            ends_of_map = dict.fromkeys(ends.values())
+            names = sent.names - ends_of_map.keys()
+            targets = () if sent.anywhere else (*ends_of_map, *self._nodes_in(names))
         return BranchIR(
             name=name,
             path=path,
@@ -446,7 +492,7 @@ class _Reader:
         self._fail(
             code,
             f"{what}: not supported yet",
-            "the README's feature table says what works",
+            advice(code).replace("TARGET", str(self.target)) if self.has_name else advice(code),
             span,
         )
 
@@ -454,10 +500,49 @@ class _Reader:
         self.errors.append(error(code, message, help=help, span=span))
 
     def _constructor(self) -> Span | None:
-        return self.source.constructor(scope=self.scope)
+        schema = getattr(self.builder.state_schema, "__name__", "")
+        for source in self._sources(type(self.builder)):
+            span = source.constructor(scope=self.scope, names={schema})
+            if span is not None:
+                return span
+        return None
 
-    def _node_span(self, name: str) -> Span | None:
-        return self.source.node(name, scope=self.scope)
+    def _node_span(self, name: str, keyword: str = "") -> Span | None:
+        spec = self.builder.nodes.get(name)
+        if spec is None:
+            return None
+        bodies = _bodies(spec.runnable)
+        for source in self._sources(type(self.builder), *bodies):
+            span = source.node(
+                name, scope=self.scope, keyword=keyword, names=self._names_of(bodies)
+            )
+            if span is not None:
+                return span
+        return self._code_span(spec.runnable)
+
+    def _code_span(self, runnable: Any) -> Span | None:
+        """Where the function of a node or a router is."""
+        codes = (getattr(body, "__code__", None) for body in _bodies(runnable))
+        code = next((code for code in codes if code is not None), None)
+        return None if self.target is None or code is None else span_of_code(code)
+
+    def _sources(self, *objects: object) -> list[SourceMap]:
+        """The target's file, and those of other objects that a graph may be built beside."""
+        sources = [self.source]
+        if self.target is not None:
+            for obj in objects:
+                name = getattr(obj, "__module__", None) or ""
+                file = getattr(sys.modules.get(name), "__file__", None)
+                if file and name.partition(".")[0] not in ("langgraph", "langchain_core"):
+                    sources.append(SourceMap.of_file(Path(file)))
+        return sources
+
+    def _names_of(self, bodies: list[Any]) -> set[str]:
+        """What a call may call a node by: the names of its function, and the module's for it."""
+        module = sys.modules.get(self.target.module) if self.target is not None else None
+        known = {getattr(body, "__name__", type(body).__name__) for body in bodies}
+        by_module = vars(module).items() if module is not None else ()
+        return known | {name for name, value in by_module if any(value is b for b in bodies)}
 
 
 def _allowlist(builder: Builder) -> tuple[tuple[str, str], ...]:
@@ -488,66 +573,29 @@ def _holds_graph(runnable: Any) -> bool:
         return False
 
 
+def _bodies(runnable: Any) -> list[Any]:
+    """A node's Runnable and what is in it: its functions, without partials and bound methods."""
+    bodies = [runnable, getattr(runnable, "func", None), getattr(runnable, "afunc", None)]
+    inner = [body for body in bodies if body is not None]
+    for body in inner:  # grows meanwhile
+        for attribute in ("func", "__func__", "__wrapped__"):
+            part = getattr(body, attribute, None)
+            if callable(part) and not any(part is each for each in inner):
+                inner.append(part)
+    return [body for body in inner if not _is_langgraphs(body)]
+
+
+def _is_langgraphs(body: Any) -> bool:
+    """Whether LangGraph made it: its wrapper of a function, what runs one on a thread."""
+    function = body.func if isinstance(body, partial) else body
+    module = getattr(function, "__module__", None) or ""
+    return type(body) is RunnableCallable or module.startswith(("langgraph._", "langchain_core."))
+
+
 def _has_async_code_only(runnable: Any) -> bool:
     """Whether a RunnableCallable or a RunnableLambda was made of a coroutine function alone."""
     return getattr(runnable, "func", None) is None and getattr(runnable, "afunc", None) is not None
 
-
-def _may_goto(runnable: Any) -> bool:
-    """Whether a node may return a Command or a Send; only a plain function can tell it does not.
-
-    A function that makes one names its class, uses one that is there, or gets it
-    from a function it calls by name.
-    """
-    function = getattr(runnable, "func", None)
-    return not hasattr(function, "__code__") or _names_goto(function, set())
-
-
-def _names_goto(function: Any, seen: set[Any]) -> bool:
-    function = getattr(function, "__func__", function)
-    code = function.__code__
-    if function in seen:
-        return False
-    seen.add(function)
-    names = _names(code)
-    if not names.isdisjoint(_GOTO):
-        return True
-    known = {name: function.__globals__[name] for name in names & function.__globals__.keys()}
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-        with suppress(ValueError):  # a variable that has no value yet
-            known[name] = cell.cell_contents
-    return any(
-        _names_goto(value, seen) if _is_users(value) else _is_goto(value)
-        for value in known.values()
-    )
-
-
-def _is_users(value: Any) -> bool:
-    """Whether `value` is a Python function outside the standard library."""
-    package = (getattr(value, "__module__", None) or "").partition(".")[0]
-    return (
-        isinstance(value, (FunctionType, MethodType))
-        and hasattr(value, "__code__")
-        and package not in sys.stdlib_module_names
-    )
-
-
-def _is_goto(value: Any) -> bool:
-    """Whether `value` is a Command or a Send, or such a class under another name."""
-    cls = value if isinstance(value, type) else type(value)
-    return not {base.__name__ for base in cls.__mro__}.isdisjoint(_GOTO)
-
-
-def _names(code: Any) -> set[str]:
-    """The global and attribute names in a function's code and in the functions inside it."""
-    found = set(code.co_names) | set(code.co_freevars)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            found |= _names(constant)
-    return found
-
-
-_GOTO = {"Command", "Send", "types"}
 
 _MANAGED = {IsLastStepManager: "is_last_step", RemainingStepsManager: "remaining_steps"}
 

@@ -11,6 +11,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from xxhash import xxh3_64_hexdigest
@@ -191,11 +192,11 @@ class Schedule:
         supersteps: the nodes of each, sorted as they are scheduled; the first is
             `__start__`'s.
         then: what comes after them: the run "ends", a "branch" decides, or they
-            "repeat" for ever.
+            "repeat" for ever; or there are "more" than the pass lists.
     """
 
     supersteps: tuple[tuple[str, ...], ...]
-    then: Literal["ends", "branch", "repeat"]
+    then: Literal["ends", "branch", "repeat", "more"]
 
 
 @dataclass(frozen=True)
@@ -257,10 +258,11 @@ class GraphIR:
         Raises:
             KeyError: there is none.
         """
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, NodeIR]:
+        return {node.name: node for node in self.nodes}
 
     def refs(self) -> tuple[Ref, ...]:
         """Every object of the user's that the generated module needs, in order of use."""
@@ -294,8 +296,18 @@ class GraphIR:
     def hash(self) -> str:
         """16 hex digits (XXH3-64) of what the graph means; the version analysed is left out."""
         meaning = {k: v for k, v in self.to_dict().items() if k != "langgraph"}
+        # A long join is named by its place: every start names its key, which names every start.
+        place = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
+        if place:
+            for node in meaning["nodes"]:
+                node["joins"] = [place.get(key, key) for key in node["joins"]]
+                node["triggers"] = [place.get(key, key) for key in node["triggers"]]
         text = json.dumps(meaning, sort_keys=True, ensure_ascii=True)
         return xxh3_64_hexdigest(text.encode())
+
+
+_LONG = 400
+"""The hash names a join with a longer key by its place."""
 
 
 def to_text(ir: GraphIR) -> str:

@@ -41,13 +41,17 @@ Expr = str | Group
 
 def width(line: str) -> int:
     """The columns of a line as the formatter counts them: a wide character takes two."""
+    if line.isascii():
+        return len(line)
     return len(line) + sum(east_asian_width(c) in "WF" for c in line)
 
 
 def quote(text: str) -> str:
     """`text` as a string literal, in the quotes the formatter prefers."""
     mark = '"' if text.count('"') <= text.count("'") else "'"
-    body = "".join(c if c in "'\"" else repr(c)[1:-1] for c in text)
+    body = text
+    if "\\" in text or not text.isprintable():
+        body = "".join(c if c in "'\"" else repr(c)[1:-1] for c in text)
     return mark + body.replace(mark, "\\" + mark) + mark
 
 

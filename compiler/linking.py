@@ -26,6 +26,11 @@ class Linker:
 
     def __init__(self, module: ModuleType | None) -> None:
         self._module = module
+        # An object that stands under two names goes by the first in the alphabet.
+        self._names: dict[int, str] = {}
+        for name in sorted(vars(module) if module is not None else (), reverse=True):
+            if name.isidentifier():
+                self._names[id(vars(module)[name])] = name
 
     def ref(self, obj: object, on_builder: str) -> Ref:
         """The reference for `obj`.
@@ -51,10 +56,10 @@ class Linker:
             owner = self.by_symbol(obj.__self__)
             if owner is not None and _resolves(owner.module, f"{owner.name}.{obj.__name__}", obj):
                 return Ref(owner.module, f"{owner.name}.{obj.__name__}")
-        for name, value in sorted(vars(self._module).items(), key=lambda item: item[0]):
-            if value is obj and name.isidentifier():
-                return Ref(self._module.__name__, name)
-        return None
+        name = self._names.get(id(obj))
+        if name is None or vars(self._module).get(name) is not obj:
+            return None
+        return Ref(self._module.__name__, name)
 
 
 def _resolves(module: str, qualname: str, obj: object) -> bool:

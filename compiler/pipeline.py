@@ -116,12 +116,21 @@ def _compile(name: str, target: Target, options: Options) -> Compiled:
     # Imported late: it brings in langgraph, which a malformed TARGET need not pay for.
     from lgc.compiler.frontend import analyse
 
-    analysis = analyse(loaded)
+    try:
+        analysis = analyse(loaded)
+    except CompileError as exc:
+        span_of = exc.span_of
+        if exc.ir is None or span_of is None:
+            raise
+        # What is wrong in the graph itself is said of one that is refused, too.
+        ir, said = run_passes(exc.ir)
+        lint = (replace(d, span=span_of(n)) for d, n in said if d.code.startswith("LGC4"))
+        raise CompileError(*exc.diagnostics, *lint, ir=ir) from exc
     ir, said = run_passes(analysis.ir)
     text = emit(ir, _command(name, target, options))
     modules = tuple(dict.fromkeys(item.module for item in ir.imports))
     _check_apart(name, target, modules)
-    located = (replace(d, span=analysis.spans.get(node)) for d, node in said)
+    located = (replace(d, span=analysis.span_of(node)) for d, node in said)
     diagnostics = (*analysis.notes, *located)
     return Compiled(target, name, ir, text, diagnostics, langgraph_chain(modules))
 

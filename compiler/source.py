@@ -8,10 +8,15 @@ executes may depend on them.
 from __future__ import annotations
 
 import functools
+import linecache
+import os
 import re
-from collections.abc import Sequence
+import sysconfig
+from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import cast
 
 import libcst as cst
@@ -47,14 +52,18 @@ class _Call:
     edges: Sequence[tuple[str | None, str | None]] = ()  # None: not written literally
     join: tuple[list[str], str] | None = None  # sorted starts, end
     branch: tuple[str, str | None] | None = None  # source, name of the router
+    passed: frozenset[str] = frozenset()  # names in its arguments
 
 
 class SourceMap:
     """The calls that build graphs in one source file.
 
     Lookups take `scope`, the attribute of the TARGET (a builder, a compiled graph or a
-    factory): where a file builds several graphs, calls that belong to it come first. Those
-    that take `keyword` return the span of that keyword argument when the call has it.
+    factory), and look at the calls that belong to it: those on its variable, in the function
+    or class that makes it, and in the functions these hand it to. Another call is taken only
+    when it is the one that passes something called by one of `names` (the node's function, the
+    state's class): no span is better than a wrong one. Lookups that take `keyword` return the
+    span of that keyword argument when the call has it.
     """
 
     def __init__(self) -> None:
@@ -62,16 +71,26 @@ class SourceMap:
         self._calls: list[_Call] = []
         self._definitions: dict[str, Span] = {}
         self._returns: dict[str, frozenset[str] | None] = {}
-        self._builder_of: dict[str, str] = {}  # `graph = builder.compile()`: graph -> builder
+        # `graph = builder.compile()`: graph -> builder; `fill(builder)`: builder -> fill;
+        # `def make(): fill(...)`: make -> fill.
+        self._leads_to: defaultdict[str, set[str]] = defaultdict(set)
+        self._by_node: dict[str, list[_Call]] | None = None
 
     @staticmethod
     def of_file(path: Path) -> SourceMap:
         """The map of the file at `path`, read once a process; empty when it cannot be parsed."""
         return _of_file(path)
 
-    def node(self, name: str, *, scope: str = "", keyword: str = "") -> Span | None:
+    def node(
+        self, name: str, *, scope: str = "", keyword: str = "", names: Set[str] = frozenset()
+    ) -> Span | None:
         """Where the node `name` is added."""
-        found = self._first([c for c in self._calls if name in c.nodes], scope)
+        if self._by_node is None:
+            self._by_node = {}
+            for call in self._calls:
+                for node in call.nodes:
+                    self._by_node.setdefault(node, []).append(call)
+        found = self._first(self._by_node.get(name, []), scope, names)
         return found.keywords.get(keyword, found.nodes[name]) if found else None
 
     def edge(self, start: str, end: str, *, scope: str = "") -> Span | None:
@@ -89,16 +108,20 @@ class SourceMap:
         """Where the conditional edge from `source` is added, best the one routed by `path_name`."""
         calls = [c for c in self._calls if c.branch and c.branch[0] == source]
         named = [c for c in calls if path_name and c.branch == (source, path_name)]
-        found = self._first(named or calls, scope)
+        found = self._first(named or calls, scope, {path_name} if path_name else frozenset())
         return found.span if found else None
 
-    def constructor(self, *, scope: str = "", keyword: str = "") -> Span | None:
-        """Where the `StateGraph` is made."""
-        return self.call("StateGraph", scope=scope, keyword=keyword)
+    def constructor(
+        self, *, scope: str = "", keyword: str = "", names: Set[str] = frozenset()
+    ) -> Span | None:
+        """Where the `StateGraph`, or an object of a subclass in this file, is made."""
+        return self.call("StateGraph", scope=scope, keyword=keyword, names=names)
 
-    def call(self, method: str, *, scope: str = "", keyword: str = "") -> Span | None:
+    def call(
+        self, method: str, *, scope: str = "", keyword: str = "", names: Set[str] = frozenset()
+    ) -> Span | None:
         """Where `method` of the builder (such as "compile") is first called."""
-        found = self._first([c for c in self._calls if c.method == method], scope)
+        found = self._first([c for c in self._calls if c.method == method], scope, names)
         return found.keywords.get(keyword, found.span) if found else None
 
     def definition(self, attr: str) -> Span | None:
@@ -113,13 +136,42 @@ class SourceMap:
         """
         return self._returns.get(func_name)
 
-    def _first(self, calls: list[_Call], scope: str) -> _Call | None:
+    def _first(self, calls: list[_Call], scope: str, names: Set[str] = frozenset()) -> _Call | None:
+        if not scope:
+            return calls[0] if calls else None
         owners: set[str] = set()
-        name = scope.partition(".")[0]
-        while name and name not in owners:
-            owners.add(name)
-            name = self._builder_of.get(name, "")
-        return next((c for c in calls if owners & c.owners), calls[0] if calls else None)
+        pending = [scope.partition(".")[0]]
+        while pending:
+            name = pending.pop()
+            if name not in owners:
+                owners.add(name)
+                pending += self._leads_to.get(name, ())
+        own = [c for c in calls if owners & c.owners]
+        passing = [c for c in own or calls if c.passed & names]
+        if own and (len(own) == 1 or not names):
+            return own[0]
+        return passing[0] if len(passing) == 1 else None
+
+
+def span_of_code(code: CodeType) -> Span | None:
+    """The line of the user's file on which a function begins; None for one of a library."""
+    file = os.path.abspath(code.co_filename)
+    places = {os.path.abspath(place) for place in sysconfig.get_paths().values()}
+    library = any(file.startswith(place + os.sep) for place in places)
+    if library or {"site-packages", "dist-packages"} & set(Path(file).parts):
+        return None
+    lines = linecache.getlines(file)
+    number = code.co_firstlineno
+    if code.co_name != "<lambda>":
+        # Code begins at its first decorator.
+        head = re.compile(rf"\s*(async\s+)?def\s+{re.escape(code.co_name)}\b")
+        after = range(number, min(number + 50, len(lines) + 1))
+        number = next((n for n in after if head.match(lines[n - 1])), number)
+    if not 0 < number <= len(lines):
+        return None
+    text = lines[number - 1].rstrip("\r\n")
+    begin, end = len(text) - len(text.lstrip()) + 1, len(text.rstrip()) + 1
+    return Span(file, number, begin, max(begin + 1, end), text)
 
 
 @functools.cache
@@ -155,6 +207,7 @@ class _Scanner(cst.CSTVisitor):
         self.targets: list[str] = []  # names the statement being visited assigns to
         self.constants: dict[str, str | None] = {}
         self.original: dict[str, str] = {}  # `from m import f as g`: g -> f
+        self.classes: set[str] = set()  # StateGraph and its subclasses in this file
 
     # Names
 
@@ -163,6 +216,10 @@ class _Scanner(cst.CSTVisitor):
         names = _Names()
         node.visit(names)
         self.constants, self.original = names.constants, names.original
+        self.classes = {"StateGraph"}
+        for name, bases in names.bases.items():
+            if any(self.original.get(base, base) in self.classes for base in bases):
+                self.classes.add(name)
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
         self._define(node.name)
@@ -200,9 +257,10 @@ class _Scanner(cst.CSTVisitor):
         for name in names:
             self._define(name)
         self.targets = [name.value for name in names]
-        root = self._variable(value) if isinstance(value, cst.Call) else None
+        root = self._variable(value)
         if root and not self.stack:
-            self.map._builder_of.update(dict.fromkeys(self.targets, root))
+            for target in self.targets:
+                self.map._leads_to[target].add(root)
 
     def _define(self, name: cst.Name) -> None:
         if not self.functions:
@@ -217,9 +275,10 @@ class _Scanner(cst.CSTVisitor):
             root = self._variable(node)
             if root == "re":  # re.compile
                 return
-        elif method == "StateGraph":
-            root = None
+        elif method in self.classes:
+            root, method = None, "StateGraph"
         else:
+            self._hand_on(node)
             return
         positional = [a for a in node.args if a.keyword is None and not a.star]
         keywords = {a.keyword.value: a for a in node.args if a.keyword is not None}
@@ -268,8 +327,24 @@ class _Scanner(cst.CSTVisitor):
                 edges=edges,
                 join=join,
                 branch=branch,
+                passed=frozenset(name for a in node.args for name in self._passed(a.value)),
             )
         )
+
+    def _hand_on(self, node: cst.Call) -> None:
+        """`fill(builder)` in `make`: what belongs to `fill` belongs to `builder` and `make`."""
+        if not isinstance(node.func, cst.Name):
+            return
+        given = [arg.value.value for arg in node.args if isinstance(arg.value, cst.Name)]
+        for name in (*self.stack, *(() if self.stack else given)):
+            self.map._leads_to[name].add(node.func.value)
+
+    def _passed(self, value: cst.BaseExpression) -> set[str]:
+        """The last names in an argument: `f`, `m.f`, `Wrap(f)`."""
+        if isinstance(value, cst.Call):
+            inner = (name for arg in value.args for name in self._passed(arg.value))
+            return {_last_name(value.func), *inner}
+        return {name} if (name := self._callable_name(value)) else set()
 
     def _sequence(
         self, argument: cst.BaseExpression | None
@@ -294,9 +369,9 @@ class _Scanner(cst.CSTVisitor):
         name = self._string(value)
         return self._callable_name(value) if name is None else name
 
-    def _variable(self, call: cst.Call) -> str | None:
-        """The name that `call` goes back to: a builder, or a function that made one."""
-        root = _root(call)
+    def _variable(self, value: object) -> str | None:
+        """The name that a value goes back to: a builder, or a function that made one."""
+        root = _root(value)
         return None if self.original.get(root or "", root) == "StateGraph" else root
 
     def _callable_name(self, value: cst.BaseExpression | None) -> str | None:
@@ -371,6 +446,7 @@ class _Names(cst.CSTVisitor):
         super().__init__()
         self.constants: dict[str, str | None] = {}  # None: assigned, but not one string
         self.original: dict[str, str] = {}
+        self.bases: dict[str, list[str]] = {}
         self.depth = 0
 
     def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
@@ -380,6 +456,7 @@ class _Names(cst.CSTVisitor):
         self.depth -= 1
 
     def visit_ClassDef(self, node: cst.ClassDef) -> None:
+        self.bases[node.name.value] = [_last_name(base.value) for base in node.bases]
         self.depth += 1
 
     def leave_ClassDef(self, original_node: cst.ClassDef) -> None:

@@ -9,6 +9,7 @@ from lgc.compiler.passes.finding import Finding
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Warns of nodes that no edge, join or known branch leads to (LGC401)."""
+    join_ends = {join.key: join.end for join in ir.joins}
     reached: set[str] = {"__start__"}
     pending = ["__start__"]
     while pending:
@@ -22,7 +23,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
                 # The router may name any node.
                 return ir, []
             ends |= set(branch.targets)
-        ends |= {join.end for join in ir.joins if join.key in node.joins}
+        ends |= {join_ends[key] for key in node.joins}
         for end in ends - reached - {"__end__"}:
             reached.add(end)
             pending.append(end)

@@ -8,6 +8,7 @@ order. First of the passes, because every later one walks these tuples.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 
 from lgc.compiler.ir import GraphIR, with_node_changes
 from lgc.compiler.passes.finding import Finding
@@ -21,10 +22,14 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     joins = tuple(
         sorted(ir.joins, key=lambda j: (position[j.end], [position[s] for s in j.starts]))
     )
+    joins_from: defaultdict[str, list[str]] = defaultdict(list)
+    for join in joins:
+        for start in join.starts:
+            joins_from[start].append(join.key)
     changes = {
         node.name: {
             "edges": tuple(sorted(node.edges, key=lambda end: position[end])),
-            "joins": tuple(j.key for j in joins for start in j.starts if start == node.name),
+            "joins": tuple(joins_from[node.name]),
         }
         for node in ir.nodes
     }

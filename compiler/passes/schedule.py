@@ -3,55 +3,116 @@
 After `triggers`. It plays the graph without running it: as long as only static
 edges and joins decide, the next superstep is known (spec §13.1). A node with a
 branch still runs in a known superstep; the one after it is not known.
+
+A small graph may have many such supersteps: loops of 2, 3, 5, 7, … nodes side by
+side repeat only after the product of their lengths. What is listed is therefore
+bounded by the number of nodes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from collections import defaultdict
+from typing import Final, Literal
 
-from lgc.compiler.ir import GraphIR, Schedule
+from xxhash import xxh3_128_intdigest
+
+from lgc.compiler.ir import GraphIR, JoinIR, Schedule
 from lgc.compiler.passes.finding import Finding
+
+_RUNS_PER_NODE: Final = 4
+_RUNS: Final = 1_000
+"""So many runs of nodes are listed: `_RUNS`, and `_RUNS_PER_NODE` for each node."""
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Sets `schedule`."""
     nodes = {node.name: node for node in ir.nodes}
-    seen: dict[str, set[str]] = {join.key: set() for join in ir.joins}
+    barriers = {join.key: _Barrier(join, i) for i, join in enumerate(ir.joins)}
+    joins_to: defaultdict[str, list[_Barrier]] = defaultdict(list)
+    for join in ir.joins:
+        joins_to[join.end].append(barriers[join.key])
+    left = _RUNS + _RUNS_PER_NODE * len(ir.nodes)
     waiting: set[str] = set()
+    # Stands for what barriers have seen and for who waits: comparing them anew in each
+    # superstep would take the square of the graph's size.
+    fingerprint = 0
     current: tuple[str, ...] = ("__start__",)
     supersteps: list[tuple[str, ...]] = []
-    history: set[object] = set()
-    then: Literal["ends", "branch", "repeat"] = "ends"
+    history: set[tuple[tuple[str, ...], int]] = set()
+    then: Literal["ends", "branch", "repeat", "more"] = "ends"
     while current:
-        state = (
-            current,
-            tuple(frozenset(names) for names in seen.values()),
-            frozenset(waiting),
-        )
-        if state in history:
+        if (current, fingerprint) in history:
             then = "repeat"
             break
-        history.add(state)
+        left -= len(current)
+        if left < 0:
+            then = "more"
+            break
+        history.add((current, fingerprint))
         supersteps.append(current)
         if any(nodes[name].branches or nodes[name].gotos for name in current):
             then = "branch"
             break
-        for join in ir.joins:
-            if join.end in current and seen[join.key] >= set(join.starts):
-                seen[join.key] = set()
+        for name in current:
+            for barrier in joins_to[name]:
+                fingerprint ^= barrier.consume()
         chosen: set[str] = set()
+        late: set[str] = set()
         for name in current:
             for end in nodes[name].edges:
                 if end != "__end__":
-                    (waiting if nodes[end].defer else chosen).add(end)
+                    (late if nodes[end].defer else chosen).add(end)
             for key in nodes[name].joins:
-                seen[key].add(name)
-        for join in ir.joins:
-            if seen[join.key] >= set(join.starts):
-                (waiting if join.defer else chosen).add(join.end)
+                barrier = barriers[key]
+                fingerprint ^= barrier.add(name)
+                if barrier.is_full:
+                    (late if barrier.join.defer else chosen).add(barrier.join.end)
+        for name in late - waiting:
+            fingerprint ^= _digest(_WAITING, name)
+        waiting |= late
         if not chosen:
             # Deferred nodes start when nothing else is left to start.
+            for name in waiting:
+                fingerprint ^= _digest(_WAITING, name)
             chosen, waiting = waiting, set()
         current = tuple(sorted(chosen))
     return dataclasses.replace(ir, schedule=Schedule(tuple(supersteps), then)), []
+
+
+class _Barrier:
+    """What a join has seen; `add` and `consume` return how the fingerprint changes."""
+
+    def __init__(self, join: JoinIR, number: int) -> None:
+        self.join = join
+        self.number = number
+        self.missing = set(join.starts)
+        self.seen = 0
+
+    @property
+    def is_full(self) -> bool:
+        return not self.missing
+
+    def add(self, name: str) -> int:
+        if name not in self.missing:
+            return 0
+        self.missing.discard(name)
+        change = _digest(self.number, name)
+        self.seen ^= change
+        return change
+
+    def consume(self) -> int:
+        """Empties a full barrier."""
+        if self.missing:
+            return 0
+        self.missing = set(self.join.starts)
+        change, self.seen = self.seen, 0
+        return change
+
+
+_WAITING: Final = -1
+
+
+def _digest(barrier: int, name: str) -> int:
+    """128 bits for "this barrier has seen `name`", or for "`name` is `_WAITING`"."""
+    return xxh3_128_intdigest(f"{barrier} {name}".encode("utf-8", "surrogatepass"))

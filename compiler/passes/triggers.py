@@ -6,17 +6,22 @@ which read the sorted tuples (they are part of every task id, spec §4.6).
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from lgc.compiler.ir import GraphIR, with_node_changes
 from lgc.compiler.passes.finding import Finding
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     """Sets `triggers`: `branch:to:<node>` and the node's joins, sorted as strings."""
+    joins_to: defaultdict[str, list[str]] = defaultdict(list)
+    for join in ir.joins:
+        joins_to[join.end].append(join.key)
     changes = {}
     for node in ir.nodes:
         if node.call is None:
             found = ["__start__"]
         else:
-            found = [f"branch:to:{node.name}", *(j.key for j in ir.joins if j.end == node.name)]
+            found = [f"branch:to:{node.name}", *joins_to[node.name]]
         changes[node.name] = {"triggers": tuple(sorted(found))}
     return with_node_changes(ir, changes), []

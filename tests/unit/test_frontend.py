@@ -509,6 +509,12 @@ def test_runnable_as_router(read: Reader) -> None:
     assert branch.targets == ("n", "__end__")
 
 
+HELP = """
+import functools, json
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.runnables import Runnable
+from langgraph.types import Send
+"""
 GOES = """
 from langgraph import types
 from langgraph.types import Command as C, Send as S
@@ -538,9 +544,87 @@ def made(function):
     def inner(state): return function(state)
     return inner
 class Agent:
+    last = C(goto="m")
     def plain(self, state): return plain(state)
     def goes(self, state): return C(goto="n")
     def __call__(self, state): return {}
+    def through_self(self, state):
+        result = self.goes(state)
+        return result
+    @staticmethod
+    def _static(state): return C(goto="n")
+    def static(self, state): return self._static(state)
+    @property
+    def decided(self): return C(goto="n")
+    def property_of_self(self, state): return self.decided
+    def stored(self, state):
+        self.last = C(goto="n")
+        return self.last
+    def keeps_plain(self, state):
+        self.seen = state
+        return {"x": self.seen}
+class Caller:
+    def __call__(self, state): return self.step(state)
+    def step(self, state): return C(goto="n")
+def logged(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        result = function(*args, **kwargs)
+        return result
+    return wrapper
+@logged
+def wrapped(state): return C(goto="n")
+@logged
+def wrapped_plain(state): return {}
+def copies(state): return dict(state)
+def reads(state): return state["x"] or state.get("x")
+def update_only(state): return C(update={"x": 1})
+def to_parent(state): return C(goto="n", graph=C.PARENT)
+model = GenericFakeChatModel(messages=iter([]))
+def asks_model(state): return model.invoke("hello")
+def builds_list(state):
+    result = []
+    result.append({"x": 1})
+    return result
+def goes_by(name, state): return C(goto="n")
+def passes(function, state): return function(state)
+@tool
+def hand_over(a: int):
+    "Hands over."
+    return C(goto="n")
+def by_variable(state):
+    end = "n" if state else "m"
+    if not end: end = END
+    return C(goto=end)
+def by_literals(state): return C(goto=["m", S("n", {})])
+def by_table(state): return {"a": C(goto="n"), "b": C(goto="m")}[state["x"]]
+TABLE = {"a": C(goto="n"), "b": C(goto="m")}
+def by_global_table(state): return TABLE.get(state["x"])
+def by_loop(state):
+    sends = [S("n", x) for x in state["x"]]
+    for send in sends:
+        return send
+def by_names(state): return [C(goto=name) for name in ["n", "m"]]
+def by_letters(state): return [C(goto=letter) for letter in "mn"]
+def by_append(state):
+    sends = []
+    sends.append(S("m", 1))
+    return sends
+FUNCTIONS = {"a": plain, "b": other_name}
+def by_function_table(state): return FUNCTIONS[state["x"]](state)
+def chosen_plain(state): return {"a": plain, "b": calls_plain}["a"] and {}
+def declared(state) -> Command[Literal["m"]]: return unknown.decide(state)
+def declares(state): return declared(state)
+def by_state(state): return C(goto=state["x"])
+def keyword_arguments(state): return C(**state)
+class Unknown: pass
+unknown = Unknown()
+unknown.decide = None
+def asks_unknown(state): return unknown.decide(state)
+class UnknownRunnable(Runnable):
+    def invoke(self, state, config=None, **rest): return globals()["other_name"](state)
+unknown_runnable = UnknownRunnable()
+exec("def sourceless(state): return C(goto='n')")
 later, going = made(plain), made(other_name)
 def unbound():
     if not later: absent = 1
@@ -550,44 +634,90 @@ def unbound():
 
 
 @pytest.mark.parametrize(
-    ("node", "goes"),
+    "node",
     [
-        ("plain", False),
-        ("calls_plain", False),
-        ("recursive", False),
-        ("Agent().plain", False),
-        ("made(plain)", False),
-        ("lambda state: plain(state)", False),
-        ("unbound()", False),
-        ("RunnableLambda(plain)", False),
-        ("names_command", True),
-        ("names_send", True),
-        ("names_types", True),
-        ("other_name", True),
-        ("other_send", True),
-        ("own_class", True),
-        ("constant", True),
-        ("alias", True),
-        ("imports", True),
-        ("inside", True),
-        ("helper", True),
-        ("helpers_helper", True),
-        ("made(other_name)", True),
-        ("lambda state, a=1: [later(state), going(state)]", True),
-        ("Agent().goes", True),
-        ("lambda state: STOP", True),
-        ("RunnableLambda(other_name)", True),
-        # Their code is not looked at.
-        ("Agent()", True),
-        ("functools.partial(plain)", True),
-        ("RunnableLambda(plain) | plain", True),
+        "plain",
+        "calls_plain",
+        "recursive",
+        "Agent().plain",
+        "Agent()",
+        "made(plain)",
+        "lambda state: plain(state)",
+        "RunnableLambda(plain)",
+        "RunnableLambda(plain) | plain",
+        "functools.partial(plain)",
+        "copies",
+        "reads",
+        "wrapped_plain",
+        "ToolNode([add])",
+        "update_only",
+        "to_parent",
+        "asks_model",
+        "builds_list",
+        "Agent().keeps_plain",
+        "chosen_plain",
     ],
 )
-def test_what_may_return_a_command(read: Reader, node: str, goes: bool) -> None:
-    head = "import functools, json\nfrom langgraph.types import Send\n"
-    source = f'{HEAD}{head}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n'
+def test_what_returns_no_command(read: Reader, node: str) -> None:
+    source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n'
     found = read(source, "builder").ir.node("n")
-    assert (found.gotos, found.targets) == (goes, ())
+    assert (found.gotos, found.targets) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("node", "targets"),
+    [
+        ("names_command", "n"),
+        ("names_send", "n"),
+        ("names_types", "n"),
+        ("other_name", "n"),
+        ("other_send", "n"),
+        ("constant", "__end__"),
+        ("alias", "n"),
+        ("imports", "n"),
+        ("helper", "n"),
+        ("helpers_helper", "n"),
+        ("made(other_name)", "n"),
+        ("lambda state, a=1: [later(state), going(state)]", "n"),
+        ("Agent().goes", "n"),
+        ("Agent().through_self", "n"),
+        ("Agent().static", "n"),
+        ("Caller()", "n"),
+        ("functools.partial(goes_by, 'x')", "n"),
+        ("functools.partial(passes, other_name)", ""),
+        ("lambda state: STOP", "__end__"),
+        ("RunnableLambda(other_name)", "n"),
+        ("RunnableLambda(plain) | other_name", "n"),
+        ("ToolNode([hand_over])", "n"),
+        ("wrapped", "n"),
+        ("by_variable", "n m __end__"),
+        ("by_literals", "m n"),
+        ("by_table", "m n"),
+        ("by_global_table", "m n"),
+        ("by_loop", "n"),
+        ("by_append", "m"),
+        ("by_names", "m n"),
+        ("by_function_table", "n"),
+        ("declares", "m"),
+        ("Agent().property_of_self", ""),
+        # Not to be followed: any node.
+        ("by_state", ""),
+        ("inside", ""),
+        ("unbound()", ""),
+        ("own_class", ""),
+        ("by_letters", ""),
+        ("keyword_arguments", ""),
+        ("asks_unknown", ""),
+        ("sourceless", ""),
+        ("Agent().stored", ""),
+        ("RunnableLambda(lambda state: unknown_runnable.invoke(state))", ""),
+    ],
+)
+def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
+    more = 'builder.add_node("m", plain)\n'
+    source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n{more}'
+    found = read(source, "builder").ir.node("n")
+    assert found.gotos and set(found.targets) == set(targets.split())
 
 
 def test_declared_destinations(read: Reader) -> None:

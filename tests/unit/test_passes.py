@@ -227,7 +227,8 @@ class TestLink:
         ir = dataclasses.replace(ir, target="app.graph:Holder.builder")
         got, said = link.run(ir)
         assert got.imports == (Import("app.graph", "Holder", "Holder"),)
-        assert [(f.diagnostic.code, f.node) for f in said] == [("LGC301", "a"), ("LGC301", "b")]
+        assert [(f.diagnostic.code, f.node) for f in said] == [("LGC301", "a")]
+        assert "each of the nodes `a`, `b`" in said[0].diagnostic.message
 
     @pytest.mark.parametrize(
         ("name", "wanted"),
@@ -242,7 +243,7 @@ class TestLink:
         ],
     )
     def test_identifier(self, name: str, wanted: str) -> None:
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         assert link.identifier(name, taken) == wanted
         assert link.identifier(name, taken) == f"{wanted}_2"
         assert link.identifier(name, taken) == f"{wanted}_3"

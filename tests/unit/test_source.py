@@ -156,7 +156,7 @@ def test_scope_chooses_between_graphs(source_map):
     lines = {"": 2, "first": 2, "chained": 3, "second": 5, "graph": 5, "make": 10, "made": 10}
     assert {scope: m.node("a", scope=scope).line for scope in lines} == lines
     assert m.node("a", scope="Factory.graph").line == 18
-    assert m.node("a", scope="unknown").line == 2
+    assert m.node("a", scope="unknown") is None
     assert m.constructor(scope="graph").line == 4
     assert m.constructor(scope="make").line == 9
 
