@@ -71,6 +71,10 @@ class Channel:
         """The value, or `MISSING` where upstream raises EmptyChannelError."""
         raise TypeError(f"channel {self.key!r} has no kind")
 
+    def copied_value(self) -> object:
+        """`copy().get()`: what a reader gets who may change it in place."""
+        return self.get()
+
     def is_available(self) -> bool:
         """Whether `get` has a value."""
         return self.get() is not MISSING
@@ -339,6 +343,10 @@ class DeltaChannel(_Single):
 
     def copy(self) -> Channel:
         return self._with(copy(self.value))
+
+    def copied_value(self) -> object:
+        value: object = copy(self.value)
+        return value
 
     def update(self, values: list[object]) -> bool:
         if not values:

@@ -507,9 +507,9 @@ class Run(Values):
         view = branch.view
         value: Any
         if task.gathered:
-            value = self.local_pending(view.keys, view.slots)
+            value = self.local_pending(view)
         else:
-            value = self.local(task, view.keys, view.slots, True)
+            value = self.local(task, view)
         if view.reads is None:
             value = value.get("__root__")
         elif view.managed or view.schema is not None:
