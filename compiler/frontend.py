@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
-from langgraph._internal._constants import RESERVED
+from langgraph._internal._constants import PREVIOUS, RESERVED, RETURN, TASKS
 from langgraph._internal._runnable import RunnableCallable
 from langgraph._internal._serde import collect_allowlist_from_schemas
 from langgraph._internal._typing import MISSING
@@ -73,6 +74,9 @@ _KINDS: dict[type, ChannelKind] = {
     DeltaChannel: "DeltaChannel",
 }
 
+
+_INTERNAL = frozenset(("__start__", TASKS, RETURN, PREVIOUS))
+"""State keys that LangGraph takes, and writes to or reads from for purposes of its own."""
 
 Builder = StateGraph[Any, Any, Any, Any]
 """A builder, whatever its types."""
@@ -135,8 +139,46 @@ def require_valid(builder: object) -> None:
     """
     if not isinstance(builder, StateGraph):
         raise TypeError(f"a StateGraph was expected, not {type(builder).__name__}")
+    _validate(builder)
+    for reserved in _reserved_names(builder):
+        raise ValueError(reserved.text)
+
+
+def _validate(builder: Builder) -> None:
     # validate() marks the builder as compiled; a copy takes the mark.
     copy.copy(builder).validate()
+
+
+@dataclass(frozen=True)
+class _Reserved:
+    """A name that LangGraph keeps for itself.
+
+    Attributes:
+        text: what its `compile` says of it.
+        node: the node that has the name; None of a state key.
+    """
+
+    text: str
+    node: str | None = None
+
+
+def _reserved_names(builder: Builder) -> Iterator[_Reserved]:
+    """The reserved names in use, in the order in which LangGraph's `compile` comes to them.
+
+    Source: pregel/main.py:Pregel.__init__ and pregel/_validate.py:validate_graph.
+    """
+    tasks = builder.managed.get(TASKS, builder.channels.get(TASKS))
+    if tasks is not None and not isinstance(tasks, Topic):
+        yield _Reserved(f"Channel '{TASKS}' is reserved and cannot be used in the graph.")
+    for key in builder.channels:
+        if key in RESERVED:
+            yield _Reserved(f"Channel name '{key}' is reserved")
+    for key in builder.managed:
+        if key in RESERVED:
+            yield _Reserved(f"Managed name '{key}' is reserved")
+    for name in builder.nodes:
+        if name in RESERVED:
+            yield _Reserved(f"Node name '{name}' is reserved", name)
 
 
 def analyse_live(builder: Builder) -> Analysis:
@@ -189,8 +231,9 @@ class _Reader:
 
     def read(self, builder: Builder) -> Analysis:
         self.builder = builder
+        self._refuse_names()
         self._refuse_graph_features()
-        channels = tuple(c for k, v in builder.channels.items() if (c := self._channel(k, v)))
+        channels = tuple(self._channel(key, channel) for key, channel in builder.channels.items())
         joins = tuple(
             JoinIR(f"join:{'+'.join(starts)}:{end}", tuple(starts), end, builder.nodes[end].defer)
             for starts, end in builder.waiting_edges
@@ -225,7 +268,7 @@ class _Reader:
             CompileError: it finds the graph invalid.
         """
         try:
-            require_valid(builder)
+            _validate(builder)
         except ValueError as exc:
             raise CompileError(
                 error(
@@ -259,6 +302,25 @@ class _Reader:
         if graph.config:
             self._error("LGC219", "a config bound with with_config()", compile_span)
 
+    def _refuse_names(self) -> None:
+        reserved_names = list(_reserved_names(self.builder))
+        for reserved in reserved_names:
+            where = self._constructor() if reserved.node is None else self._node_span(reserved.node)
+            self._fail(
+                "LGC111",
+                reserved.text,
+                "rename it: LangGraph's own compile() refuses this graph too",
+                where,
+            )
+        for key in () if reserved_names else (*self.builder.channels, *self.builder.managed):
+            if key in _INTERNAL or key.startswith(("branch:to:", "join:")):
+                self._fail(
+                    "LGC218",
+                    f"state key `{key}` has the name of an internal channel",
+                    "rename the key",
+                    self._constructor(),
+                )
+
     def _refuse_graph_features(self) -> None:
         builder = self.builder
         where = self._constructor()
@@ -268,19 +330,7 @@ class _Reader:
             if getattr(defaults, field) is not None:
                 self._error(code, f"set_node_defaults({field}=...)", span)
 
-    def _channel(self, key: str, channel: Any) -> ChannelIR | None:
-        where = self._constructor()
-        if key in RESERVED or key in ("__start__", "__pregel_tasks"):
-            self._fail("LGC111", f"channel name '{key}' is reserved", "rename the key", where)
-            return None
-        if key.startswith(("branch:to:", "join:")):
-            self._fail(
-                "LGC218",
-                f"state key `{key}` has the name of an internal channel",
-                "rename the key",
-                where,
-            )
-            return None
+    def _channel(self, key: str, channel: Any) -> ChannelIR:
         kind = _KINDS.get(type(channel), "custom")
         custom = self.linker.ref(channel, f"channels[{_q(key)}].channel")
         reducer = seed = None
