@@ -55,6 +55,7 @@ from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
+from lgc.runtime.channels import whole_frequency
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
@@ -235,7 +236,9 @@ class _Reader:
         self._refuse_graph_features()
         channels = tuple(self._channel(key, channel) for key, channel in builder.channels.items())
         joins = tuple(
-            JoinIR(f"join:{'+'.join(starts)}:{end}", tuple(starts), end, builder.nodes[end].defer)
+            JoinIR(
+                f"join:{'+'.join(starts)}:{end}", tuple(starts), end, bool(builder.nodes[end].defer)
+            )
             for starts, end in builder.waiting_edges
             if end != "__end__"
         )
@@ -348,9 +351,11 @@ class _Reader:
             custom=custom if kind == "custom" else None,
             reducer=reducer,
             seed=seed,
-            guard=getattr(channel, "guard", True),
-            accumulate=getattr(channel, "accumulate", False),
-            snapshot_frequency=channel.snapshot_frequency if kind == "DeltaChannel" else 100,
+            guard=bool(getattr(channel, "guard", True)),
+            accumulate=bool(getattr(channel, "accumulate", False)),
+            snapshot_frequency=whole_frequency(channel.snapshot_frequency)
+            if kind == "DeltaChannel"
+            else 100,
         )
 
     def _reducer(self, reducer: Any, on_builder: str) -> Ref:
@@ -422,7 +427,7 @@ class _Reader:
             edges=edges,
             joins=tuple(j.key for j in joins if name in j.starts),
             branches=branches,
-            defer=spec.defer,
+            defer=bool(spec.defer),
         )
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
@@ -470,7 +475,8 @@ class _Reader:
             else self.builder.nodes[source].input_schema
         )
         ends = spec.ends or None
-        literal = ends is not None and all(
+        # A dict of a class of its own may answer for keys that it has not.
+        literal = type(ends) is dict and all(
             value is None or type(value) in (str, int, bool) for value in ends
         )
         targets = tuple(dict.fromkeys(ends.values())) if ends else ()

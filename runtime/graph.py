@@ -311,10 +311,10 @@ class CompiledGraph:
         durability = _durability(kwargs, durability, 3)
         keys = self.program.streamed if output_keys is None else output_keys
         modes = self.stream_mode if stream_mode is None else stream_mode
-        printed = (print_mode,) if isinstance(print_mode, str) else tuple(print_mode)
         if debug or self.debug:
-            printed = ("updates", "values")
-        plainly = not printed and not subgraphs
+            print_mode = ["updates", "values"]
+        printed = [print_mode] if isinstance(print_mode, str) else list(print_mode)
+        plainly = print_mode == () and not subgraphs
         every = [modes] if isinstance(modes, str) else list(modes)
         asked = modes if plainly else [*every, *printed]
         stops = (interrupt_before, interrupt_after)
@@ -322,7 +322,7 @@ class CompiledGraph:
             input, config, asked, keys, durability, context, control, stops, silent=False
         )
         due = chunks(run, input)
-        yield from due if plainly else shown(due, modes, printed, subgraphs)
+        yield from due if plainly else shown(due, modes, print_mode, subgraphs)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread (spec §6).

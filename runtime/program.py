@@ -35,13 +35,13 @@ class Managed:
 
     Args:
         key: the state key.
-        get: `(step, stop, scratchpad)` to the value; `scratchpad` is a function
-            that makes the task's scratchpad.
+        get: `(step, stop, scratchpad)` to the value; `stop` is a number of any kind,
+            `scratchpad` is a function that makes the task's scratchpad.
     """
 
-    def __init__(self, key: str, get: Callable[[int, int, Any], object]) -> None:
+    def __init__(self, key: str, get: Callable[[int, Any, Any], object]) -> None:
         self.key: str = key
-        self.get: Callable[[int, int, Any], object] = get
+        self.get: Callable[[int, Any, Any], object] = get
 
 
 class View:

@@ -48,7 +48,7 @@ class Task:
         self.error: BaseException | None = None
         self.pad: Any = None
         self._checkpoint_id: str = run.current
-        self._id: str = ""
+        self._id: Any = ""
         self._config: Any = None
         self._writes: list[tuple[str, object]] | None = None
 
@@ -80,8 +80,8 @@ class Task:
         return self._checkpoint_id or self.run.draws.checkpoint_id(self.step - 1)
 
     @property
-    def id(self) -> str:
-        """The task id (spec §4.6)."""
+    def id(self) -> Any:
+        """The task id (spec §4.6), a str; of an update, what the caller gave."""
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
@@ -144,7 +144,7 @@ class Task:
     def _read(self, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
         run = self.run
         if not fresh:
-            return run.current(keys, slots)
+            return run.available(keys, slots)
         view = View(None, None)
         view.keys = keys
         view.slots = slots
@@ -165,7 +165,7 @@ class UpdateTask(Task):
         given: its id.
     """
 
-    def __init__(self, run: Run, node: Node, number: int, given: str) -> None:
+    def __init__(self, run: Run, node: Node, number: int, given: Any) -> None:
         super().__init__(run, node, None, number)
         self._id = given
 

@@ -213,7 +213,7 @@ def test_reducers_are_called_in_langgraphs_order(seed: int, kinds: tuple[str, ..
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("durability", ["sync", "exit"])
 def test_reducers_are_called_in_langgraphs_order_on_a_thread(seed: int, durability: str) -> None:
-    """In the writes of a Command, in updates, previews of a state, restored and replayed channels."""
+    """In the writes of a Command, in updates, in previews of a state, in replayed channels."""
     draw = Draw(seed, KINDS)
     options = (("durability", durability),)
     names = ["n", "p"]
@@ -233,7 +233,8 @@ def test_reducers_are_called_in_langgraphs_order_on_a_thread(seed: int, durabili
         Step(given=draw.update(), options=options),
         Step("get_state_history"),
     )
-    compare_scripts(builds(seed, KINDS), Script(steps, ONE_BY_ONE), [("UpstreamMemorySaver", "MemorySaver")])
+    savers = [("UpstreamMemorySaver", "MemorySaver")]
+    compare_scripts(builds(seed, KINDS), Script(steps, ONE_BY_ONE), savers)
 
 
 def test_a_fresh_read_fails_at_the_first_key_of_the_state() -> None:
