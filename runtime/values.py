@@ -49,7 +49,7 @@ class Values:
         self.has_values: bool = False
         self.plain_trigger: list[bool] = program.plain_trigger
 
-    def current(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
+    def available(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
         """The available values of `keys`, without what the superstep has written.
 
         Args:
@@ -63,7 +63,7 @@ class Values:
         return state
 
     def local(self, task: Task, view: View) -> dict[str, Any]:
-        """The available values of a view's keys, a task's own writes applied to copies (local_read).
+        """The available values of a view's keys, with a task's own writes (local_read).
 
         The reducers are called in the order of the channels, as upstream copies all of them,
         whatever the order in which the task wrote and the view reads.
@@ -233,6 +233,10 @@ class Values:
             All values of the slots that are given several.
         """
         more: dict[int, list[object]] | None = None
+        # What is left of writes that a channel has refused.
+        for slot in self.touched:
+            self.pending[slot] = MISSING
+        self.touched.clear()
         if given is not None:
             more = self._sort(given, INPUT, (), more)
         for task in tasks:
@@ -338,6 +342,7 @@ class Values:
                     self.volatile.append(slot)
                 if self.output.has[slot]:
                     self.has_values = True
+        for slot in self.touched:
             pending[slot] = MISSING
         self.touched.clear()
 
