@@ -143,10 +143,6 @@ class Unsupported(Exception):
         return (type(self), (self.feature, self.where), self.__dict__)
 
 
-class UnsupportedAttribute(Unsupported, AttributeError):
-    """The same of an attribute; `hasattr` says that it is not there."""
-
-
 # The names whose own class somebody has, who may be waiting for it in an `except`.
 _handed_out: set[str] = set()
 _both: dict[str, type[BaseException]] = {}

@@ -21,7 +21,7 @@ from lgc.runtime.constants import (
     START,
 )
 from lgc.runtime.engine import Run
-from lgc.runtime.errors import Unsupported, UnsupportedAttribute
+from lgc.runtime.errors import Unsupported
 from lgc.runtime.interop import watch
 from lgc.runtime.program import Output, Program
 from lgc.runtime.stream import chunks, result, shown, with_interrupts
@@ -108,6 +108,10 @@ _NOT_YET = frozenset(
 """The public names of LangGraph's compiled graph that lgc's has not yet."""
 
 
+class _UnsupportedAttribute(Unsupported, AttributeError):
+    """An attribute that is not there yet; `hasattr` says that it is not there."""
+
+
 class CompiledGraph:
     """A graph compiled by lgc; used like the object LangGraph's `compile` returns.
 
@@ -143,7 +147,7 @@ class CompiledGraph:
 
         def __getattr__(self, name: str) -> Any:
             if name in _NOT_YET:
-                raise UnsupportedAttribute(name, "a compiled graph")
+                raise _UnsupportedAttribute(name, "a compiled graph")
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
