@@ -178,7 +178,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
     ) -> Any:
         """Runs the graph (spec §5.6); arguments, result and errors as upstream's."""
         keys = self.output_channels if output_keys is None else output_keys
-        return self._engine().invoke(input, config, output_keys=keys, **_supported(kwargs))
+        return self._engine().invoke(input, config, output_keys=keys, **kwargs)
 
     def stream(
         self,
@@ -190,7 +190,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
     ) -> Iterator[Any]:
         """Runs the graph and yields chunks (spec §5.1); as upstream's."""
         keys = self.stream_channels_asis if output_keys is None else output_keys
-        yield from self._engine().stream(input, config, output_keys=keys, **_supported(kwargs))
+        yield from self._engine().stream(input, config, output_keys=keys, **kwargs)
 
     async def ainvoke(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not supported yet."""
@@ -236,18 +236,6 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
 _Compiled.__module__ = CompiledStateGraph.__module__
 _Compiled.__name__ = CompiledStateGraph.__name__
 _Compiled.__qualname__ = CompiledStateGraph.__qualname__
-
-
-def _supported(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments without those that upstream has deprecated.
-
-    Raises:
-        Unsupported: one of them is given.
-    """
-    for name in ("checkpoint_during", "input_keys"):
-        if arguments.pop(name, None) is not None:
-            raise Unsupported(f"the deprecated argument {name}")
-    return arguments
 
 
 if os.environ.get("LANGGRAPH_BACKEND") == "lgc":

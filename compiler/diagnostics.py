@@ -42,7 +42,7 @@ CODES: dict[str, str] = {
     "LGC213": "interrupt list not supported",
     "LGC216": "async router not supported",
     "LGC217": "node metadata not supported",
-    "LGC218": "name collides with an internal channel",
+    "LGC218": "state key named like an internal channel not supported",
     "LGC219": "bound config not supported",
     "LGC301": "callable linked through the builder",
     "LGC303": "output directory is ignored by git",

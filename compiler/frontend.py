@@ -12,14 +12,14 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, is_dataclass
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from langgraph._internal._constants import RESERVED
+from langgraph._internal._constants import PREVIOUS, RESERVED, RETURN, TASKS
 from langgraph._internal._runnable import RunnableCallable
 from langgraph._internal._serde import collect_allowlist_from_schemas
 from langgraph._internal._typing import MISSING
@@ -55,6 +55,7 @@ from lgc.compiler.linking import Linker
 from lgc.compiler.source import SourceMap, span_of_code
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
+from lgc.runtime.channels import whole_frequency
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
@@ -74,6 +75,9 @@ _KINDS: dict[type, ChannelKind] = {
     DeltaChannel: "DeltaChannel",
 }
 
+
+_INTERNAL = frozenset(("__start__", TASKS, RETURN, PREVIOUS))
+"""State keys that LangGraph takes, and writes to or reads from for purposes of its own."""
 
 Builder = StateGraph[Any, Any, Any, Any]
 """A builder, whatever its types."""
@@ -151,8 +155,46 @@ def require_valid(builder: object) -> None:
     """
     if not isinstance(builder, StateGraph):
         raise TypeError(f"a StateGraph was expected, not {type(builder).__name__}")
+    _validate(builder)
+    for reserved in _reserved_names(builder):
+        raise ValueError(reserved.text)
+
+
+def _validate(builder: Builder) -> None:
     # validate() marks the builder as compiled; a copy takes the mark.
     copy.copy(builder).validate()
+
+
+@dataclass(frozen=True)
+class _Reserved:
+    """A name that LangGraph keeps for itself.
+
+    Attributes:
+        text: what its `compile` says of it.
+        node: the node that has the name; None of a state key.
+    """
+
+    text: str
+    node: str | None = None
+
+
+def _reserved_names(builder: Builder) -> Iterator[_Reserved]:
+    """The reserved names in use, in the order in which LangGraph's `compile` comes to them.
+
+    Source: pregel/main.py:Pregel.__init__ and pregel/_validate.py:validate_graph.
+    """
+    tasks = builder.managed.get(TASKS, builder.channels.get(TASKS))
+    if tasks is not None and not isinstance(tasks, Topic):
+        yield _Reserved(f"Channel '{TASKS}' is reserved and cannot be used in the graph.")
+    for key in builder.channels:
+        if key in RESERVED:
+            yield _Reserved(f"Channel name '{key}' is reserved")
+    for key in builder.managed:
+        if key in RESERVED:
+            yield _Reserved(f"Managed name '{key}' is reserved")
+    for name in builder.nodes:
+        if name in RESERVED:
+            yield _Reserved(f"Node name '{name}' is reserved", name)
 
 
 def analyse_live(builder: Builder) -> Analysis:
@@ -209,10 +251,13 @@ class _Reader:
 
     def read(self, builder: Builder) -> Analysis:
         self.builder = builder
+        self._refuse_names()
         self._refuse_graph_features()
         channels = tuple(self._channel(key, channel) for key, channel in builder.channels.items())
         joins = tuple(
-            JoinIR(f"join:{'+'.join(starts)}:{end}", tuple(starts), end, builder.nodes[end].defer)
+            JoinIR(
+                f"join:{'+'.join(starts)}:{end}", tuple(starts), end, bool(builder.nodes[end].defer)
+            )
             for starts, end in builder.waiting_edges
             if end != "__end__"
         )
@@ -250,7 +295,7 @@ class _Reader:
         """
         self.builder = builder
         try:
-            require_valid(builder)
+            _validate(builder)
         except ValueError as exc:
             raise CompileError(
                 error(
@@ -284,6 +329,25 @@ class _Reader:
         if graph.config:
             self._error("LGC219", "a config bound with with_config()", compile_span)
 
+    def _refuse_names(self) -> None:
+        reserved_names = list(_reserved_names(self.builder))
+        for reserved in reserved_names:
+            where = self._constructor() if reserved.node is None else self._node_span(reserved.node)
+            self._fail(
+                "LGC111",
+                reserved.text,
+                "rename it: LangGraph's own compile() refuses this graph too",
+                where,
+            )
+        for key in () if reserved_names else (*self.builder.channels, *self.builder.managed):
+            if key in _INTERNAL or key.startswith(("branch:to:", "join:")):
+                self._fail(
+                    "LGC218",
+                    f"state key `{key}` has the name of an internal channel",
+                    "rename the key",
+                    self._constructor(),
+                )
+
     def _refuse_graph_features(self) -> None:
         builder = self.builder
         where = self._constructor()
@@ -294,16 +358,6 @@ class _Reader:
                 self._error(code, f"set_node_defaults({field}=...)", span)
 
     def _channel(self, key: str, channel: Any) -> ChannelIR:
-        where = self._constructor()
-        if key in RESERVED or key in ("__start__", "__pregel_tasks"):
-            self._fail("LGC111", f"channel name '{key}' is reserved", "rename the key", where)
-        if key.startswith(("branch:to:", "join:")):
-            self._fail(
-                "LGC218",
-                f"state key `{key}` has the name of an internal channel",
-                "rename the key",
-                where,
-            )
         kind = _KINDS.get(type(channel), "custom")
         custom = self.linker.ref(channel, f"channels[{_q(key)}].channel")
         reducer = seed = None
@@ -321,9 +375,11 @@ class _Reader:
             custom=custom if kind == "custom" else None,
             reducer=reducer,
             seed=seed,
-            guard=getattr(channel, "guard", True),
-            accumulate=getattr(channel, "accumulate", False),
-            snapshot_frequency=channel.snapshot_frequency if kind == "DeltaChannel" else 100,
+            guard=bool(getattr(channel, "guard", True)),
+            accumulate=bool(getattr(channel, "accumulate", False)),
+            snapshot_frequency=whole_frequency(channel.snapshot_frequency)
+            if kind == "DeltaChannel"
+            else 100,
         )
 
     def _reducer(self, reducer: Any, on_builder: str) -> Ref:
@@ -400,7 +456,7 @@ class _Reader:
             edges=edges,
             joins=tuple(self.joins_from[name]),
             branches=branches,
-            defer=spec.defer,
+            defer=bool(spec.defer),
         )
 
     def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
@@ -460,7 +516,8 @@ class _Reader:
             else self.builder.nodes[source].input_schema
         )
         ends = spec.ends or None
-        literal = ends is not None and all(
+        # A dict of a class of its own may answer for keys that it has not.
+        literal = type(ends) is dict and all(
             value is None or type(value) in (str, int, bool) for value in ends
         )
         targets: tuple[str, ...] = ()

@@ -28,7 +28,7 @@ from lgc.compiler.native import building
 from lgc.compiler.passes import run_passes
 from lgc.runtime import abi
 from lgc.runtime.errors import Unsupported
-from lgc.runtime.graph import CompiledGraph
+from lgc.runtime.graph import CompiledGraph, check_saver
 
 _COMMAND = "lgc.compile_graph(builder)"
 _KEPT = 256
@@ -45,22 +45,24 @@ def compile_graph(
     interrupt_after: Any = None,
     debug: bool = False,
     name: str | None = None,
+    transformers: Any = None,
     native: bool = False,
 ) -> CompiledGraph:
     """Compiles a builder in this process, in place of `builder.compile(...)`.
 
     Args:
         builder: a StateGraph; it is not changed.
-        checkpointer, cache, store, interrupt_before, interrupt_after, debug, name: as in
-            LangGraph's `compile`.
+        checkpointer, cache, store, interrupt_before, interrupt_after, debug, name, transformers:
+            as in LangGraph's `compile`.
         native: build the module with mypyc; takes seconds and needs a C compiler.
 
     Raises:
-        TypeError: `builder` is no StateGraph.
+        TypeError: `builder` is no StateGraph, or as `CompiledGraph.compile`.
         ValueError: LangGraph finds the graph invalid.
         Unsupported: the graph or an argument uses what lgc does not do yet.
         NativeError: the native build failed.
     """
+    check_saver(checkpointer)
     require_valid(builder)
     try:
         graph = live_graph(builder, native=native)
@@ -74,6 +76,7 @@ def compile_graph(
         interrupt_after=interrupt_after,
         debug=debug,
         name=name,
+        transformers=transformers,
     )
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Any
+from math import ceil
+from typing import Any, Final
 
 from lgc.runtime.constants import MISSING
 from lgc.runtime.errors import error_class, with_code
 from lgc.runtime.messages import messages_delta_reducer
 from lgc.runtime.types import loaded, overwritten, whole
+
+_NEVER: Final = 2**60
 
 
 class Channel:
@@ -70,6 +73,10 @@ class Channel:
     def get(self) -> object:
         """The value, or `MISSING` where upstream raises EmptyChannelError."""
         raise TypeError(f"channel {self.key!r} has no kind")
+
+    def copied_value(self) -> object:
+        """`copy().get()`: what a reader gets who may change it in place."""
+        return self.get()
 
     def is_available(self) -> bool:
         """Whether `get` has a value."""
@@ -340,6 +347,10 @@ class DeltaChannel(_Single):
     def copy(self) -> Channel:
         return self._with(copy(self.value))
 
+    def copied_value(self) -> object:
+        value: object = copy(self.value)
+        return value
+
     def update(self, values: list[object]) -> bool:
         if not values:
             return False
@@ -390,6 +401,12 @@ class DeltaChannel(_Single):
         return other
 
 
+def whole_frequency(frequency: Any) -> int:
+    """The int that counts of updates reach when they reach `frequency`, any positive number."""
+    # A count never reaches infinity or a NaN.
+    return ceil(frequency) if frequency < _NEVER else _NEVER
+
+
 def delta_keys(channels: Iterable[Channel]) -> dict[str, bool]:
     """The DeltaChannels, those of users' classes among them.
 
@@ -431,7 +448,7 @@ class ForeignChannel(Channel):
         # Whoever derives a class from LangGraph's has loaded it.
         delta = loaded("langgraph.channels.delta", "DeltaChannel")
         if delta is not None and isinstance(channel, delta):
-            self.snapshot_frequency = channel.snapshot_frequency
+            self.snapshot_frequency = whole_frequency(channel.snapshot_frequency)
 
     def fresh(self) -> Channel:
         return self.restore(MISSING)

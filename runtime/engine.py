@@ -19,7 +19,6 @@ from typing import Any, Final
 from lgc.runtime import errors
 from lgc.runtime.config import scratchpad
 from lgc.runtime.constants import (
-    BRANCH_TO,
     CONTROL_WRITES,
     END,
     ERROR,
@@ -36,7 +35,7 @@ from lgc.runtime.ids import Draws
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.pool import POOL
 from lgc.runtime.program import Branch, Node, Output, Program, View
-from lgc.runtime.state import writes_of
+from lgc.runtime.state import branch_to, writes_of
 from lgc.runtime.tasks import Router, Task, find_langchain, run_node, run_path
 from lgc.runtime.types import Command, is_a
 from lgc.runtime.values import Values, warn
@@ -48,6 +47,8 @@ _WAIT: Final = 2
 _FAIL: Final = 3
 _FLUSH: Final = 4
 _DONE: Final = 5
+
+_LARGE: Final = 2**60
 
 
 class Run(Values):
@@ -84,14 +85,14 @@ class Run(Values):
         self,
         program: Program,
         config: dict[str, Any],
-        limit: int,
+        limit: Any,
         output: Output,
         updates: bool,
         values: bool,
         custom: bool,
         tagged: bool,
         silent: bool,
-        durability: str | None,
+        durability: Any,
         context: Any,
         control: Any,
     ) -> None:
@@ -99,10 +100,14 @@ class Run(Values):
         self.context: Any = context
         self.custom: bool = custom
         self.config: dict[str, Any] = config
-        self.limit: int = limit
+        self.limit: Any = limit
         self.step: int = -1
-        self.stop: int = limit
-        self.durability: str | None = durability
+        # What nodes see of the limit is a number of the caller's kind; upstream compares it only.
+        self.stop: Any = 0
+        self.last_step: int = 0
+        self.is_whole: bool = False
+        self.set_stop(-1 + limit + 1)
+        self.durability: Any = durability
         self.control: Any = control
         self.draining: bool = False
         self.exhausted: bool = False
@@ -118,6 +123,8 @@ class Run(Values):
         self.is_plain: bool = True
         self.current: str = ""
         self.first_layout: bool = False
+        # A task of the superstep has writes that a saver, if there were one, would hold.
+        self.is_recorded: bool = False
         self.error: BaseException | None = None
         # What does not stop a task's siblings, raised when all have finished: an exception that
         # is no failure, and the tasks that interrupted.
@@ -167,6 +174,18 @@ class Run(Values):
         while self.superstep():
             pass
         return self.conclude()
+
+    def set_stop(self, stop: Any) -> None:
+        """Sets the last superstep that the recursion limit allows, any number."""
+        self.stop = stop
+        self.is_whole = type(stop) is int and -_LARGE < stop < _LARGE
+        self.last_step = stop if self.is_whole else 0
+
+    def is_past_stop(self) -> bool:
+        """Whether the recursion limit allows no further superstep."""
+        if self.is_whole:
+            return self.step > self.last_step
+        return bool(self.step > self.stop)
 
     def superstep(self) -> bool:
         """Runs one superstep of a run without chunks; False when the run is over.
@@ -275,13 +294,20 @@ class Run(Values):
         """
         if not is_error(exc, "GraphInterrupt"):
             return False
-        if any(task.writes for task in self.tasks):
+        questions = exc.args[0]
+        # Upstream makes a tuple of them first, which fails when they are none.
+        tuple(questions)
+        if self.has_pending_writes() and any(task.writes for task in self.tasks):
             self._apply_tasks()
             if self.values:
                 self._emit_values()
-        if self.updates and not exc.args[0]:
-            self.emit("updates", {INTERRUPT: exc.args[0]})
+        if self.updates and not questions:
+            self.emit("updates", {INTERRUPT: questions})
         return True
+
+    def has_pending_writes(self) -> bool:
+        """Whether a task of the superstep has finished, failed or asked something."""
+        return self.is_recorded
 
     def _apply_tasks(self) -> None:
         self.apply(self.tasks)
@@ -304,8 +330,9 @@ class Run(Values):
         if self.exhausted:
             raise error_class("GraphRecursionError")(
                 with_code(
-                    f"Recursion limit of {self.limit} reached without hitting a stop condition. "
-                    "You can increase the limit by setting the `recursion_limit` config key.",
+                    f"Recursion limit of {format(self.limit)} reached without hitting a stop "
+                    "condition. You can increase the limit by setting the `recursion_limit` "
+                    "config key.",
                     "GRAPH_RECURSION_LIMIT",
                 )
             )
@@ -325,7 +352,7 @@ class Run(Values):
     def _tick(self) -> bool:
         """Prepares the next tasks; False when there are none, or the run stops before them."""
         # Upstream prepares them even then: an input that its schema refuses is reported first.
-        self.exhausted = self.step > self.stop
+        self.exhausted = self.is_past_stop()
         self._prepare(self._triggered())
         self.due = self.tasks
         if self.exhausted or not self.tasks or self._drains():
@@ -393,7 +420,7 @@ class Run(Values):
             if not is_a(packet, "Send"):
                 warn(f"Ignoring invalid packet type {type(packet)} in pending sends")
             elif packet.node not in self.program.by_name:
-                warn(f"Ignoring unknown node name {packet.node} in pending sends")
+                warn(f"Ignoring unknown node name {format(packet.node)} in pending sends")
             elif packet.timeout is not None:
                 raise Unsupported("Send(timeout=...)", f"node '{packet.node}'")
             else:
@@ -433,6 +460,7 @@ class Run(Values):
         self._apply_tasks()
         if self.values:
             self._emit_values()
+        self.is_recorded = False
         self._checkpoint()
 
     def _checkpoint(self) -> None:
@@ -505,11 +533,7 @@ class Run(Values):
     def decide(self, task: Task, branch: Branch, output: Any, router: Router) -> Any:
         """What the function of a conditional edge returns (graph/_branch.py:_route)."""
         view = branch.view
-        value: Any
-        if task.gathered:
-            value = self.local_pending(view.keys, view.slots)
-        else:
-            value = self.local(task, view.keys, view.slots, True)
+        value: Any = self.local_pending(view) if task.gathered else self.local(task, view)
         if view.reads is None:
             value = value.get("__root__")
         elif view.managed or view.schema is not None:
@@ -520,7 +544,8 @@ class Run(Values):
 
     def goto(self, task: Task, branch: Branch, result: Any) -> None:
         """The writes of a conditional edge whose function returned `result` (_finish)."""
-        ends = branch.ends
+        # As Any: mypyc's own lookup in a dict loses a missing key that is None or a tuple.
+        ends: Any = branch.ends
         found: list[Any] = []
         for target in result if isinstance(result, (list, tuple)) else [result]:
             sent = type(target) is not str and is_a(target, "Send")
@@ -535,7 +560,7 @@ class Run(Values):
             if type(target) is not str and is_a(target, "Send"):
                 task.writes.append((TASKS, target))
             elif target != END:
-                task.writes.append((f"{BRANCH_TO}{target}", None))
+                task.writes.append((branch_to(target), None))
 
     def _finish_writes(self, task: Task) -> None:
         """Adds to the writes of a task that has finished what all writes have."""
@@ -575,6 +600,7 @@ class Run(Values):
 
     def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
         """Stores the writes of a task that has finished (`is_done`), failed or asked."""
+        self.is_recorded = True
 
     def _show(self, task: Task, writes: list[tuple[str, object]]) -> None:
         """The chunks of a task that is over (pregel/_loop.py:output_writes)."""
@@ -612,7 +638,13 @@ class Run(Values):
     def _submit(self) -> None:
         """Starts the superstep's tasks on threads of the pool."""
         self.done = SimpleQueue()
-        limit = self.config.get("max_concurrency") or len(self.due)
+        places = self.config.get("max_concurrency")
+        limit = len(self.due)
+        if places is not None:
+            # A thread pool of 2.5 threads has 3: it compares, too.
+            limit = 1
+            while limit < len(self.due) and limit < places:
+                limit += 1
         self.unstarted = self.due[limit:]
         self.unstarted.reverse()
         for task in self.due[:limit]:
@@ -665,7 +697,11 @@ class Run(Values):
         for task in self.tasks:
             if task in self.asking:
                 assert task.error is not None
-                questions.extend(task.error.args[0])
+                try:
+                    questions.extend(tuple(task.error.args[0]))
+                except TypeError as exc:
+                    # No list of questions: the run fails, after its finished tasks are shown.
+                    return exc
         return error_class("GraphInterrupt")(tuple(questions))
 
     # -- chunks -----------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.allowlist import is_strict
 from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure
@@ -14,6 +14,7 @@ from lgc.runtime.constants import (
     CONF_RUNTIME,
     EVENT_MODES,
     INTERRUPT,
+    START,
 )
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
@@ -21,10 +22,91 @@ from lgc.runtime.interop import watch
 from lgc.runtime.program import Output, Program
 from lgc.runtime.stream import chunks, result, shown, with_interrupts
 from lgc.runtime.tracing import refuse_tracing
-from lgc.runtime.types import is_a
+from lgc.runtime.types import is_a, loaded
 
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = frozenset(("messages", "tools"))
+
+
+_NOT_YET = frozenset(
+    (
+        "InputType",
+        "OutputType",
+        "abatch",
+        "abatch_as_completed",
+        "abulk_update_state",
+        "aclear_cache",
+        "aget_graph",
+        "aget_state",
+        "aget_state_history",
+        "aget_subgraphs",
+        "ainvoke",
+        "as_tool",
+        "assign",
+        "astream",
+        "astream_events",
+        "astream_log",
+        "atransform",
+        "attach_branch",
+        "attach_edge",
+        "attach_node",
+        "aupdate_state",
+        "batch",
+        "batch_as_completed",
+        "bind",
+        "builder",
+        "cache",
+        "cache_policy",
+        "channels",
+        "clear_cache",
+        "config_schema",
+        "config_specs",
+        "context_schema",
+        "copy",
+        "get_config_jsonschema",
+        "get_context_jsonschema",
+        "get_graph",
+        "get_input_jsonschema",
+        "get_input_schema",
+        "get_name",
+        "get_output_jsonschema",
+        "get_output_schema",
+        "get_prompts",
+        "get_subgraphs",
+        "input_channels",
+        "input_schema",
+        "map",
+        "node_error_handler_map",
+        "nodes",
+        "output_channels",
+        "output_schema",
+        "pick",
+        "pipe",
+        "retry_policy",
+        "schema_to_mapper",
+        "step_timeout",
+        "stream_channels",
+        "stream_channels_asis",
+        "stream_channels_list",
+        "stream_eager",
+        "stream_events",
+        "stream_transformers",
+        "transform",
+        "trigger_to_nodes",
+        "validate",
+        "with_alisteners",
+        "with_config",
+        "with_fallbacks",
+        "with_listeners",
+        "with_retry",
+        "with_types",
+    )
+)
+"""The public names of LangGraph's compiled graph that lgc's has not yet."""
+
+
+class _UnsupportedAttribute(Unsupported, AttributeError):
+    """An attribute that is not there yet; `hasattr` says that it is not there."""
 
 
 class CompiledGraph:
@@ -58,6 +140,23 @@ class CompiledGraph:
     def __repr__(self) -> str:
         return f"<lgc graph {self.name!r}>"
 
+    if not TYPE_CHECKING:  # to a type checker, other names do not exist
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _NOT_YET:
+                raise _UnsupportedAttribute(name, "a compiled graph")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
+
+    def __or__(self, other: Any) -> NoReturn:
+        """Not supported yet."""
+        raise Unsupported("|", "a compiled graph")
+
+    def __ror__(self, other: Any) -> NoReturn:
+        """Not supported yet."""
+        raise Unsupported("|", "a compiled graph")
+
     def compile(
         self,
         checkpointer: Any = None,
@@ -68,27 +167,27 @@ class CompiledGraph:
         interrupt_after: Any = None,
         debug: bool = False,
         name: str | None = None,
+        transformers: Sequence[Any] | None = None,
     ) -> CompiledGraph:
         """Another graph over the same program, as the builder's `compile` would make it.
 
         Args:
             checkpointer: a saver, LangGraph's or lgc's; False for none.
             store: what nodes find as `runtime.store`.
-            interrupt_before, interrupt_after: the nodes to stop at, or "*".
+            interrupt_before, interrupt_after: the nodes to stop at, a list, or "*".
             debug: every run prints its updates and values.
             name: how the graph is called.
+            transformers: of no effect before there is `stream_events`, the only method of
+                LangGraph's that looks at them.
 
         Raises:
-            TypeError: `checkpointer` is no saver.
+            TypeError: `checkpointer` is no saver, or the nodes to stop at are no lists.
             ValueError: a node to stop at does not exist.
             Unsupported: an argument asks for what lgc does not do yet.
         """
         _refuse({"a cache": cache is not None}, "compile")
-        _check_saver(checkpointer)
-        for names in (interrupt_before, interrupt_after):
-            for node in () if names == "*" else names or ():
-                if node not in self.program.by_name:
-                    raise ValueError(f"Interrupt node `{node}` not found")
+        check_saver(checkpointer)
+        _check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
         made = CompiledGraph(self.program, name, self.config)
         made.checkpointer = checkpointer
         made.store = store
@@ -110,9 +209,8 @@ class CompiledGraph:
         interrupt_after: Any = None,
         durability: str | None = None,
         control: Any = None,
-        subgraphs: bool = False,
-        debug: bool | None = None,
         version: str = "v1",
+        **kwargs: Any,
     ) -> Any:
         """Runs the graph (spec §5.6).
 
@@ -129,6 +227,8 @@ class CompiledGraph:
                 `compile` by default.
             durability: when checkpoints are stored: "sync", "async" or "exit" (spec §4.12).
             control: may ask the run to stop (spec §4.13).
+            kwargs: `subgraphs`, `debug` and `checkpoint_during` as in `stream`; others have no
+                effect.
 
         Returns:
             The values of the output keys after the run; None when none was written. What nodes
@@ -143,7 +243,10 @@ class CompiledGraph:
         """
         _refuse({f"version={version!r}": version != "v1"}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
-        if stream_mode == "values" and not (print_mode or debug or self.debug):
+        is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
+        if stream_mode == "values" and is_silent:
+            # Into this module, as upstream's points into its own.
+            durability = _durability(kwargs, durability, 2)
             stops = (interrupt_before, interrupt_after)
             run = self._run(
                 input, config, stream_mode, keys, durability, context, control, stops, silent=True
@@ -160,8 +263,7 @@ class CompiledGraph:
             interrupt_after=interrupt_after,
             durability=durability,
             control=control,
-            subgraphs=subgraphs,
-            debug=debug,
+            **kwargs,
         )
         if stream_mode != "values":
             return list(found)
@@ -190,6 +292,7 @@ class CompiledGraph:
         subgraphs: bool = False,
         debug: bool | None = None,
         version: str = "v1",
+        **kwargs: Any,
     ) -> Iterator[Any]:
         """Runs the graph and yields chunks (spec §5.1, §5.3).
 
@@ -197,26 +300,30 @@ class CompiledGraph:
             stream_mode: "values", "updates", "custom", "tasks", "checkpoints" or "debug" gives
                 bare payloads, a list of them `(mode, payload)`; "updates" by default.
             subgraphs: chunks begin with the namespace; there are no subgraphs yet, so it is ().
+            debug: updates and values are printed.
+            kwargs: `checkpoint_during`, which is deprecated: False is the durability "exit", True
+                "async". Others have no effect.
             The rest as in `invoke`.
 
         Raises:
             The same as `invoke`, at the first `next`.
         """
         _refuse({f"version={version!r}": version != "v1"}, "stream")
+        durability = _durability(kwargs, durability, 3)
         keys = self.program.streamed if output_keys is None else output_keys
         modes = self.stream_mode if stream_mode is None else stream_mode
-        printed = (print_mode,) if isinstance(print_mode, str) else tuple(print_mode)
         if debug or self.debug:
-            printed = ("updates", "values")
-        plainly = not printed and not subgraphs
-        every = [modes] if isinstance(modes, str) else [*modes]
+            print_mode = ["updates", "values"]
+        printed = [print_mode] if isinstance(print_mode, str) else list(print_mode)
+        plainly = print_mode == () and not subgraphs
+        every = [modes] if isinstance(modes, str) else list(modes)
         asked = modes if plainly else [*every, *printed]
         stops = (interrupt_before, interrupt_after)
         run = self._run(
             input, config, asked, keys, durability, context, control, stops, silent=False
         )
         due = chunks(run, input)
-        yield from due if plainly else shown(due, modes, printed, subgraphs)
+        yield from due if plainly else shown(due, modes, print_mode, subgraphs)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread (spec §6).
@@ -327,9 +434,6 @@ class CompiledGraph:
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
-        places = merged.get("max_concurrency")
-        if places is not None and places <= 0:
-            raise ValueError("max_workers must be greater than 0")
         saver = self._saver(merged[CONF])
         if saver is None and durability is not None:
             import warnings
@@ -364,6 +468,9 @@ class CompiledGraph:
                 "Checkpointer requires one or more of the following 'configurable' "
                 "keys: thread_id, checkpoint_ns, checkpoint_id"
             )
+        places = merged.get("max_concurrency")
+        if places is not None and places <= 0:
+            raise ValueError("max_workers must be greater than 0")
         run: Run
         if saver is None and not before and not after and not is_a(input, "Command"):
             run = Run(*arguments)
@@ -371,7 +478,9 @@ class CompiledGraph:
             # Imported when it is first used: most of what it needs, plain runs do not.
             from lgc.runtime.saved import SavedRun
 
-            keeps = durability or merged[CONF].get(CONF_DURABILITY, "async")
+            keeps = durability
+            if keeps is None:
+                keeps = merged[CONF].get(CONF_DURABILITY, "async")
             run = SavedRun(*arguments, saver, before, after, keeps)
         run.store = self.store
         if not modes.isdisjoint(EVENT_MODES):
@@ -401,7 +510,25 @@ class CompiledGraph:
         return saver
 
 
-def _check_saver(saver: Any) -> None:
+def _check_stops(before: Any, after: Any, nodes: Mapping[str, Any]) -> None:
+    """Refuses nodes to stop at that the graph has not, as upstream's `compile` does.
+
+    Raises:
+        TypeError: what cannot be added to a list; nothing is added when `after` is "*".
+        ValueError: a node does not exist.
+    """
+    names: Any = [] if after == "*" else ([] if before == "*" else before) + after
+    for node in names or ():
+        if node not in nodes or node == START:
+            raise ValueError(f"Interrupt node `{node}` not found")
+    # What was not added above is looked at here (pregel/_validate.py:validate_graph).
+    for names in (after, before):
+        for node in () if names == "*" else names:
+            if node not in nodes:
+                raise ValueError(f"Node {node} not in nodes")
+
+
+def check_saver(saver: Any) -> None:
     """Refuses what cannot be a saver (types.py:ensure_valid_checkpointer)."""
     if saver is None or isinstance(saver, bool) or hasattr(saver, "put_writes"):
         return
@@ -434,6 +561,37 @@ def _output(program: Program, output: str | Sequence[str] | None) -> Output:
         if program.plain_trigger[program.index[key]]:
             raise Unsupported("a trigger channel as output key", key)
     return program.output(keys, isinstance(output, str))
+
+
+def _durability(arguments: Mapping[str, Any], durability: Any, level: int) -> Any:
+    """The durability that a caller asks for who may still say `checkpoint_during`.
+
+    Args:
+        arguments: what the caller gave beside the known arguments.
+        durability: as given.
+        level: how many frames up the warning points to.
+
+    Raises:
+        ValueError: both are given.
+    """
+    during = arguments.get("checkpoint_during")
+    if during is None:
+        return durability
+    import warnings
+
+    # Whoever can tell the class by its name has loaded it.
+    kind = loaded("langgraph.warnings", "LangGraphDeprecatedSinceV10") or DeprecationWarning
+    warnings.warn(
+        "`checkpoint_during` is deprecated and will be removed. Please use `durability` instead.",
+        kind,
+        stacklevel=level,
+    )
+    if durability is not None:
+        raise ValueError(
+            "Cannot use both `checkpoint_during` and `durability` parameters. "
+            "Please use `durability` instead."
+        )
+    return "async" if during else "exit"
 
 
 def _refuse(asked: dict[str, bool], where: str) -> None:

@@ -39,7 +39,7 @@ class Journal:
         self._background = _Background() if background else None
         self._copies = background or getattr(type(saver), "keeps_checkpoint", True)
 
-    def write(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
+    def write(self, config: Any, writes: Writes, task_id: Any, path: str) -> None:
         """Stores the writes of a task.
 
         Args:

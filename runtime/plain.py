@@ -34,9 +34,14 @@ def drain(run: Run, value: Any) -> Any:
     if not run.is_plain or not run.output.late:
         run.start(value)
         return run.drain()
-    node = _start(run, value)
+    try:
+        node = _start(run, value)
+    except Exception as exc:
+        if not run.suspend(exc):
+            raise
+        return run.conclude()
     while True:
-        if node is not None and run.step <= run.stop and not run.is_asked_to_stop():
+        if node is not None and not run.is_past_stop() and not run.is_asked_to_stop():
             try:
                 node = _superstep(run, node)
             except Exception as exc:
@@ -57,9 +62,13 @@ def _start(run: Run, value: Any) -> Node | None:
         run.start(value)
         return None
     _gather(run, value, program.input_slots)
-    run.apply_pending()
-    run.step = 1
     run.updated = start.targets
+    try:
+        run.apply_pending()
+    except Exception:
+        _put_back(run, Task(run, start, value, -1))
+        raise
+    run.step = 1
     return None if run.volatile else start.successor
 
 
@@ -93,10 +102,15 @@ def _superstep(run: Run, node: Node) -> Node | None:
         run.tasks = [task]
         run.after_tick()
         return _next(run)
-    run.apply_pending()
-    run.step += 1
     if not node.branches:
         run.updated = node.targets
+    try:
+        run.apply_pending()
+    except Exception:
+        _put_back(run, task)
+        raise
+    run.step += 1
+    if not node.branches:
         return None if run.volatile else node.successor
     return _next(run)
 
@@ -122,6 +136,16 @@ def _route(run: Run, task: Task, output: Any) -> None:
                     continue
             run.spill(task)
         run.goto(task, branch, target)
+
+
+def _put_back(run: Run, task: Task) -> None:
+    """Gives a task back its writes, which a reducer has refused.
+
+    An exception that interrupts the run has them applied once more (`Run.suspend`).
+    """
+    run.spill(task)
+    run.tasks = [task]
+    run.is_recorded = True
 
 
 def _gather(run: Run, update: dict[Any, Any], slots: dict[str, int]) -> None:

@@ -35,13 +35,13 @@ class Managed:
 
     Args:
         key: the state key.
-        get: `(step, stop, scratchpad)` to the value; `scratchpad` is a function
-            that makes the task's scratchpad.
+        get: `(step, stop, scratchpad)` to the value; `stop` is a number of any kind,
+            `scratchpad` is a function that makes the task's scratchpad.
     """
 
-    def __init__(self, key: str, get: Callable[[int, int, Any], object]) -> None:
+    def __init__(self, key: str, get: Callable[[int, Any, Any], object]) -> None:
         self.key: str = key
-        self.get: Callable[[int, int, Any], object] = get
+        self.get: Callable[[int, Any, Any], object] = get
 
 
 class View:
@@ -50,6 +50,11 @@ class View:
     Args:
         reads: state keys, channels before managed values; None for the root value.
         schema: called with them as keywords (pydantic models and dataclasses), or None.
+
+    Attributes:
+        order: the slots in the order in which a fresh read updates copies of their channels;
+            those of the users' own classes are among them, whether they are read or not.
+        is_ordered: `order` is the order of the keys.
     """
 
     def __init__(self, reads: tuple[str, ...] | None, schema: Any) -> None:
@@ -59,6 +64,8 @@ class View:
         self.root: int = -1
         self.keys: list[str] = []
         self.slots: list[int] = []
+        self.order: list[int] = []
+        self.is_ordered: bool = True
         self.managed: list[Managed] = []
         # What the shared input of a superstep goes by (spec §4.6, step 3).
         self.group: int = 0
@@ -225,6 +232,10 @@ class Program:
             channel.prototype = True
         self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
         self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
+        # The channels of the users' own classes.
+        self.foreign: list[int] = [
+            i for i, c in enumerate(channels) if isinstance(c, ForeignChannel)
+        ]
         self.deferred: list[int] = [i for i, c in enumerate(channels) if c.deferred]
         self.start_slot: int = self.index[START]
         self.tasks_slot: int = self.index[TASKS]
@@ -299,6 +310,11 @@ class Program:
             self._outputs[(keys, bare)] = found
         return found
 
+    def set_order(self, view: View) -> None:
+        """Sets the order in which a fresh read of the view's slots updates channels."""
+        view.order = sorted({*view.slots, *self.foreign})
+        view.is_ordered = view.order == view.slots
+
     def _resolve(self, view: View) -> None:
         reads = view.reads
         if reads is None:
@@ -308,6 +324,7 @@ class Program:
             view.keys = [key for key in reads if key not in self.managed]
             view.managed = [self.managed[key] for key in reads if key in self.managed]
         view.slots = [self.index[key] for key in view.keys if key in self.index]
+        self.set_order(view)
         identity = (reads, None if view.schema is None else id(view.schema))
         view.group = self.groups.setdefault(identity, len(self.groups))
 

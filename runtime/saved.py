@@ -14,7 +14,6 @@ from lgc.runtime import checkpoint as model
 from lgc.runtime import deltas
 from lgc.runtime.config import scratchpad
 from lgc.runtime.constants import (
-    BRANCH_TO,
     CONF,
     CONF_RESUME_MAP,
     CONF_RESUMING,
@@ -32,6 +31,7 @@ from lgc.runtime.journal import Journal
 from lgc.runtime.ledger import Ledger, Writes
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.program import Output, Program
+from lgc.runtime.state import branch_to
 from lgc.runtime.status import statuses
 from lgc.runtime.tasks import Task
 from lgc.runtime.types import Command, is_a, loaded, update_as_tuples
@@ -61,20 +61,20 @@ class SavedRun(Run):
         self,
         program: Program,
         config: dict[str, Any],
-        limit: int,
+        limit: Any,
         output: Output,
         updates: bool,
         values: bool,
         custom: bool,
         tagged: bool,
         silent: bool,
-        durability: str | None,
+        durability: Any,
         context: Any,
         control: Any,
         saver: Any,
         before: Any,
         after: Any,
-        keeps: str,
+        keeps: Any,
     ) -> None:
         super().__init__(
             program,
@@ -211,7 +211,7 @@ class SavedRun(Run):
         self.is_known = bool(updated)
         self.updated = [program.index[key] for key in updated or () if key in program.index]
         self.step = self.metadata["step"] + 1
-        self.stop = self.step + self.limit + 1
+        self.set_stop(self.step + self.limit + 1)
 
     def _rebuild(self) -> None:
         """Rebuilds the channels that the checkpoint does not store from the thread's writes."""
@@ -376,7 +376,7 @@ class SavedRun(Run):
     # -- one superstep --------------------------------------------------------
 
     def _tick(self) -> bool:
-        self.exhausted = self.step > self.stop
+        self.exhausted = self.is_past_stop()
         self._prepare_and_tell()
         if self.exhausted or not self.tasks:
             return False
@@ -438,10 +438,15 @@ class SavedRun(Run):
         """Whether a breakpoint at `names` stops the run at its tasks (should_interrupt)."""
         if not self.ledger.has_moved_since(INTERRUPT):
             return False
+        stops = False
+        # Every task is looked for, as upstream does: `names` may be an iterator.
         for task in self.tasks:
             if not task.node.is_start if names == "*" else task.node.name in names:
-                return True
-        return False
+                stops = True
+        return stops
+
+    def has_pending_writes(self) -> bool:
+        return len(self.pending_writes) > 0
 
     def _apply_tasks(self) -> None:
         self.updated = self.ledger.apply(self, None, self.tasks)
@@ -771,7 +776,7 @@ def _of_command(command: Any) -> Writes:
             if is_a(target, "Send"):
                 found.append((TASKS, target))
             elif isinstance(target, str):
-                found.append((f"{BRANCH_TO}{target}", START))
+                found.append((branch_to(target), START))
             else:
                 raise TypeError(f"In Command.goto, expected Send/str, got {type(target).__name__}")
     if command.resume is not None:

@@ -93,7 +93,7 @@ def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, int]
         found.extend(attributes(returned, keys))
     else:
         raise error_class("InvalidUpdateError")(
-            with_code(f"Expected dict, got {returned}", "INVALID_GRAPH_NODE_RETURN_VALUE")
+            with_code(f"Expected dict, got {format(returned)}", "INVALID_GRAPH_NODE_RETURN_VALUE")
         )
 
 
@@ -123,7 +123,16 @@ def _goto(command: Any, found: list[tuple[str, object]]) -> None:
         if is_a(target, "Send"):
             found.append((TASKS, target))
         elif isinstance(target, str) and target != END:
-            found.append((f"{BRANCH_TO}{target}", None))
+            found.append((branch_to(target), None))
+
+
+def branch_to(target: Any) -> str:
+    """The channel that starts the node `target`.
+
+    By format(), as upstream's template: mypyc's own f-strings call str(), which is another text for
+    an Enum that is a str.
+    """
+    return BRANCH_TO + target if type(target) is str else BRANCH_TO + format(target)
 
 
 def is_runnable(value: Any) -> bool:

@@ -31,7 +31,7 @@ def chunks(run: Run, value: Any) -> Generator[Any, None, None]:
 def shown(
     due: Generator[Any, None, None],
     modes: str | Sequence[str],
-    printed: Sequence[str],
+    printed: Any,
     subgraphs: bool,
 ) -> Iterator[Any]:
     """Tagged chunks as the caller wants them (pregel/main.py:_output).
@@ -39,7 +39,7 @@ def shown(
     Args:
         due: `(mode, payload)`.
         modes: what the caller asked for; chunks of other modes are for `printed` only.
-        printed: the modes that go to standard output.
+        printed: the modes that go to standard output; tested for membership only, as upstream does.
         subgraphs: with the namespace, which is this graph's own, and empty.
     """
     try:

@@ -16,7 +16,7 @@ from lgc.runtime.config import (
 )
 from lgc.runtime.constants import INTERRUPT, PULL, PUSH
 from lgc.runtime.ids import path_text, task_id
-from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node
+from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node, View
 from lgc.runtime.state import RUNNABLES, is_runnable
 from lgc.runtime.types import loaded
 
@@ -48,7 +48,7 @@ class Task:
         self.error: BaseException | None = None
         self.pad: Any = None
         self._checkpoint_id: str = run.current
-        self._id: str = ""
+        self._id: Any = ""
         self._config: Any = None
         self._writes: list[tuple[str, object]] | None = None
 
@@ -80,8 +80,8 @@ class Task:
         return self._checkpoint_id or self.run.draws.checkpoint_id(self.step - 1)
 
     @property
-    def id(self) -> str:
-        """The task id (spec §4.6)."""
+    def id(self) -> Any:
+        """The task id (spec §4.6), a str; of an update, what the caller gave."""
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
@@ -129,16 +129,27 @@ class Task:
             fresh: with this task's own writes applied to copies.
         """
         run = self.run
-        index = run.program.index
+        # As Any: mypyc's own lookup in a dict loses a missing key that is None or a tuple.
+        index: Any = run.program.index
         if isinstance(select, str):
-            return run.local(self, [select], [index[select]], fresh).get(select)
+            return self._read([select], [index[select]], fresh).get(select)
         managed = run.program.managed
         keys = [key for key in select if key not in managed]
-        state = run.local(self, keys, [index[key] for key in keys], fresh)
+        state = self._read(keys, [index[key] for key in keys], fresh)
         for key in select:
             if key in managed:
                 state[key] = managed[key].get(self.step, run.stop, self.scratchpad)
         return state
+
+    def _read(self, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
+        run = self.run
+        if not fresh:
+            return run.available(keys, slots)
+        view = View(None, None)
+        view.keys = keys
+        view.slots = slots
+        run.program.set_order(view)
+        return run.local(self, view)
 
     def scratchpad(self) -> Any:
         """The task's scratchpad, for managed values of the user's own."""
@@ -154,7 +165,7 @@ class UpdateTask(Task):
         given: its id.
     """
 
-    def __init__(self, run: Run, node: Node, number: int, given: str) -> None:
+    def __init__(self, run: Run, node: Node, number: int, given: Any) -> None:
         super().__init__(run, node, None, number)
         self._id = given
 

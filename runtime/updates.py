@@ -200,7 +200,7 @@ class _Update:
             for task in run.tasks:
                 ids.setdefault(task.node.name, []).append(task.id)
         run.step = self.step
-        run.stop = self.step + 2
+        run.set_stop(self.step + 2)
         tasks: list[Task] = []
         for number, (values, as_node, given) in enumerate(self._valid(updates)):
             prepared = ids.get(as_node)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lgc.runtime.channels import Channel
+from lgc.runtime.channels import Channel, ForeignChannel
 from lgc.runtime.constants import IGNORED_WRITES, INPUT, MISSING
-from lgc.runtime.program import Output, Program
+from lgc.runtime.program import Output, Program, View
 
 if TYPE_CHECKING:
     from lgc.runtime.tasks import Task
@@ -49,19 +49,29 @@ class Values:
         self.has_values: bool = False
         self.plain_trigger: list[bool] = program.plain_trigger
 
-    def local(self, task: Task, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
-        """The available values of `keys`; `fresh` applies the task's own writes to copies.
+    def available(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
+        """The available values of `keys`, without what the superstep has written.
 
         Args:
             slots: the slot of each key.
         """
         state: dict[str, Any] = {}
-        if not fresh:
-            for i in range(len(keys)):
-                value = self.channels[slots[i]].get()
-                if value is not MISSING:
-                    state[keys[i]] = value
-            return state
+        for i in range(len(keys)):
+            value = self.channels[slots[i]].get()
+            if value is not MISSING:
+                state[keys[i]] = value
+        return state
+
+    def local(self, task: Task, view: View) -> dict[str, Any]:
+        """The available values of a view's keys, with a task's own writes (local_read).
+
+        The reducers are called in the order of the channels, as upstream copies all of them,
+        whatever the order in which the task wrote and the view reads.
+
+        Raises:
+            InvalidUpdateError: a channel cannot take the task's writes together.
+            Exception: what a reducer raised.
+        """
         own: dict[str, object] = {}
         repeated: dict[str, list[object]] = {}
         for name, written in task.writes:
@@ -71,37 +81,61 @@ class Values:
                 repeated[name].append(written)
             else:
                 repeated[name] = [own[name], written]
-        for i in range(len(keys)):
-            key = keys[i]
-            channel = self.channels[slots[i]]
-            if key in own:
-                if repeated and key in repeated:
-                    channel = channel.copy()
-                    channel.update(repeated[key])
-                    value = channel.get()
+        values: dict[int, object] = {}
+        for slot in view.order:
+            channel = self.channels[slot]
+            key = channel.key
+            if isinstance(channel, ForeignChannel):
+                copied = channel.copy()
+                if key not in own or slot not in view.slots:
+                    copied.update([])
                 else:
-                    value = channel.after(own[key])
+                    copied.update(repeated.get(key, [own[key]]))
+                # Upstream reads when all channels have been updated; it may raise, too.
+                values[slot] = copied
+            elif key in repeated:
+                channel = channel.copy()
+                channel.update(repeated[key])
+                values[slot] = channel.get()
+            elif key in own:
+                values[slot] = channel.after(own[key])
             elif channel.volatile:
                 channel = channel.copy()
                 channel.update([])
-                value = channel.get()
+                values[slot] = channel.get()
             else:
-                value = channel.get()
+                values[slot] = channel.copied_value()
+        state: dict[str, Any] = {}
+        for i in range(len(view.keys)):
+            value = values[view.slots[i]]
+            if isinstance(value, ForeignChannel):
+                value = value.get()
             if value is not MISSING:
-                state[key] = value
+                state[view.keys[i]] = value
         return state
 
-    def local_pending(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
+    def local_pending(self, view: View) -> dict[str, Any]:
         """`local` of a task whose writes are `pending`, while no channel is volatile."""
         state: dict[str, Any] = {}
-        for i in range(len(keys)):
-            slot = slots[i]
-            written = self.pending[slot]
-            channel = self.channels[slot]
-            value = channel.get() if written is MISSING else channel.after(written)
+        if not view.is_ordered:
+            values: dict[int, object] = {}
+            for slot in view.order:
+                values[slot] = self._after_pending(slot)
+            for i in range(len(view.keys)):
+                value = values[view.slots[i]]
+                if value is not MISSING:
+                    state[view.keys[i]] = value
+            return state
+        for i in range(len(view.keys)):
+            value = self._after_pending(view.slots[i])
             if value is not MISSING:
-                state[keys[i]] = value
+                state[view.keys[i]] = value
         return state
+
+    def _after_pending(self, slot: int) -> object:
+        written = self.pending[slot]
+        channel = self.channels[slot]
+        return channel.get() if written is MISSING else channel.after(written)
 
     def spill(self, task: Task) -> None:
         """Moves what was gathered for a task, and the triggers in `updated`, to its writes."""
@@ -199,6 +233,10 @@ class Values:
             All values of the slots that are given several.
         """
         more: dict[int, list[object]] | None = None
+        # What is left of writes that a channel has refused.
+        for slot in self.touched:
+            self.pending[slot] = MISSING
+        self.touched.clear()
         if given is not None:
             more = self._sort(given, INPUT, (), more)
         for task in tasks:
@@ -255,6 +293,9 @@ class Values:
         if not self.volatile:
             return
         left: list[int] = []
+        if len(self.program.foreign) > 1:
+            # The users' own classes see the order in which they are told: the channels'.
+            self.volatile.sort()
         for slot in self.volatile:
             if slot not in updated:
                 channel = self.channels[slot]
@@ -301,6 +342,7 @@ class Values:
                     self.volatile.append(slot)
                 if self.output.has[slot]:
                     self.has_values = True
+        for slot in self.touched:
             pending[slot] = MISSING
         self.touched.clear()
 
