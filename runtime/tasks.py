@@ -131,10 +131,10 @@ class Task:
         run = self.run
         index = run.program.index
         if isinstance(select, str):
-            return run.local(self, [select], [index[select]], fresh).get(select)
+            return run.local_with_triggers(self, [select], [index[select]], fresh).get(select)
         managed = run.program.managed
         keys = [key for key in select if key not in managed]
-        state = run.local(self, keys, [index[key] for key in keys], fresh)
+        state = run.local_with_triggers(self, keys, [index[key] for key in keys], fresh)
         for key in select:
             if key in managed:
                 state[key] = managed[key].get(self.step, run.stop, self.scratchpad)

@@ -91,6 +91,24 @@ class Values:
                 state[key] = value
         return state
 
+    def local_with_triggers(
+        self, task: Task, keys: list[str], slots: list[int], fresh: bool
+    ) -> dict[str, Any]:
+        """`local` of any channels; those triggers too of which only `updated` tells."""
+        state = self.local(task, keys, slots, fresh)
+        due: dict[str, Any] = {}
+        for i in range(len(keys)):
+            slot = slots[i]
+            if self.plain_trigger[slot]:
+                # It holds None for one superstep; a fresh read sees the next one.
+                written = fresh and any(name == keys[i] for name, _ in task.writes)
+                if written if fresh else slot in self.updated:
+                    due[keys[i]] = None
+        if not due:
+            return state
+        state.update(due)
+        return {key: state[key] for key in keys if key in state}
+
     def local_pending(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
         """`local` of a task whose writes are `pending`, while no channel is volatile."""
         state: dict[str, Any] = {}
@@ -111,6 +129,8 @@ class Values:
         self.touched.clear()
         for slot in self.updated:
             task.writes.append((self.program.channels[slot].key, None))
+        # Until the writes are applied, what started the task is what tasks can read.
+        self.updated = task.node.trigger
         task.gathered = False
 
     def read(self) -> Any:
