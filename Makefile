@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BENCH_ARGS ?=
 UPSTREAM_ARGS ?=
+# The LangGraph whose own tests run; of the command line only, for the environment may have another.
+VERSION := $(shell sed -n 's/^NEWEST = "\(.*\)"/\1/p' tests/upstream/sdist.py)
 
 SOURCES := pyproject.toml setup.py $(wildcard __init__.py cli.py backend.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
@@ -69,15 +71,16 @@ golden: venv
 corpus: venv
 	PYTHONPATH=tests/support .venv/bin/python tests/corpus/make.py
 
-.venv-upstream/.installed: pyproject.toml setup.py tests/upstream/requirements.txt
-	test -x .venv-upstream/bin/python || $(PYTHON) -m venv .venv-upstream
-	LGC_NATIVE=0 .venv-upstream/bin/pip install --quiet --editable '.[compiler]' \
-		--requirement tests/upstream/requirements.txt
+.venv-upstream-%/.installed: pyproject.toml setup.py tests/upstream/requirements.txt \
+		tests/upstream/langgraph-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	LGC_NATIVE=0 $(@D)/bin/pip install --quiet --editable '.[compiler]' \
+		--requirement tests/upstream/langgraph-$*.txt
 	touch $@
 
-upstream: .venv-upstream/.installed
-	$(if $(UPSTREAM_ARGS),,.venv-upstream/bin/python tests/upstream/checkpoint.py)
-	.venv-upstream/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
+upstream: .venv-upstream-$(VERSION)/.installed
+	$(if $(UPSTREAM_ARGS),,.venv-upstream-$(VERSION)/bin/python tests/upstream/checkpoint.py)
+	.venv-upstream-$(VERSION)/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
 
 demo: venv
 	bash demo/run.sh
@@ -86,5 +89,5 @@ bench: venv
 	.venv/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .venv-native .venv-upstream build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-native .venv-upstream-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

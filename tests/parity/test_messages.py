@@ -208,6 +208,14 @@ def test_delta_reducer(state: Make, writes: list[Make]) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("writes", [2, 1])
+def test_delta_reducer_removes_all_before_the_newest_such_message(writes: int) -> None:
+    old, dropped, kept = (HumanMessage("x", id=id) for id in ("old", "dropped", "kept"))
+    clear = RemoveMessage(id=REMOVE_ALL_MESSAGES)
+    batch = [[dropped, clear, dropped, clear, kept], kept][:writes]
+    assert messages_delta_reducer([old], batch) == upstream_delta([old], batch) == [kept]
+
+
 def written() -> st.SearchStrategy[Make]:
     """What a node may write to a DeltaChannel, messages and others."""
     dicts = [
