@@ -12,10 +12,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from seeds import only_strategies
+from totals import receive, send
 from upstream_loops import closing_failed_loops
 
 import lgc
@@ -61,6 +63,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     unstable = [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]
     if unstable:
         raise pytest.UsageError(f"ids with a memory address, give them by `ids`: {unstable}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Sends the counts of a worker of pytest-xdist to the process that prints them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        send(output)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Adds up what the workers of pytest-xdist have counted."""
+    receive(getattr(node, "workeroutput", {}))
 
 
 @pytest.fixture(scope="session", autouse=True)
