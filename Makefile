@@ -3,16 +3,24 @@
 PYTHON ?= python3
 BENCH_ARGS ?=
 UPSTREAM_ARGS ?=
+MINUTES ?= 10
+# How pytest shares the tests out; `PYTEST_ARGS=` runs them in one process.
+PYTEST_ARGS ?= -n 2 --dist worksteal
+# The LangGraph whose own tests run; of the command line only, for the environment may have another.
+VERSION := $(shell sed -n 's/^NEWEST = "\(.*\)"/\1/p' tests/upstream/sdist.py)
 
 SOURCES := pyproject.toml setup.py $(wildcard __init__.py cli.py backend.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
 # What the installed native package is held to; the rest of the tests looks at the compiler.
 NATIVE_TESTS := $(wildcard tests/parity tests/golden tests/crash)
+# What `make check` runs of the tests, with a twentieth of the seeds.
+CHECKED := tests/unit tests/upstream $(addprefix tests/parity/test_,graphs.py saved.py features.py \
+	traps.py sends.py contract.py messages.py channels.py)
 TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-m lgc.backend)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv test test-interpreted test-native test-postgres parity-full fuzz lint golden corpus upstream demo bench clean
+.PHONY: venv check test test-interpreted test-native test-postgres parity-full crash-full explore fuzz lint golden corpus upstream demo bench clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -31,6 +39,9 @@ venv: .venv/.installed
 	.venv-native/bin/pip install --quiet --no-deps --force-reinstall build/wheel/*.whl
 	touch $@
 
+check: lint
+	LGC_SCALE=0.05 LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS) -q $(CHECKED)
+
 test: lint test-interpreted
 	@if .venv/bin/python -c 'import sys; from lgc.compiler.native import find_compiler; \
 	sys.exit(find_compiler() is None)'; then \
@@ -40,19 +51,27 @@ test: lint test-interpreted
 	fi
 
 test-interpreted: venv
-	LGC_EXPECT=interpreted .venv/bin/pytest
+	LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS)
 
 test-native: .venv-native/.installed
-	LGC_EXPECT=native .venv-native/bin/pytest $(NATIVE_TESTS)
+	LGC_EXPECT=native .venv-native/bin/pytest $(PYTEST_ARGS) $(NATIVE_TESTS)
 
 # Starts a PostgreSQL of its own; without one, `make test` skips these tests.
 test-postgres: venv
 	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
-		.venv/bin/pytest -k postgres tests/parity/test_postgres.py \
+		.venv/bin/pytest $(PYTEST_ARGS) -k postgres tests/parity/test_postgres.py \
 		tests/parity/test_cross_engine.py tests/crash/test_crash.py
 
-parity-full: .venv-native/.installed
-	LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest -v tests/parity/test_native_graphs.py
+parity-full: venv .venv-native/.installed
+	LGC_SCALE=4 LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS) tests/parity
+	LGC_SCALE=4 LGC_EXPECT=native LGC_NATIVE_GRAPHS=1600 .venv-native/bin/pytest $(PYTEST_ARGS) tests/parity
+
+crash-full: venv .venv-native/.installed
+	LGC_SCALE=3 LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS) tests/crash
+	LGC_SCALE=3 LGC_EXPECT=native .venv-native/bin/pytest $(PYTEST_ARGS) tests/crash
+
+explore: venv
+	.venv/bin/python tests/support/explore.py --minutes $(MINUTES)
 
 fuzz: venv
 	.venv/bin/python tests/support/fuzz.py
@@ -69,15 +88,16 @@ golden: venv
 corpus: venv
 	PYTHONPATH=tests/support .venv/bin/python tests/corpus/make.py
 
-.venv-upstream/.installed: pyproject.toml setup.py tests/upstream/requirements.txt
-	test -x .venv-upstream/bin/python || $(PYTHON) -m venv .venv-upstream
-	LGC_NATIVE=0 .venv-upstream/bin/pip install --quiet --editable '.[compiler]' \
-		--requirement tests/upstream/requirements.txt
+.venv-upstream-%/.installed: pyproject.toml setup.py tests/upstream/requirements.txt \
+		tests/upstream/langgraph-%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	LGC_NATIVE=0 $(@D)/bin/pip install --quiet --editable '.[compiler]' \
+		--requirement tests/upstream/langgraph-$*.txt
 	touch $@
 
-upstream: .venv-upstream/.installed
-	$(if $(UPSTREAM_ARGS),,.venv-upstream/bin/python tests/upstream/checkpoint.py)
-	.venv-upstream/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
+upstream: .venv-upstream-$(VERSION)/.installed
+	$(if $(UPSTREAM_ARGS),,.venv-upstream-$(VERSION)/bin/python tests/upstream/checkpoint.py)
+	.venv-upstream-$(VERSION)/bin/python tests/upstream/run.py $(UPSTREAM_ARGS)
 
 demo: venv
 	bash demo/run.sh
@@ -86,5 +106,5 @@ bench: venv
 	.venv/bin/python bench/run.py $(BENCH_ARGS)
 
 clean:
-	rm -rf .venv .venv-native .venv-upstream build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-native .venv-upstream-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,6 +33,7 @@ CODES: dict[str, str] = {
     "LGC111": "the graph does not validate",
     "LGC112": "unsupported LangGraph version",
     "LGC113": "module name not usable",
+    "LGC114": "LangGraph newer than tested",
     "LGC202": "async node not supported",
     "LGC206": "retry policy not supported",
     "LGC207": "cache policy not supported",

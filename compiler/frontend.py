@@ -59,6 +59,8 @@ from lgc.runtime.channels import whole_frequency
 
 OLDEST = (1, 2, 22)
 NEXT = (1, 3)
+NEWEST = (1, 2, 24)
+"""The LangGraph that lgc was tested with last."""
 
 ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
 """The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
@@ -109,11 +111,12 @@ def analyse(loaded: Loaded) -> Analysis:
             lgc cannot execute yet; every such place is reported.
     """
     installed = version("langgraph")
-    _check_version(installed)
+    untested = _check_version(installed)
     file = getattr(loaded.module, "__file__", None)
     source = SourceMap.of_file(Path(file)) if file else SourceMap()
     reader = _Reader(loaded.target, Linker(loaded.module), source, installed)
     reader.has_name = not loaded.called
+    reader.notes += untested
     builder = loaded.obj
     if isinstance(builder, CompiledStateGraph):
         reader.read_compiled(builder)
@@ -206,8 +209,10 @@ def analyse_live(builder: Builder) -> Analysis:
     Raises:
         CompileError: it uses what lgc cannot execute yet; places are not told.
     """
-    _check_version(_installed())
-    return _Reader(None, Linker(None), SourceMap(), _installed()).read(builder)
+    untested = _check_version(_installed())
+    reader = _Reader(None, Linker(None), SourceMap(), _installed())
+    reader.notes += untested
+    return reader.read(builder)
 
 
 @cache
@@ -215,7 +220,12 @@ def _installed() -> str:
     return version("langgraph")
 
 
-def _check_version(text: str) -> None:
+_noted: set[str] = set()
+"""The versions that LGC114 was given for: each is noted once in a process."""
+
+
+def _check_version(text: str) -> list[Diagnostic]:
+    """Refuses a LangGraph that lgc does not know, and notes one that is newer than all tested."""
     numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
     if not OLDEST <= numbers < NEXT:
         wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
@@ -226,6 +236,17 @@ def _check_version(text: str) -> None:
                 help=f"pip install 'langgraph{wanted}'",
             )
         )
+    if numbers <= NEWEST or text in _noted:
+        return []
+    _noted.add(text)
+    tested = ".".join(map(str, NEWEST))
+    return [
+        note(
+            "LGC114",
+            f"langgraph {text} is installed; lgc was tested up to {tested}",
+            help="upgrade lgc, or test your graphs on both engines",
+        )
+    ]
 
 
 class _Reader:

@@ -9,6 +9,7 @@ traceback shows its lines.
 from __future__ import annotations
 
 import linecache
+import warnings
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from threading import Lock
 from types import CodeType
 from typing import Any
 
-from lgc.compiler.diagnostics import CODES, CompileError
+from lgc.compiler.diagnostics import CODES, CompileError, render
 from lgc.compiler.emit import emit
 from lgc.compiler.frontend import Analysis, Builder, analyse_live, require_valid
 from lgc.compiler.native import building
@@ -90,6 +91,8 @@ def live_graph(builder: Builder, *, native: bool = False) -> CompiledGraph:
         CompileError: the graph uses what lgc does not do yet (`unsupported`).
     """
     analysis = analyse_live(builder)
+    for diagnostic in analysis.notes:
+        warnings.warn(render(diagnostic), stacklevel=3)
     if native:
         return _native(analysis, builder)
     key = analysis.ir.hash

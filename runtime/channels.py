@@ -373,7 +373,8 @@ class DeltaChannel(_Single):
         return MISSING
 
     def restore(self, stored: object) -> Channel:
-        if stored is MISSING:
+        # None is nothing stored since LangGraph 1.2.24; before, it was the value.
+        if stored is MISSING or stored is None:
             return self.fresh()
         # Who has read a checkpoint has loaded it.
         from lgc.runtime.encoders import is_snapshot

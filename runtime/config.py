@@ -22,6 +22,7 @@ from lgc.runtime.constants import (
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
     CONF_READ,
+    CONF_READ_STATE,
     CONF_REPLAY_STATE,
     CONF_RESUMING,
     CONF_RUNTIME,
@@ -31,6 +32,7 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.errors import Unsupported
+from lgc.runtime.local_read import edge_reader, reader
 from lgc.runtime.types import (
     ExecutionInfo,
     RunControl,
@@ -205,17 +207,19 @@ def task_config(task: Any) -> dict[str, Any]:
     for key in ("recursion_limit", "max_concurrency"):
         if key in base:
             config[key] = base[key]
+    pad = task.pad or scratchpad(task.step, run.stop)
     conf: dict[str, Any] = {
         **base[CONF],
         CONF_REPLAY_STATE: run.replay_state,
         CONF_TASK_ID: task.id,
         CONF_SEND: task.writes.extend,
-        CONF_READ: task.read,
+        CONF_READ: reader(task, pad),
+        CONF_READ_STATE: edge_reader(task) if task.push >= 0 else None,
         CONF_CHECKPOINTER: run.saver,
         "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.checkpoint_id},
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
-        CONF_SCRATCHPAD: task.pad or scratchpad(task.step, run.stop),
+        CONF_SCRATCHPAD: pad,
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
@@ -239,7 +243,7 @@ def update_config(task: Any) -> dict[str, Any]:
         **base[CONF],
         CONF_SEND: task.writes.extend,
         CONF_TASK_ID: task.id,
-        CONF_READ: task.read,
+        CONF_READ: reader(task, task.scratchpad()),
     }
     return {**base, CONF: conf}
 

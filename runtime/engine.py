@@ -431,12 +431,7 @@ class Run(Values):
         view = node.view
         if view.reads is None:
             return self.channels[view.root].get()
-        state: dict[str, Any] = {}
-        slots = view.slots
-        for i in range(len(slots)):
-            value = self.channels[slots[i]].get()
-            if value is not MISSING:
-                state[view.keys[i]] = value
+        state = self._available(view)
         if not view.managed and view.schema is None:
             return state
         try:
@@ -444,6 +439,27 @@ class Run(Values):
         except Exception as exc:
             _note(exc, _before(node))
             raise
+
+    def edge_input(self, task: Task) -> object:
+        """What the node of a task that a Send started would get from an edge; MISSING for nothing.
+
+        Raises:
+            Exception: what the node's schema raised.
+        """
+        view = task.node.view
+        if view.reads is None:
+            return self.channels[view.root].get()
+        return self._complete(view, self._available(view), task)
+
+    def _available(self, view: View) -> dict[str, Any]:
+        """The values that the keys of a view have."""
+        state: dict[str, Any] = {}
+        slots = view.slots
+        for i in range(len(slots)):
+            value = self.channels[slots[i]].get()
+            if value is not MISSING:
+                state[view.keys[i]] = value
+        return state
 
     def _complete(self, view: View, state: dict[str, Any], task: Task | None) -> object:
         """The managed values added, and the schema applied."""

@@ -51,12 +51,11 @@ def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
     after = _messages(right if isinstance(right, list) else [right])
     removals = set(map(type, after)) & _removals
     if removals:
-        for i in range(len(after) - 1, -1, -1):
-            if type(after[i]) in removals and after[i].id == REMOVE_ALL_MESSAGES:
-                _assign_ids(before)
-                _assign_ids(after)
-                rest: list[Any] = after[i + 1 :]
-                return rest
+        rest = _after_remove_all(after)
+        if rest is not None:
+            _assign_ids(before)
+            _assign_ids(after)
+            return rest
     ids = [message.id for message in before]
     if None in ids:
         _assign_ids(before)
@@ -73,6 +72,14 @@ def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
     core = _core()
     formatted: list[Any] = core.convert_to_messages(core.convert_to_openai_messages(merged))
     return formatted
+
+
+def _after_remove_all(messages: list[Any]) -> list[Any] | None:
+    """What follows the last RemoveMessage of everything; None when there is none."""
+    for i in range(len(messages) - 1, -1, -1):
+        if type(messages[i]) in _removals and messages[i].id == REMOVE_ALL_MESSAGES:
+            return messages[i + 1 :]
+    return None
 
 
 def _apply(before: list[Any], ids: list[Any], after: list[Any], removals: set[type]) -> list[Any]:
@@ -114,8 +121,9 @@ def _new_id() -> str:
 def messages_delta_reducer(state: Any, writes: Any) -> Any:
     """Merges several writes of messages by id: `_messages_delta_reducer` of pregel/_messages.py.
 
-    For a DeltaChannel. Unlike `add_messages` it gives no ids, knows no `__remove_all__`,
-    and ignores a RemoveMessage whose id does not exist.
+    For a DeltaChannel. Unlike `add_messages` it gives no ids, and ignores a RemoveMessage
+    whose id does not exist. One with id `__remove_all__` removes all before it, as since
+    LangGraph 1.2.24.
 
     Args:
         state: the messages so far, or what can be made into messages.
@@ -140,6 +148,9 @@ def messages_delta_reducer(state: Any, writes: Any) -> Any:
     if not _are_plain(written):
         after = _core().convert_to_messages(written)
         _are_plain(after)
+    rest = _after_remove_all(after)
+    if rest is not None:
+        before, after = [], rest
     merged: list[Any] = list(before)
     positions: dict[Any, int] = {}
     for i, message in enumerate(merged):

@@ -143,13 +143,15 @@ class Task:
 
     def _read(self, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
         run = self.run
-        if not fresh:
-            return run.available(keys, slots)
-        view = View(None, None)
-        view.keys = keys
-        view.slots = slots
-        run.program.set_order(view)
-        return run.local(self, view)
+        if fresh:
+            view = View(None, None)
+            view.keys = keys
+            view.slots = slots
+            run.program.set_order(view)
+            state = run.local(self, view)
+        else:
+            state = run.available(keys, slots)
+        return run.with_triggers(state, self, keys, slots, fresh)
 
     def scratchpad(self) -> Any:
         """The task's scratchpad, for managed values of the user's own."""

@@ -114,6 +114,29 @@ class Values:
                 state[view.keys[i]] = value
         return state
 
+    def with_triggers(
+        self, state: dict[str, Any], task: Task, keys: list[str], slots: list[int], fresh: bool
+    ) -> dict[str, Any]:
+        """What a task reads of `keys`, with the triggers of which only `updated` tells.
+
+        Args:
+            state: the available values of `keys`, those triggers left out.
+            slots: the slot of each key.
+            fresh: the task's own writes count, and not what started the superstep.
+        """
+        due: dict[str, Any] = {}
+        for i in range(len(keys)):
+            slot = slots[i]
+            if self.plain_trigger[slot]:
+                # It holds None for one superstep; a fresh read sees the next one.
+                written = fresh and any(name == keys[i] for name, _ in task.writes)
+                if written if fresh else slot in self.updated:
+                    due[keys[i]] = None
+        if not due:
+            return state
+        state.update(due)
+        return {key: state[key] for key in keys if key in state}
+
     def local_pending(self, view: View) -> dict[str, Any]:
         """`local` of a task whose writes are `pending`, while no channel is volatile."""
         state: dict[str, Any] = {}
@@ -145,6 +168,8 @@ class Values:
         self.touched.clear()
         for slot in self.updated:
             task.writes.append((self.program.channels[slot].key, None))
+        # Until the writes are applied, what started the task is what tasks can read.
+        self.updated = task.node.trigger
         task.gathered = False
 
     def read(self) -> Any:

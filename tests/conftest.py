@@ -1,23 +1,35 @@
-"""Says which lgc is under test, refuses the wrong one, and sets up hypothesis.
+"""Says which lgc is under test, refuses the wrong one, and sees to it that every run is the same.
 
 ``LGC_EXPECT=native`` demands the compiled runtime of an installed wheel, ``interpreted`` the source
 of the checkout: without that, a run that was meant for one could quietly test the other.
+
+Tests run cheap ones first, have the same ids in every process, and draw the same random cases.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from seeds import only_strategies
+from totals import receive, send
+from upstream_loops import closing_failed_loops
 
 import lgc
 import lgc.runtime.channels
 
-settings.register_profile("default", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
+# What tests/seeds does not pin depends on the test's own source.
+settings.register_profile("pinned", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile("pinned")
+
+# The cheap ones first: what fails there makes the others fail, too.
+_ORDER = ("unit", "upstream", "golden", "parity", "crash")
+_ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 # A module of the runtime that wheels hold natively stands for all of them.
 _WITNESS = Path(lgc.runtime.channels.__file__)
@@ -37,3 +49,36 @@ def pytest_configure() -> None:
     installed = "site-packages" in _WITNESS.parts
     if expected is not None and (_MODE, installed) != (expected, expected == "native"):
         raise pytest.UsageError(f"LGC_EXPECT={expected}, but lgc.runtime comes from {_WITNESS}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the tests; raises UsageError for an id that differs from process to process."""
+    here = Path(__file__).parent
+
+    def position(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return _ORDER.index(folder) if folder in _ORDER else len(_ORDER)
+
+    items.sort(key=position)
+    unstable = [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]
+    if unstable:
+        raise pytest.UsageError(f"ids with a memory address, give them by `ids`: {unstable}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Sends the counts of a worker of pytest-xdist to the process that prints them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        send(output)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Adds up what the workers of pytest-xdist have counted."""
+    receive(getattr(node, "workeroutput", {}))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _same_in_every_process() -> Iterator[None]:
+    with only_strategies(), closing_failed_loops():
+        yield

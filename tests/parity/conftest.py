@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from parity import COUNTS
+from totals import total
 
 from lgc.runtime import codec
 from lgc.runtime.encode import encode
+
+total("counts", COUNTS)
 
 
 @pytest.fixture(params=["msgpack", "ormsgpack"])

@@ -23,10 +23,10 @@ from inprocess import compile_in_process
 from langchain_core.messages import BaseMessage, HumanMessage
 from parity import COUNTS, pinned, same_edge_order
 
-SDIST = "langgraph-1.2.22"
-SHA256 = "32700dc34b5cf9ebb397258c2e56392f017d4dbc51c9591339225c3c1b7b5126"
+SDIST = "langgraph-1.2.24"
+SHA256 = "86b0dd611b7201cb393da2de0e064029c1bef520f11a5e6ee04be53c2a815bc7"
 UPSTREAM = Path(__file__).resolve().parents[2] / "build" / "upstream"
-DOWNLOAD = "-m pip download --quiet --no-deps --no-binary langgraph langgraph==1.2.22 --dest"
+DOWNLOAD = "-m pip download --quiet --no-deps --no-binary langgraph langgraph==1.2.24 --dest"
 
 
 @pytest.fixture(scope="module")

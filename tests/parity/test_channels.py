@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import langgraph.channels as theirs
-import pytest
 from foreign import Biggest, Tide
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph._internal._typing import MISSING as THEIR_MISSING
 from langgraph.channels.base import BaseChannel
@@ -22,6 +20,7 @@ from langgraph.channels.named_barrier_value import (
 from langgraph.errors import EmptyChannelError
 from langgraph.types import Overwrite
 from parity import COUNTS
+from seeds import from_seeds
 
 from lgc.runtime import channels as ours
 from lgc.runtime.constants import MISSING
@@ -151,7 +150,7 @@ def _operations(name: str) -> st.SearchStrategy[list[tuple[str, list[Any]]]]:
     others = st.sampled_from(("consume", "finish", "copy", "restore")).map(lambda op: (op, []))
     if name.startswith("Delta"):
         # A checkpoint written while the key had a plain reducer holds the value.
-        others |= _lists.map(lambda value: ("restore", [value]))
+        others |= (st.none() | _lists).map(lambda value: ("restore", [value]))
     others |= _values(name).map(lambda value: ("after", [value]))
     updates = st.lists(_values(name), max_size=4).map(lambda values: ("update", values))
     return st.lists(updates | updates | others, min_size=1, max_size=10)
@@ -173,39 +172,40 @@ def _state(channel: Any) -> Any:
     return [_outcome(getattr(channel, name)) for name in ("get", "is_available", "checkpoint")]
 
 
-@pytest.mark.parametrize("name", _CHANNELS)
-def test_channel(name: str) -> None:
+@from_seeds(
+    "channels",
+    st.sampled_from(list(_CHANNELS)).flatmap(
+        lambda name: st.tuples(st.just(name), _operations(name))
+    ),
+    examples=500,
+)
+def test_channel(case: tuple[str, list[tuple[str, list[Any]]]]) -> None:
     """Outcomes and states are equal after every operation, those of earlier copies too."""
-
-    @settings(max_examples=720)
-    @given(_operations(name))
-    def run(operations: list[tuple[str, list[Any]]]) -> None:
-        COUNTS["channel sequences"] += 1
-        upstream, own = (make() for make in _CHANNELS[name])
-        upstream.key = _KEY
-        upstream, own = upstream.from_checkpoint(THEIR_MISSING), own.fresh()
-        kept: list[tuple[Any, Any]] = []
-        for operation, values in operations:
-            if operation == "copy":
-                kept.append((upstream, own))
-                upstream, own = upstream.copy(), own.copy()
-            elif operation == "restore":
-                upstream = upstream.from_checkpoint(
-                    copy.deepcopy(values[0]) if values else upstream.checkpoint()
-                )
-                own = own.restore(copy.deepcopy(values[0]) if values else own.checkpoint())
-            elif operation == "after":
-                expected = _outcome(_after, upstream, copy.deepcopy(values[0]))
-                actual = _outcome(own.after, copy.deepcopy(values[0]))
-                assert actual == expected, (operation, values)
-            else:
-                expected = _outcome(getattr(upstream, operation), *_argument(operation, values))
-                actual = _outcome(getattr(own, operation), *_argument(operation, values))
-                assert actual == expected, (operation, values)
-            for one, other in [(upstream, own), *kept]:
-                assert _state(other) == _state(one), (operation, values)
-
-    run()
+    name, operations = case
+    COUNTS["channel sequences"] += 1
+    upstream, own = (make() for make in _CHANNELS[name])
+    upstream.key = _KEY
+    upstream, own = upstream.from_checkpoint(THEIR_MISSING), own.fresh()
+    kept: list[tuple[Any, Any]] = []
+    for operation, values in operations:
+        if operation == "copy":
+            kept.append((upstream, own))
+            upstream, own = upstream.copy(), own.copy()
+        elif operation == "restore":
+            upstream = upstream.from_checkpoint(
+                copy.deepcopy(values[0]) if values else upstream.checkpoint()
+            )
+            own = own.restore(copy.deepcopy(values[0]) if values else own.checkpoint())
+        elif operation == "after":
+            expected = _outcome(_after, upstream, copy.deepcopy(values[0]))
+            actual = _outcome(own.after, copy.deepcopy(values[0]))
+            assert actual == expected, (operation, values)
+        else:
+            expected = _outcome(getattr(upstream, operation), *_argument(operation, values))
+            actual = _outcome(getattr(own, operation), *_argument(operation, values))
+            assert actual == expected, (operation, values)
+        for one, other in [(upstream, own), *kept]:
+            assert _state(other) == _state(one), (operation, values)
 
 
 def _after(channel: Any, value: Any) -> Any:

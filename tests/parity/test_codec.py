@@ -17,7 +17,6 @@ from typing import Any
 import ormsgpack
 import payloads
 import pytest
-from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde import _msgpack as upstream_lists
@@ -28,6 +27,7 @@ from langgraph.graph import StateGraph
 from langgraph.types import Command, Send, interrupt
 from parity import COUNTS
 from payloads import shape
+from seeds import from_seeds
 from typing_extensions import TypedDict
 
 from lgc.runtime import allowlist, codec
@@ -104,16 +104,19 @@ def test_every_key(kind: str) -> None:
         agree(payloads.Plain({key: {key}}))
 
 
-@settings(max_examples=850, suppress_health_check=list(HealthCheck))
-@given(st.lists(payloads.values, min_size=25, max_size=25))
+@from_seeds("values", st.lists(payloads.values, min_size=25, max_size=25), examples=25)
 def test_any_values(values: list[Any]) -> None:
     for value in values:
         agree(value)
 
 
 @pytest.mark.usefixtures("packer")
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(st.lists(payloads.values, min_size=25, max_size=25))
+@from_seeds(
+    "values_packers",
+    st.lists(payloads.values, min_size=25, max_size=25),
+    examples=20,
+    by_itself=False,
+)
 def test_any_values_over_both_packers(values: list[Any]) -> None:
     for value in values:
         agree(value)
@@ -242,18 +245,29 @@ HEADS = [*range(0x80, 0x84), *range(0x90, 0x94), 0xA1, *range(0xC0, 0xE0), 0, 1,
 
 
 @not_crashing
-@settings(max_examples=3000)
-@given(st.binary(max_size=60) | st.lists(st.sampled_from(HEADS), max_size=30).map(bytes))
+@from_seeds(
+    "bytes",
+    st.binary(max_size=60) | st.lists(st.sampled_from(HEADS), max_size=30).map(bytes),
+    examples=500,
+)
 def test_any_bytes(data: bytes) -> None:
     compare_reading(data, SAFE_MINE.loads_typed, SAFE_THEIRS.loads_typed)
 
 
 @not_crashing
-@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
-@given(st.integers(0, 2**32))
-@example(6036)
-def test_mutated_bytes(seed: int) -> None:
-    chance = random.Random(seed)
+@from_seeds("mutated_bytes", st.integers(0, 2**32), examples=500)
+def test_mutated_bytes(number: int) -> None:
+    read_mutated(number)
+
+
+@not_crashing
+def test_mutated_bytes_that_were_read_differently() -> None:
+    read_mutated(6036)
+
+
+def read_mutated(number: int) -> None:
+    """Compares what both make of a written value with some bytes changed."""
+    chance = random.Random(number)
     data = bytearray(chance.choice(payloads.written()))
     for _ in range(chance.randrange(1, 4)):
         place = chance.randrange(len(data))

@@ -18,10 +18,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from parity import COUNTS, Build, difference
 from random_graphs import build
 from random_threads import Thread, threads
+from seeds import from_seeds
 from threads import (
     Played,
     Player,
@@ -124,25 +125,19 @@ def _play(savers: Any, engines: Any, build: Build, script: Script) -> Played:
     return played([players[engine] for engine in engines], script)
 
 
-_RANDOM = {"suppress_health_check": list(HealthCheck)}
-
-
-@settings(max_examples=10, **_RANDOM)
-@given(threads())
+@from_seeds("cross_engine", threads(), examples=2)
 def test_random_threads(case: Thread) -> None:
     """Any call of any script may be the one that changes engines."""
     cross(lambda log: build(case.graph, log), case.script, _same("UpstreamMemorySaver"), case.tries)
 
 
-@settings(max_examples=6, **_RANDOM)
-@given(threads())
+@from_seeds("cross_engine_own_saver", threads(), examples=2)
 def test_random_threads_with_the_saver_of_lgc(case: Thread) -> None:
     """LangGraph, too, keeps its threads in lgc's saver."""
     cross(lambda log: build(case.graph, log), case.script, _same("MemorySaver"), case.tries)
 
 
-@settings(max_examples=6, **_RANDOM)
-@given(threads())
+@from_seeds("cross_engine_file", threads(), examples=2)
 def test_random_threads_in_a_file(case: Thread) -> None:
     """Each engine with its own saver, on one file."""
     assume(not case.script.answers_again)
@@ -150,8 +145,7 @@ def test_random_threads_in_a_file(case: Thread) -> None:
 
 
 @needs_server
-@settings(max_examples=4, **_RANDOM)
-@given(threads())
+@from_seeds("cross_engine_postgres", threads(), examples=2, by_itself=False)
 def test_random_threads_in_postgres(case: Thread) -> None:
     """Each engine with its own saver, on one database."""
     # LangGraph's cannot read a channel whose name has a backslash; lgc's can.

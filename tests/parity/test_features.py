@@ -29,7 +29,7 @@ from langgraph.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, ge
 from langgraph.types import Command, Send, StreamWriter, TracePolicy
 from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from small import Lists, error, result, wire, writes
+from small import Lists, error, label, result, wire, writes
 
 from lgc.compiler.diagnostics import CompileError
 from lgc.runtime import types as own
@@ -362,7 +362,7 @@ def keywords(state: Any, extra: str = "none", *, more: Any = None, config: Runna
         lambda state, *args, **kwargs: {"x": [args, kwargs]},
         lambda state, writer=None, store="s", config=None: {"x": [writer is None, store]},
     ],
-    ids=str,
+    ids=label,
 )
 def test_kinds_of_nodes(node):
     """Everything that langgraph takes for a node without asyncio."""
@@ -383,7 +383,7 @@ def test_kinds_of_nodes(node):
         RunnableLambda(lambda state, config: [*config["metadata"]][:0] or "b", name="configured"),
         type("Router", (), {"__call__": lambda self, state: "b"})(),
     ],
-    ids=str,
+    ids=label,
 )
 def test_kinds_of_routers(router):
     """A router is a node that returns destinations."""
@@ -459,7 +459,7 @@ class _AsyncCall:
 @pytest.mark.parametrize(
     "node",
     [_async, _async_generator, _AsyncCall(), RunnableLambda(_async), partial(_async)],
-    ids=str,
+    ids=label,
 )
 def test_async_nodes_are_refused(node):
     """With what can be refused when it is compiled; LangGraph refuses when it runs."""
@@ -654,7 +654,7 @@ _CUSTOM_MODES = (
 )
 
 
-@pytest.mark.parametrize("modes", _CUSTOM_MODES, ids=str)
+@pytest.mark.parametrize("modes", _CUSTOM_MODES, ids=label)
 @pytest.mark.parametrize("take", [None, 1, 2, 3, 4, 5, 7])
 def test_custom_chunks_of_a_chain(modes, take):
     """They come in order, before their node's update; stopping lets the node finish."""
@@ -668,7 +668,7 @@ def test_custom_chunks_of_a_chain(modes, take):
         assert len(seen["log"]) == min((take + 2) // 3, 3)
 
 
-@pytest.mark.parametrize("modes", _CUSTOM_MODES, ids=str)
+@pytest.mark.parametrize("modes", _CUSTOM_MODES, ids=label)
 def test_custom_chunks_of_parallel_nodes(modes):
     """Each node's own chunks keep their order."""
 
@@ -781,7 +781,7 @@ class UserModel(BaseModel):
         UserModel(user="m"),
         "text",
     ],
-    ids=str,
+    ids=label,
 )
 def test_context(schema, context):
     """A dict becomes what the schema says, anything else is passed on."""

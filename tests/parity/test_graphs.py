@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
 from random_graphs import Case, cases, check
+from seeds import from_seeds
 
 
-@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
-@given(cases())
+@from_seeds("graphs", cases(), examples=25)
 def test_random_graphs(case: Case) -> None:
     """Results, chunks, errors, what nodes saw: every call of every graph."""
     check(case)

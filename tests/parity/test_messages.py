@@ -15,7 +15,6 @@ from typing import Annotated, Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
@@ -33,6 +32,7 @@ from langgraph.graph.message import add_messages as upstream
 from langgraph.pregel import _messages as upstream_ids
 from langgraph.types import Command, Overwrite
 from parity import BOTH, COUNTS, INVOKE, Call, compare
+from seeds import from_seeds
 from small import wire
 from typing_extensions import TypedDict
 
@@ -125,16 +125,19 @@ def _listed(side: Any) -> list[Any]:
 FORMATS = st.sampled_from([{}, {}, {}, {"format": None}, {"format": "langchain-openai"}])
 
 
-@settings(max_examples=1500)
-@given(sides(), sides(), FORMATS | st.just({"format": "other"}))
-def test_any_pair(left: Make, right: Make, options: dict[str, Any]) -> None:
+@from_seeds(
+    "messages",
+    st.tuples(sides(), sides(), FORMATS | st.just({"format": "other"})),
+    examples=500,
+)
+def test_any_pair(case: tuple[Make, Make, dict[str, Any]]) -> None:
+    left, right, options = case
     expected = outcome(upstream, left(), right(), options)
     assert outcome(add_messages, left(), right(), options) == expected
     COUNTS["add_messages calls"] += 1
 
 
-@settings(max_examples=100)
-@given(st.lists(sides(), min_size=2, max_size=5))
+@from_seeds("messages_reduced", st.lists(sides(), min_size=2, max_size=5), examples=100)
 def test_as_a_reducer(makes: list[Make]) -> None:
     """A history grows write by write, and every result is the next one's left side."""
     seen = []
@@ -198,14 +201,22 @@ def histories() -> st.SearchStrategy[Make]:
     return sides() | odd
 
 
-@settings(max_examples=1000)
-@given(histories(), st.lists(sides(), max_size=4))
-def test_delta_reducer(state: Make, writes: list[Make]) -> None:
+@from_seeds("messages_delta", st.tuples(histories(), st.lists(sides(), max_size=4)), examples=500)
+def test_delta_reducer(case: tuple[Make, list[Make]]) -> None:
+    state, writes = case
     found = [
         outcome(reduce, state(), [make() for make in writes], {})
         for reduce in (upstream_delta, messages_delta_reducer)
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("writes", [2, 1])
+def test_delta_reducer_removes_all_before_the_newest_such_message(writes: int) -> None:
+    old, dropped, kept = (HumanMessage("x", id=id) for id in ("old", "dropped", "kept"))
+    clear = RemoveMessage(id=REMOVE_ALL_MESSAGES)
+    batch = [[dropped, clear, dropped, clear, kept], kept][:writes]
+    assert messages_delta_reducer([old], batch) == upstream_delta([old], batch) == [kept]
 
 
 def written() -> st.SearchStrategy[Make]:
@@ -264,8 +275,11 @@ _KEYS = delta_keys(
 )
 
 
-@settings(max_examples=1500)
-@given(st.lists(st.tuples(st.sampled_from([*_SPECS, "unknown"]), written()), max_size=4))
+@from_seeds(
+    "messages_ids",
+    st.lists(st.tuples(st.sampled_from([*_SPECS, "unknown"]), written()), max_size=4),
+    examples=500,
+)
 def test_ids_of_what_is_written(drawn: list[tuple[str, Make]]) -> None:
     """The writes afterwards, which of their objects stay, and what was drawn in which order."""
     seen = []

@@ -7,13 +7,14 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume
 from langgraph.channels import UntrackedValue
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, interrupt
 from parity import Log, pinned, same_edge_order
 from random_threads import Thread, check, threads
+from seeds import from_seeds
 from threads import Answers, Script, Step, compare_scripts
 from typing_extensions import TypedDict
 
@@ -23,15 +24,13 @@ _MEMORY = (("UpstreamMemorySaver", "UpstreamMemorySaver"), ("UpstreamMemorySaver
 _FILES = (("UpstreamSqliteSaver", "SqliteSaver"), ("UpstreamSqliteSaver", "UpstreamSqliteSaver"))
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
-@given(threads())
+@from_seeds("threads", threads(), examples=10)
 def test_random_threads(case: Thread) -> None:
     """Results, chunks, errors, states and every row: every call of every script."""
     check(case, _MEMORY)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(threads())
+@from_seeds("threads_in_files", threads(), examples=10)
 def test_random_threads_in_files(case: Thread) -> None:
     """The same in SQLite files."""
     assume(not case.script.answers_again)
@@ -39,8 +38,7 @@ def test_random_threads_in_files(case: Thread) -> None:
         check(case, _FILES, Path(folder))
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(threads())
+@from_seeds("threads_by_content", threads(), examples=10)
 def test_random_threads_by_their_content(case: Thread) -> None:
     """As time and chance are: what is stored is equal but for ids and times."""
     # A config holds more of chance than ids: the order of a set of LangGraph's.

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph._internal import _serde
 from langgraph.channels.delta import DeltaChannel
@@ -34,6 +34,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 from parity import COUNTS, pinned
 from saver_ops import RUNS, Operation, apply, apply_twin, operations, shown
+from seeds import from_seeds
 
 from lgc.runtime import checkpoint
 from lgc.runtime.codec import Serializer
@@ -128,8 +129,7 @@ def _same_memory(ours: Any, theirs: Any) -> None:
     assert ours.blobs == theirs.blobs
 
 
-@settings(max_examples=200)
-@given(operations())
+@from_seeds("savers_memory", operations(), examples=100)
 def test_memory(steps: list[Operation]) -> None:
     """The same results, and the same dicts behind them."""
     ours, theirs = MemorySaver(), InMemorySaver()
@@ -138,8 +138,7 @@ def test_memory(steps: list[Operation]) -> None:
     _same_memory(ours, theirs)
 
 
-@settings(max_examples=200)
-@given(operations())
+@from_seeds("savers_sqlite", operations(), examples=50)
 def test_sqlite(steps: list[Operation]) -> None:
     """The same results, the same rows, and each reads the other's."""
     with (
@@ -155,8 +154,7 @@ def test_sqlite(steps: list[Operation]) -> None:
         assert apply(SqliteSaver(theirs.conn), everything) == apply(theirs, everything)
 
 
-@settings(max_examples=40)
-@given(operations())
+@from_seeds("savers_async_twins", operations(), examples=20)
 def test_async_twins(steps: list[Operation]) -> None:
     """What a twin does is what the method does."""
 

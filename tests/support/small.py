@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
@@ -30,6 +31,11 @@ def wire(state: Any, nodes: Nodes, *edges: Any, **schemas: Any) -> StateGraph[An
         else:
             builder.add_edge(start, end)
     return builder
+
+
+def label(value: object) -> str:
+    """The id of a parameter: its text without memory addresses, the same in every process."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
 def writes(**values: Any) -> Callable[[Any], Any]:

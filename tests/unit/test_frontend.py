@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import importlib
+import re
 import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +248,25 @@ def test_other_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version:
 def test_known_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(frontend, "version", lambda name: version)
     assert read(HEAD + STATE + BODY + NODE, "builder").ir.langgraph == version
+
+
+@pytest.mark.parametrize(
+    ("version", "noted"),
+    [("1.2.24", False), ("1.2.24.post1", False), ("1.2.25", True), ("1.2.25rc1", True)],
+)
+def test_langgraph_newer_than_tested_is_noted_once(
+    read: Reader, monkeypatch: pytest.MonkeyPatch, version: str, noted: bool
+) -> None:
+    monkeypatch.setattr(frontend, "version", lambda name: version)
+    monkeypatch.setattr(frontend, "_noted", set())
+    codes = [[d.code for d in read(HEAD + STATE + BODY + NODE, "builder").notes] for _ in "12"]
+    assert codes == [["LGC114"] * noted, []]
+
+
+def test_newest_is_the_langgraph_that_the_tests_pin() -> None:
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    (pinned,) = re.findall(r'"langgraph==([\d.]+)"', project.read_text(encoding="utf-8"))
+    assert pinned == ".".join(map(str, frontend.NEWEST)) == metadata.version("langgraph")
 
 
 def test_builder_is_left_alone(read: Reader) -> None:

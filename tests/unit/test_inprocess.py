@@ -15,7 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 import lgc
-from lgc.compiler import inprocess
+from lgc.compiler import frontend, inprocess
 from lgc.compiler.native import find_compiler
 
 
@@ -53,6 +53,15 @@ def test_two_graphs_share_code_and_nothing_else() -> None:
     reducers = [graph.program.channels[0].reducer for graph in (first, second)]
     assert reducers[0] is not reducers[1]
     assert reducers[0].__code__ is reducers[1].__code__
+
+
+def test_langgraph_newer_than_tested_is_a_warning_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontend, "_installed", lambda: "1.2.99")
+    monkeypatch.setattr(frontend, "_noted", set())
+    with pytest.warns(UserWarning, match="note LGC114: langgraph 1.2.99 is installed") as caught:
+        for number in (1, 2):
+            lgc.compile_graph(chain(lambda state, number=number: {"log": [number]}))
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_the_builder_is_not_marked() -> None:

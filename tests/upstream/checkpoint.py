@@ -1,6 +1,6 @@
 """`make upstream`, its other part: the tests of LangGraph's serializers and savers on lgc's.
 
-    .venv-upstream/bin/python tests/upstream/checkpoint.py [--baseline] [pytest arguments]
+    python tests/upstream/checkpoint.py [--baseline] [pytest arguments]
 
 The tests come from the sdists on PyPI. `in_place` puts lgc's classes in the place of LangGraph's;
 everything else is LangGraph's own, its graphs too. checkpoint_expected.txt lists the tests that do

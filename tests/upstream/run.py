@@ -1,10 +1,13 @@
 """`make upstream`: LangGraph's own tests on lgc, and how many of them pass.
 
-    .venv-upstream/bin/python tests/upstream/run.py [--write | --baseline] [pytest arguments]
+    python tests/upstream/run.py [--write | --baseline] [pytest arguments]
 
-The tests come from LangGraph's sdist on PyPI, are copied below build/ and run against the
-installed langgraph, whose StateGraphs `lgc.backend` compiles; in strict mode no run of a
+The tests come from the sdist on PyPI of the langgraph that is installed, are copied below build/
+and run against it; `lgc.backend` compiles its StateGraphs, and in strict mode no run of a
 StateGraph can reach LangGraph's own loop unnoticed.
+
+The lists are about the newest version (`sdist.NEWEST`). With an older one (`make upstream
+VERSION=1.2.22`) what differs from them is reported and fails nothing: some tests are not there.
 
 A test counts if it runs a StateGraph, as 2,118 do (uncounted.txt lists the rest). It is
   refused  if lgc refused anything in it, or it reached LangGraph's loop, whatever its outcome;
@@ -30,23 +33,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sdist import BUILD, Sdist
+from sdist import BUILD, NEWEST, SHA256, Sdist
 
-VERSION = "1.2.22"
-SDIST = Sdist(
-    "langgraph",
-    VERSION,
-    "32700dc34b5cf9ebb397258c2e56392f017d4dbc51c9591339225c3c1b7b5126",
-    BUILD,
-    "addopts = --strict-markers --snapshot-warn-unused\n",
-)
+SETTINGS = "addopts = --strict-markers --snapshot-warn-unused\n"
 # Tests that run a StateGraph, and what plain LangGraph makes of all tests. Both hold from
 # Python 3.11 on: on 3.10 LangGraph itself skips many that need a task's context variables.
 COUNTED = 2118
-BASELINE = {"passed": 2941, "skipped": 42}
+BASELINE = {"passed": 2952, "skipped": 42}
 # Eight of the counted tests: `stream_events` raises over its arguments, or nobody reads what it
 # returns, so nothing runs on LangGraph either. They pass if the graph is one of lgc's.
 BEFORE_A_RUN = {
@@ -78,7 +75,7 @@ LOOP = "LangGraph's own loop"
 HERE = Path(__file__).resolve().parent
 EXPECTED = HERE / "expected.txt"
 HEADER = f"""\
-# The tests of langgraph {VERSION} that do not pass on lgc yet: test id, tab, reason.
+# The tests of langgraph {NEWEST} that do not pass on lgc yet: test id, tab, reason.
 # Written by `make upstream UPSTREAM_ARGS=--write`. "refused" names the first missing feature.
 """
 # What differs from run to run in a message: addresses, uuids, temporary directories, numbers.
@@ -118,19 +115,23 @@ def main() -> None:
     mode.add_argument("--write", action="store_true", help="rewrite expected.txt")
     mode.add_argument("--baseline", action="store_true", help="plain LangGraph, without lgc")
     options, chosen = parser.parse_known_args()
-    if options.write and chosen:
-        parser.error("--write needs all tests")
+    version = metadata.version("langgraph")
+    if version not in SHA256:
+        sys.exit(f"upstream: langgraph {version} is installed; sdist.py has {', '.join(SHA256)}")
+    newest = version == NEWEST
+    if options.write and (chosen or not newest):
+        parser.error(f"--write needs all tests of langgraph {NEWEST}")
 
-    SDIST.unpack()
+    Sdist("langgraph", version, SHA256[version], BUILD, SETTINGS).unpack()
     if options.baseline:
-        sys.exit(report_baseline(run(chosen, backend=False), complete=not chosen))
+        sys.exit(report_baseline(run(chosen, backend=False), complete=newest and not chosen))
     uncounted = read_uncounted((HERE / "uncounted.txt").read_text(encoding="utf-8"))
     rows = run(chosen)
     results = {row["test"]: classify(row, uncounted) for row in rows}
     expected = read_expected()
     if not chosen:
         run_again(results, expected, uncounted)
-        report(results.values())
+        report(version, results.values())
         if options.write:
             write_expected(results.values())
             expected = read_expected()
@@ -144,7 +145,9 @@ def main() -> None:
         print(f"upstream: {line}")
     if len(wrong) > SHOWN:
         print(f"upstream: and {len(wrong) - SHOWN} more")
-    sys.exit(bool(wrong))
+    if wrong and not newest:
+        print(f"upstream: that is how langgraph {version} differs from the lists of {NEWEST}")
+    sys.exit(bool(wrong) and newest)
 
 
 def run(chosen: Sequence[str], *, backend: bool = True) -> list[dict[str, Any]]:
@@ -293,8 +296,8 @@ def problems(results: dict[str, Result], expected: dict[str, str], *, complete: 
     return found
 
 
-def report(results: Iterable[Result]) -> None:
-    """Prints the figures by file and by missing feature."""
+def report(version: str, results: Iterable[Result]) -> None:
+    """Prints the figures of a version of LangGraph by file and by missing feature."""
     results = [result for result in results if result.outcome != "skipped" or result.counted]
     counted = [result for result in results if result.counted]
     files: dict[str, Counter[str]] = {}
@@ -321,7 +324,7 @@ def report(results: Iterable[Result]) -> None:
             print(f"        and {len(failed) - 25} other messages; expected.txt has them all")
     others = Counter(result.outcome for result in results if not result.counted)
     print(
-        f"\nLangGraph {VERSION}'s tests on lgc: of {total.total()} that run a StateGraph "
+        f"\nLangGraph {version}'s tests on lgc: of {total.total()} that run a StateGraph "
         f"{total['passed']} pass, {total['failed']} fail, {total['refused']} are refused\n"
         f"(beside them, {others['passed']} that run none pass, {others['failed']} fail, "
         f"{others['refused']} are refused)"

@@ -10,6 +10,15 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+NEWEST = "1.2.24"
+"""The LangGraph that expected.txt and uncounted.txt are about."""
+SHA256 = {
+    "1.2.22": "32700dc34b5cf9ebb397258c2e56392f017d4dbc51c9591339225c3c1b7b5126",
+    "1.2.23": "c405d9c750730e252b07f66d78fc3d7ace7d42414172fdf392c97d0143c7b041",
+    "1.2.24": "86b0dd611b7201cb393da2de0e064029c1bef520f11a5e6ee04be53c2a815bc7",
+}
+"""The source distributions of LangGraph whose tests can be run, and their hashes."""
+
 BUILD = Path(__file__).resolve().parents[2] / "build" / "upstream"
 
 
