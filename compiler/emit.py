@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from ast import literal_eval
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -30,6 +31,7 @@ from lgc.compiler.layout import (
     tuple_of,
     width,
 )
+from lgc.compiler.literals import expression
 from lgc.compiler.passes.link import identifier
 from lgc.runtime.abi import ABI, BLANK_BODY, BODY_PREFIX, source_hash
 
@@ -132,6 +134,7 @@ class _Emitter:
             self._keys("inputs=", ir.inputs),
             self._keys("outputs=", ir.outputs),
             *([self._name(context_schema, "context_schema=")] if context_schema else []),
+            *(expression(literal_eval(text), f"{name}=") for name, text in ir.settings),
             statement="graph = ",
             table=True,
         )

@@ -229,6 +229,8 @@ class GraphIR:
         context_schema: the pydantic model or dataclass a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
+        settings: how the target was compiled, where that is not the default: the keyword of
+            `abi.compiled`, and its value as Python source.
         schedule, imports: set by passes.
     """
 
@@ -243,6 +245,7 @@ class GraphIR:
     managed: tuple[ManagedIR, ...] = ()
     context_schema: Ref | None = None
     allowlist: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 
@@ -342,6 +345,9 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"context   {ir.context_schema}")
     if ir.allowlist:
         lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
+    if ir.settings:
+        lines += ["", "settings"]
+        lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
     if ir.schedule is not None:
         lines += ["", "static supersteps"]
         for i, names in enumerate(ir.schedule.supersteps):

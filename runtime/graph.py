@@ -54,8 +54,9 @@ class CompiledGraph:
         self.store: Any = None
         self.interrupt_before_nodes: Any = ()
         self.interrupt_after_nodes: Any = ()
-        self.stream_mode = "updates"
+        self.stream_mode: Any = "updates"
         self.debug = False
+        self.step_timeout: Any = None
         watch()
 
     def __repr__(self) -> str:
@@ -69,15 +70,18 @@ class CompiledGraph:
         store: Any = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
-        debug: bool = False,
+        debug: bool | None = None,
         name: str | None = None,
     ) -> CompiledGraph:
         """Another graph over the same program, as the builder's `compile` would make it.
 
+        What is not given is as in this graph, but for the saver and the store: those are none.
+        Its config, stream mode and step timeout are this graph's.
+
         Args:
             checkpointer: a saver, LangGraph's or lgc's; False for none.
             store: what nodes find as `runtime.store`.
-            interrupt_before, interrupt_after: the nodes to stop at, or "*".
+            interrupt_before, interrupt_after: the nodes to stop at, or "*"; [] for none.
             debug: every run prints its updates and values.
             name: how the graph is called.
 
@@ -92,12 +96,18 @@ class CompiledGraph:
             for node in () if names == "*" else names or ():
                 if node not in self.program.by_name:
                     raise ValueError(f"Interrupt node `{node}` not found")
-        made = CompiledGraph(self.program, name, self.config)
+        made = CompiledGraph(self.program, name or self.name, self.config)
         made.checkpointer = checkpointer
         made.store = store
-        made.interrupt_before_nodes = interrupt_before or ()
-        made.interrupt_after_nodes = interrupt_after or ()
-        made.debug = debug
+        made.interrupt_before_nodes = (
+            self.interrupt_before_nodes if interrupt_before is None else interrupt_before
+        )
+        made.interrupt_after_nodes = (
+            self.interrupt_after_nodes if interrupt_after is None else interrupt_after
+        )
+        made.debug = self.debug if debug is None else debug
+        made.stream_mode = self.stream_mode
+        made.step_timeout = self.step_timeout
         return made
 
     def invoke(
@@ -325,6 +335,7 @@ class CompiledGraph:
         modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
         if not _OTHER_MODES.isdisjoint(modes):
             raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
+        _refuse({"step_timeout": self.step_timeout is not None}, "compile")
         refuse_tracing()
         merged = ensure(self.config, config)
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)

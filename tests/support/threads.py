@@ -20,7 +20,6 @@ from inprocess import compile_in_process
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import EmptyInputError
-from langgraph.graph.state import StateGraph
 from langgraph.types import Command, StateUpdate
 from parity import (
     COUNTS,
@@ -31,7 +30,7 @@ from parity import (
     logged,
     pinned,
     plain,
-    same_edge_order,
+    under_langgraph,
 )
 
 import lgc.runtime.savers as savers
@@ -318,14 +317,14 @@ _CHANCE = re.compile(
 # -- playing ----------------------------------------------------------------------------------
 
 
-def upstream(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+def upstream(build: Build, log: Log, saver: Any, options: Any) -> Any:
     """The graph under LangGraph."""
-    return same_edge_order(builder).compile(checkpointer=saver, **options)
+    return under_langgraph(build, log, checkpointer=saver, **options)
 
 
-def ours(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+def ours(build: Build, log: Log, saver: Any, options: Any) -> Any:
     """The graph under lgc."""
-    return compile_in_process(builder).compile(checkpointer=saver, **options)
+    return compile_in_process(build(log)).compile(checkpointer=saver, **options)
 
 
 class Player:
@@ -340,7 +339,7 @@ class Player:
 
     def __init__(self, engine: Any, build: Build, script: Script, saver: Any) -> None:
         self._log = Log()
-        self._graph = engine(build(self._log), saver, dict(script.compiled))
+        self._graph = engine(build, self._log, saver, dict(script.compiled))
         self._config = script.config
         self.saver = saver
 
