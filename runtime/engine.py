@@ -9,7 +9,6 @@ and chunks are made when they are read.
 from __future__ import annotations
 
 import sys
-import time
 from _queue import SimpleQueue
 from contextvars import Context, copy_context
 from copy import copy
@@ -470,7 +469,7 @@ class Run(Values):
 
     def _execute(self, task: Task) -> None:
         """The node, its writes and its branches."""
-        task.started = time.time()
+        task.start()
         try:
             # __start__ has no user code, it is a writer only.
             self.write(task, task.input if task.node.is_start else run_node(task))
