@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.pregel._executor import BackgroundExecutor
 from parity import COUNTS, Log, difference, pinned
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from threads import THREAD, Player, Script, Step, opened, ours, upstream
 
 
@@ -32,12 +32,11 @@ class Scripted(BaseChatModel):
     script: list[Any]
     log: Any
     name: str = "model"
-    said: list[int] = []
+    said: list[int] = Field(default_factory=list)
     """How many lines have been said, as its only item: bound copies share it."""
 
     def __init__(self, log: Log, *script: Any, **fields: Any) -> None:
         super().__init__(script=list(script), log=log, said=[0], **fields)
-        self.said = [0]
 
     @property
     def _llm_type(self) -> str:
