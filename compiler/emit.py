@@ -296,6 +296,8 @@ class _Emitter:
         if node.defer:
             items.append("defer=True")
         items += _how(node.call)
+        if node.subgraph:
+            items.append("subgraph=True")
         return call("abi.Node", *items)
 
     def _branch_row(self, node: NodeIR, branch: BranchIR) -> Group:

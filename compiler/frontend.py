@@ -485,6 +485,7 @@ class _Reader:
             joins=tuple(j.key for j in joins if name in j.starts),
             branches=branches,
             defer=spec.defer,
+            subgraph=_holds_graph(spec.runnable),
         )
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:

@@ -150,6 +150,7 @@ class NodeIR:
         defer: it waits until the run has no other trigger left.
         gotos: it may return a Command, as far as its code tells.
         targets: where a Command may lead, as far as it is declared.
+        subgraph: it calls a graph, as far as its code tells (spec §9.1).
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
 
@@ -164,6 +165,7 @@ class NodeIR:
     targets: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
     schema: Ref | None = None
+    subgraph: bool = False
 
 
 @dataclass(frozen=True)
@@ -319,6 +321,8 @@ def to_text(ir: GraphIR) -> str:
             lines.append(f"  calls     {_call_text(node.call)}")
             made = f" as {node.schema}" if node.schema is not None else ""
             lines.append(f"  reads     {_keys_text(node.reads)}{made}")
+            if node.subgraph:
+                lines.append("  calls a graph")
             if node.gotos:
                 lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
         else:

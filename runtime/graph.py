@@ -18,6 +18,8 @@ from lgc.runtime.constants import (
     CONF_RUNTIME,
     EVENT_MODES,
     INTERRUPT,
+    NS_END,
+    NS_SEP,
 )
 from lgc.runtime.engine import Run
 from lgc.runtime.errors import Unsupported
@@ -156,7 +158,7 @@ class CompiledGraph:
         """
         _refuse({f"version={version!r}": version != "v1"}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
-        if stream_mode == "values" and not (print_mode or debug or self.debug):
+        if stream_mode == "values" and not (print_mode or subgraphs or debug or self.debug):
             stops = (interrupt_before, interrupt_after)
             run = self._run(
                 input, config, stream_mode, keys, durability, context, control, stops, silent=True
@@ -209,7 +211,8 @@ class CompiledGraph:
         Args:
             stream_mode: "values", "updates", "custom", "tasks", "checkpoints" or "debug" gives
                 bare payloads, a list of them `(mode, payload)`; "updates" by default.
-            subgraphs: chunks begin with the namespace; there are no subgraphs yet, so it is ().
+            subgraphs: chunks begin with the namespace, which is () for this graph's; those of
+                LangGraph's graphs that nodes call are among them.
             The rest as in `invoke`.
 
         Raises:
@@ -228,6 +231,10 @@ class CompiledGraph:
         run = self._run(
             input, config, asked, keys, durability, context, control, stops, silent=False
         )
+        if subgraphs:
+            from lgc.runtime.forward import Forward
+
+            run.nested = Forward(run, set(asked))
         due = chunks(run, input)
         yield from due if plainly else shown(due, modes, printed, subgraphs)
 
@@ -236,18 +243,21 @@ class CompiledGraph:
 
         Args:
             config: addresses it; with a checkpoint_id, the state as it was then.
-            subgraphs: has no effect: there are no subgraphs yet.
+            subgraphs: with the states of graphs that nodes call.
 
         Returns:
             A StateSnapshot.
 
         Raises:
             ValueError: the graph has no checkpointer.
+            Unsupported: the state of a graph that a node calls is asked for.
         """
         from lgc.runtime.snapshots import get_state
 
         output = _output(self.program, self.program.streamed)
-        return get_state(self.program, self.config, self._state_saver(config), config, output)
+        saver = self._state_saver(config)
+        self._refuse_subgraph(config)
+        return get_state(self.program, self.config, saver, config, output, subgraphs)
 
     def get_state_history(
         self,
@@ -271,6 +281,7 @@ class CompiledGraph:
         from lgc.runtime.snapshots import get_state_history
 
         saver = self._state_saver(config)
+        self._refuse_subgraph(config)
         output = _output(self.program, self.program.streamed)
         choice = {"filter": filter, "before": before, "limit": limit}
         yield from get_state_history(self.program, self.config, saver, config, output, choice)
@@ -311,6 +322,8 @@ class CompiledGraph:
         from lgc.runtime.updates import bulk_update_state
 
         saver = self._state_saver(config)
+        if all(supersteps):
+            self._refuse_subgraph(config)
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 
     def _state_saver(self, config: Any) -> Any:
@@ -318,6 +331,14 @@ class CompiledGraph:
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver
+
+    def _refuse_subgraph(self, config: Any) -> None:
+        """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""
+        conf = config.get(CONF, {})
+        place = conf.get("checkpoint_ns") or ""
+        node = self.program.by_name.get(place.split(NS_SEP)[0].split(NS_END)[0])
+        if node is not None and node.subgraph and CONF_CHECKPOINTER not in conf:
+            raise Unsupported("the state of a graph that a node calls", f"checkpoint_ns={place!r}")
 
     def _run(
         self,

@@ -287,15 +287,15 @@ _TYPED = ("checkpoint", "value", "blob")
 
 def content(saver: Any, played: Played) -> list[str]:
     """What a thread holds, and what was seen of it, with chance and time named by their turn."""
-    config = {"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}}
     found = [
         [
+            saved.config["configurable"]["checkpoint_ns"],
             saved.checkpoint,
             saved.metadata,
             saved.parent_config and saved.parent_config["configurable"]["checkpoint_id"],
             saved.pending_writes,
         ]
-        for saved in reversed(list(saver.list(config)))
+        for saved in sorted(saver.list({"configurable": {"thread_id": THREAD}}), key=_age)
     ]
     names: dict[str, str] = {}
 
@@ -304,6 +304,11 @@ def content(saver: Any, played: Played) -> list[str]:
 
     seen = [observed for observed, _ in played]
     return _CHANCE.sub(name, pformat([found, seen], width=100)).splitlines()
+
+
+def _age(saved: Any) -> str:
+    made: str = saved.checkpoint["id"]
+    return made
 
 
 _CHANCE = re.compile(
@@ -406,7 +411,7 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
         else:
             ends = payload is None
         if ends:
-            chunks += [*sorted(group, key=repr), chunk]
+            chunks += [*sorted(group, key=_without_ids), chunk]
             group = []
         else:
             group.append(chunk)
@@ -414,6 +419,10 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
     if _asks(result):
         result = {**result, "__interrupt__": sorted(result["__interrupt__"], key=repr)}
     return {**observed, "chunks": chunks, "result": result}
+
+
+def _without_ids(chunk: Any) -> str:
+    return _CHANCE.sub("", repr(chunk))
 
 
 def _asks(payload: Any) -> bool:
