@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from ast import literal_eval
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from lgc.compiler.layout import (
     tuple_of,
     width,
 )
+from lgc.compiler.literals import expression
 from lgc.compiler.passes.link import identifier
 from lgc.runtime.abi import ABI, BLANK_BODY, BODY_PREFIX, source_hash
 
@@ -143,6 +145,7 @@ class _Emitter:
             self._keys("inputs=", ir.inputs),
             self._keys("outputs=", ir.outputs),
             *([self._name(context_schema, "context_schema=")] if context_schema else []),
+            *(expression(literal_eval(text), f"{name}=") for name, text in ir.settings),
             statement="graph = ",
             table=True,
         )
@@ -315,6 +318,8 @@ class _Emitter:
         if node.defer:
             items.append("defer=True")
         items += _how(node.call)
+        if node.subgraph:
+            items.append("subgraph=True")
         return call("abi.Node", *items)
 
     def _branch_row(self, node: NodeIR, branch: BranchIR) -> Group:

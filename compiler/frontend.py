@@ -19,6 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from langchain_core.runnables import RunnableBinding
+from langgraph._internal._config import merge_configs
 from langgraph._internal._constants import PREVIOUS, RESERVED, RETURN, TASKS
 from langgraph._internal._runnable import RunnableCallable
 from langgraph._internal._serde import collect_allowlist_from_schemas
@@ -39,7 +41,15 @@ from langgraph.pregel._utils import find_subgraph_pregel
 from pydantic import BaseModel
 
 from lgc.compiler.destinations import reach_of, sends_of
-from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, advice, error, note
+from lgc.compiler.diagnostics import (
+    CompileError,
+    Diagnostic,
+    Span,
+    advice,
+    error,
+    note,
+    warning,
+)
 from lgc.compiler.ir import (
     BranchIR,
     Call,
@@ -52,6 +62,7 @@ from lgc.compiler.ir import (
     Ref,
 )
 from lgc.compiler.linking import Linker
+from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.source import SourceMap, span_of_code
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
@@ -118,9 +129,8 @@ def analyse(loaded: Loaded) -> Analysis:
     reader.has_name = not loaded.called
     reader.notes += untested
     builder = loaded.obj
-    if isinstance(builder, CompiledStateGraph):
-        reader.read_compiled(builder)
-        builder = builder.builder
+    if is_compiled(builder):
+        builder = reader.read_compiled(builder)
     if isinstance(builder, StateGraph):
         reader.validate(builder)
         return reader.read(builder)
@@ -147,6 +157,91 @@ def analyse(loaded: Loaded) -> Analysis:
             span=source.definition(loaded.target.attr),
         )
     )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a compiled graph has beyond its builder.
+
+    Attributes:
+        builder: the builder.
+        config: what is bound to the graph; what says nothing is left out.
+        The rest as on the graph.
+    """
+
+    builder: Builder
+    name: str
+    config: dict[str, Any]
+    checkpointer: Any
+    store: Any
+    cache: Any
+    interrupt_before_nodes: Any
+    interrupt_after_nodes: Any
+    debug: bool
+    stream_mode: Any
+    step_timeout: Any
+
+
+def is_compiled(target: object) -> bool:
+    """Whether `target` is a compiled StateGraph, bound to something or not."""
+    while isinstance(target, RunnableBinding):
+        target = target.bound
+    return isinstance(target, CompiledStateGraph)
+
+
+def settings_of(target: Any, complain: Callable[[str, str], None]) -> Settings:
+    """Reads a compiled graph.
+
+    Args:
+        target: `is_compiled`.
+        complain: is told, with a diagnostic's code, of what lgc cannot take over.
+    """
+    bound: list[Any] = []
+    while isinstance(target, RunnableBinding):
+        if target.kwargs:
+            complain("LGC219", f"bind({', '.join(target.kwargs)}) on a compiled graph")
+        if target.config_factories:
+            complain("LGC219", "listeners of a compiled graph")
+        if target.config.get("tags"):
+            # There they are sorted together with the caller's.
+            complain("LGC219", "tags bound to a binding of a compiled graph")
+        bound.append(target.config)
+        target = target.bound
+    config = merge_configs(target.config, *reversed(bound))
+    for attribute, code in (("retry_policy", "LGC206"), ("cache_policy", "LGC207")):
+        if getattr(target, attribute):
+            complain(code, f"{attribute} of a compiled graph")
+    _check_unchanged(target, complain)
+    return Settings(
+        builder=target.builder,
+        name=target.name,
+        # An empty value says nothing in a config.
+        config={k: v for k, v in config.items() if v is not None and v not in ([], {}, ())},
+        checkpointer=target.checkpointer,
+        store=target.store,
+        cache=target.cache,
+        interrupt_before_nodes=target.interrupt_before_nodes,
+        interrupt_after_nodes=target.interrupt_after_nodes,
+        debug=target.debug,
+        stream_mode=target.stream_mode,
+        step_timeout=target.step_timeout,
+    )
+
+
+def _check_unchanged(graph: Any, complain: Callable[[str, str], None]) -> None:
+    """Complains of what `compile` would not make of the builder as it is now."""
+    builder = graph.builder
+    made = {name: spec.runnable for name, spec in builder.nodes.items()}
+    if {name: node.bound for name, node in graph.nodes.items() if name != "__start__"} != made:
+        complain("LGC220", "nodes changed after compile()")
+    stored = [key for key in builder.schemas[builder.output_schema] if key not in builder.managed]
+    for attribute, keys in (
+        ("output_channels", stored),
+        ("stream_channels", list(builder.channels)),
+        ("input_channels", "__start__"),
+    ):
+        if getattr(graph, attribute) != ("__root__" if keys == ["__root__"] else keys):
+            complain("LGC220", f"{attribute} changed after compile()")
 
 
 def require_valid(builder: object) -> None:
@@ -269,6 +364,7 @@ class _Reader:
         self.name = "LangGraph"
         self.edges_from: defaultdict[str, list[str]] = defaultdict(list)
         self.joins_from: defaultdict[str, list[str]] = defaultdict(list)
+        self.settings: tuple[tuple[str, str], ...] = ()
 
     def read(self, builder: Builder) -> Analysis:
         self.builder = builder
@@ -303,6 +399,7 @@ class _Reader:
             if _is_made(builder.context_schema)
             else None,
             allowlist=_allowlist(builder),
+            settings=self.settings,
         )
         if self.errors:
             raise CompileError(*self.errors, ir=ir, span_of=self._node_span)
@@ -329,11 +426,13 @@ class _Reader:
 
     # -- the graph as a whole -------------------------------------------------------
 
-    def read_compiled(self, graph: CompiledStateGraph[Any, Any, Any, Any]) -> None:
-        """What a compiled graph has beyond its builder."""
-        self.name = graph.name
+    def read_compiled(self, target: Any) -> Builder:
+        """What a compiled graph has beyond its builder; the builder."""
+        span = self.source.call("compile", scope=self.scope)
+        found = settings_of(target, lambda code, what: self._error(code, what, span))
+        self.name = found.name
         for attribute in ("checkpointer", "store", "cache"):
-            if getattr(graph, attribute):
+            if getattr(found, attribute):
                 self.notes.append(
                     note(
                         "LGC304",
@@ -341,14 +440,34 @@ class _Reader:
                         help="pass it to the generated module's compile()",
                     )
                 )
-        compile_span = self.source.call("compile", scope=self.scope)
-        for attribute in ("interrupt_before_nodes", "interrupt_after_nodes"):
-            if getattr(graph, attribute):
-                self._error("LGC213", f"{attribute} of a compiled graph", compile_span)
-        if graph.step_timeout is not None:
-            self._error("LGC208", "step_timeout of a compiled graph", compile_span)
-        if graph.config:
-            self._error("LGC219", "a config bound with with_config()", compile_span)
+        if found.step_timeout is not None:
+            self.notes.append(
+                warning(
+                    "LGC208",
+                    f"{self.target} has a step_timeout; every run of the module raises Unsupported",
+                    help="set step_timeout = None on the exported graph, or compile without it",
+                    span=span,
+                )
+            )
+        self.settings = tuple(
+            (keyword, source)
+            for keyword, value in _baked(found).items()
+            if (source := self._source(keyword, value, span))
+        )
+        return found.builder
+
+    def _source(self, keyword: str, value: Any, span: Span | None) -> str:
+        """A setting as Python source; complains, and gives nothing, when it has none."""
+        try:
+            return source_of(value)
+        except NotLiteral as exc:
+            self._fail(
+                "LGC219",
+                f"{keyword} of {self.target} cannot be written as source: {exc}",
+                "pass it when running, or set it on the exported graph",
+                span,
+            )
+            return ""
 
     def _refuse_names(self) -> None:
         reserved_names = list(_reserved_names(self.builder))
@@ -478,6 +597,7 @@ class _Reader:
             joins=tuple(self.joins_from[name]),
             branches=branches,
             defer=bool(spec.defer),
+            subgraph=_holds_graph(spec.runnable),
         )
 
     def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
@@ -621,6 +741,23 @@ class _Reader:
         known = {getattr(body, "__name__", type(body).__name__) for body in bodies}
         by_module = vars(module).items() if module is not None else ()
         return known | {name for name, value in by_module if any(value is b for b in bodies)}
+
+
+def _baked(found: Settings) -> dict[str, Any]:
+    """The settings that are not `compile`'s own defaults, by the keyword that sets them."""
+    asked = {
+        "config": (found.config, {}),
+        "interrupt_before": (found.interrupt_before_nodes, ()),
+        "interrupt_after": (found.interrupt_after_nodes, ()),
+        "debug": (found.debug, False),
+        "stream_mode": (found.stream_mode, "updates"),
+        "step_timeout": (found.step_timeout, None),
+    }
+    return {
+        keyword: value
+        for keyword, (value, default) in asked.items()
+        if value != default and not (default == () and not value)
+    }
 
 
 def _allowlist(builder: Builder) -> tuple[tuple[str, str], ...]:

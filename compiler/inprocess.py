@@ -22,9 +22,16 @@ from threading import Lock
 from types import CodeType
 from typing import Any
 
-from lgc.compiler.diagnostics import CODES, CompileError, render
+from lgc.compiler.diagnostics import CODES, CompileError, error, render
 from lgc.compiler.emit import emit
-from lgc.compiler.frontend import Analysis, Builder, analyse_live, require_valid
+from lgc.compiler.frontend import (
+    Analysis,
+    Builder,
+    analyse_live,
+    is_compiled,
+    require_valid,
+    settings_of,
+)
 from lgc.compiler.native import building
 from lgc.compiler.passes import run_passes
 from lgc.runtime import abi
@@ -37,39 +44,54 @@ _KEPT = 256
 
 
 def compile_graph(
-    builder: Builder,
+    graph: Any,
     *,
     checkpointer: Any = None,
     cache: Any = None,
     store: Any = None,
     interrupt_before: Any = None,
     interrupt_after: Any = None,
-    debug: bool = False,
+    debug: bool | None = None,
     name: str | None = None,
     transformers: Any = None,
     native: bool = False,
 ) -> CompiledGraph:
-    """Compiles a builder in this process, in place of `builder.compile(...)`.
+    """Compiles a graph in this process, in place of `builder.compile(...)`.
 
     Args:
-        builder: a StateGraph; it is not changed.
+        graph: a StateGraph, or what its `compile` returned, which has a config bound to it or
+            not; it is not changed. Of a compiled graph, what is not given here is taken over:
+            its saver, store, cache, interrupts, name, config, stream mode, and so on.
         checkpointer, cache, store, interrupt_before, interrupt_after, debug, name, transformers:
             as in LangGraph's `compile`.
         native: build the module with mypyc; takes seconds and needs a C compiler.
 
     Raises:
-        TypeError: `builder` is no StateGraph, or as `CompiledGraph.compile`.
+        TypeError: `graph` is no StateGraph, or as `CompiledGraph.compile`.
         ValueError: LangGraph finds the graph invalid.
         Unsupported: the graph or an argument uses what lgc does not do yet.
         NativeError: the native build failed.
     """
     check_saver(checkpointer)
-    require_valid(builder)
     try:
-        graph = live_graph(builder, native=native)
+        settings = settings_of(graph, _refuse) if is_compiled(graph) else None
+        builder: Builder = graph if settings is None else settings.builder
+        require_valid(builder)
+        program = live_graph(builder, native=native)
     except CompileError as exc:
         raise unsupported(exc) from None
-    return graph.compile(
+    if settings is not None:
+        program.name = settings.name
+        program.config = settings.config
+        program.interrupt_before_nodes = settings.interrupt_before_nodes
+        program.interrupt_after_nodes = settings.interrupt_after_nodes
+        program.debug = settings.debug
+        program.stream_mode = settings.stream_mode
+        program.step_timeout = settings.step_timeout
+        checkpointer = settings.checkpointer if checkpointer is None else checkpointer
+        store = settings.store if store is None else store
+        cache = settings.cache if cache is None else cache
+    return program.compile(
         checkpointer,
         cache=cache,
         store=store,
@@ -79,6 +101,10 @@ def compile_graph(
         name=name,
         transformers=transformers,
     )
+
+
+def _refuse(code: str, what: str) -> None:
+    raise CompileError(error(code, what))
 
 
 def live_graph(builder: Builder, *, native: bool = False) -> CompiledGraph:

@@ -151,6 +151,7 @@ class NodeIR:
         defer: it waits until the run has no other trigger left.
         gotos: it may return a Command, as far as its code tells.
         targets: where a Command may lead, as far as it is declared.
+        subgraph: it calls a graph, as far as its code tells (spec §9.1).
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
 
@@ -165,6 +166,7 @@ class NodeIR:
     targets: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
     schema: Ref | None = None
+    subgraph: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,8 @@ class GraphIR:
         context_schema: the pydantic model or dataclass a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
+        settings: how the target was compiled, where that is not the default: the keyword of
+            `abi.compiled`, and its value as Python source.
         schedule, imports: set by passes.
     """
 
@@ -244,6 +248,7 @@ class GraphIR:
     managed: tuple[ManagedIR, ...] = ()
     context_schema: Ref | None = None
     allowlist: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 
@@ -328,6 +333,8 @@ def to_text(ir: GraphIR) -> str:
             lines.append(f"  calls     {_call_text(node.call)}")
             made = f" as {node.schema}" if node.schema is not None else ""
             lines.append(f"  reads     {_keys_text(node.reads)}{made}")
+            if node.subgraph:
+                lines.append("  calls a graph")
             if node.gotos:
                 lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
         else:
@@ -354,6 +361,9 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"context   {ir.context_schema}")
     if ir.allowlist:
         lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
+    if ir.settings:
+        lines += ["", "settings"]
+        lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
     if ir.schedule is not None:
         lines += ["", "static supersteps"]
         for i, names in enumerate(ir.schedule.supersteps):

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Compiles the demo agent, then runs it in an environment in which langgraph is not installed.
+# Compiles an agent of langchain's create_agent and runs it, then compiles an agent whose nodes
+# know nothing of LangGraph and runs it in an environment in which langgraph is not installed.
 # Run by `make demo`, which has set up .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+echo "== an agent of langchain: compiled, and run on lgc (its tools and its model are langchain's)"
+(cd demo && ../.venv/bin/lgc compile assistant.py:agent -o build)
+(cd demo && ../.venv/bin/python ask.py)
 
 echo "== compile (with langgraph)"
 (cd demo && ../.venv/bin/lgc compile agent.graph:builder -o build)

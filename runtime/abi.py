@@ -70,7 +70,7 @@ __all__ = [
     "untracked",
 ]
 
-ABI: Final = 2
+ABI: Final = 3
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16
@@ -199,6 +199,12 @@ def compiled(
     outputs: tuple[str, ...] | None,
     context_schema: Any = None,
     allowlist: tuple[tuple[str, str], ...] = (),
+    config: dict[str, Any] | None = None,
+    interrupt_before: Any = (),
+    interrupt_after: Any = (),
+    debug: bool = False,
+    stream_mode: Any = "updates",
+    step_timeout: Any = None,
 ) -> CompiledGraph:
     """The graph of a generated module.
 
@@ -212,10 +218,22 @@ def compiled(
         outputs: the output schema's keys; None for the root value.
         context_schema: what a context is made into, or None.
         allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
+        config: what every run's config starts from.
+        interrupt_before, interrupt_after: the nodes to stop at, or "*".
+        debug: every run prints its updates and values.
+        stream_mode: what `stream` yields by default.
+        step_timeout: kept for the sake of the error that runs raise because of it.
     """
-    return CompiledGraph(
-        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema, allowlist)
+    graph = CompiledGraph(
+        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema, allowlist),
+        config=config,
     )
+    graph.interrupt_before_nodes = interrupt_before
+    graph.interrupt_after_nodes = interrupt_after
+    graph.debug = debug
+    graph.stream_mode = stream_mode
+    graph.step_timeout = step_timeout
+    return graph
 
 
 def from_builder(target: Any) -> Any:

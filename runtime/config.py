@@ -28,6 +28,7 @@ from lgc.runtime.constants import (
     CONF_RUNTIME,
     CONF_SCRATCHPAD,
     CONF_SEND,
+    CONF_STREAM,
     CONF_TASK_ID,
     TAG_HIDDEN,
 )
@@ -180,6 +181,8 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("callbacks", "config['callbacks']")
     if CONF_TASK_ID in merged[CONF]:
         raise Unsupported("a graph called inside a node of another graph")
+    if CONF_STREAM in merged[CONF]:
+        raise Unsupported("a stream of another graph", CONF_STREAM)
 
 
 def task_config(task: Any) -> dict[str, Any]:
@@ -227,6 +230,8 @@ def task_config(task: Any) -> dict[str, Any]:
         conf[CONF_RESUMING] = run.resuming
     if run.durability is not None:
         conf[CONF_DURABILITY] = run.durability
+    if run.nested is not None:
+        conf[CONF_STREAM] = run.nested
     config[CONF] = conf
     config["callbacks"] = _callbacks(task, config, [*tags, "seq:step:1"])
     return config
@@ -346,7 +351,9 @@ def runtime(task: Any) -> Any:
         node_first_attempt_time=task.started,
     )
     run = task.run
-    writer = run.write_custom if run.custom else no_writer
+    writer = no_writer
+    if run.custom:
+        writer = run.write_custom if run.nested is None else run.nested.write
     parent = conf.get(CONF_RUNTIME)
     if run.control is None:
         with _MAKING_CONTROL:  # parallel tasks share it

@@ -32,6 +32,7 @@ BRANCH_TO: Final = "branch:to:"
 """Prefix of the channel that triggers a node."""
 
 CONF: Final = "configurable"
+CONF_STREAM: Final = "__pregel_stream"
 CONF_TASK_ID: Final = "__pregel_task_id"
 CONF_SEND: Final = "__pregel_send"
 CONF_READ: Final = "__pregel_read"

@@ -9,7 +9,6 @@ and chunks are made when they are read.
 from __future__ import annotations
 
 import sys
-import time
 from _queue import SimpleQueue
 from contextvars import Context, copy_context
 from copy import copy
@@ -73,6 +72,7 @@ class Run(Values):
         saver: keeps the run's checkpoints; None.
         store: what nodes find as `runtime.store`.
         events: makes the chunks of the modes that tell of tasks and checkpoints, or None.
+        nested: takes the chunks of the graphs that nodes call (forward.Forward), or None.
         first_step: the superstep whose tasks are told whether the run resumes.
         resuming, replay_state: what they are told.
         interrupts: what the run's tasks have asked for, for the result of an invoke.
@@ -116,6 +116,7 @@ class Run(Values):
         self.saver: Any = None
         self.store: Any = None
         self.events: Any = None
+        self.nested: Any = None
         self.first_step: int = 0
         self.resuming: bool = False
         self.replay_state: Any = None
@@ -241,7 +242,7 @@ class Run(Values):
                 self.phase = _FLUSH
             return True
         if self.phase == _EXECUTE:
-            if len(self.due) != 1 or self.custom:
+            if len(self.due) != 1 or self.custom or self.nested is not None:
                 self._submit()
                 self.phase = _WAIT
                 return False
@@ -275,6 +276,7 @@ class Run(Values):
         self.due = []
         self.asking = []
         self.events = None
+        self.nested = None
 
     def _await_tasks(self) -> None:
         while self.inflight:
@@ -498,7 +500,7 @@ class Run(Values):
 
     def _execute(self, task: Task) -> None:
         """The node, its writes and its branches."""
-        task.started = time.time()
+        task.start()
         try:
             # __start__ has no user code, it is a writer only.
             self.write(task, task.input if task.node.is_start else run_node(task))
@@ -687,8 +689,10 @@ class Run(Values):
                 else:
                     self._fail(item, item.error)
                 self._start_next()
-            else:
+            elif len(item) == 1:
                 self.emit("custom", item[0])
+            else:
+                self.queue.append(item)
             if self.inflight == 0 and self.error is None:
                 self.error = self._deferred()
             if self.done.empty():
@@ -725,6 +729,10 @@ class Run(Values):
     def write_custom(self, payload: Any) -> None:
         """A chunk that a node wrote; wakes the consumer. Called on the node's thread."""
         self.done.put((payload,))
+
+    def forward(self, namespace: tuple[str, ...], mode: str, payload: Any) -> None:
+        """A chunk of a graph inside a node, or of the node; as `write_custom`."""
+        self.done.put((mode, payload, namespace))
 
     def emit(self, mode: str, payload: Any) -> None:
         """A chunk is due."""

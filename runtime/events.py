@@ -59,9 +59,12 @@ class Events:
         """The tasks of a checkpoint have been prepared."""
         run = self._run
         found = statuses(run.pending_writes)
-        tasks = [told(task, found.get(task.id, Status()), run.output, False) for task in run.tasks]
+        here = run.here()
+        tasks = [
+            told(task, found.get(task.id, Status()), run.output, False, here) for task in run.tasks
+        ]
         payload = {
-            "config": _public(with_parents(run.here(), run.metadata)),
+            "config": _public(with_parents(here, run.metadata)),
             "parent_config": _public(with_parents(run.parent, run.metadata)),
             "values": run.read_as(self._streamed),
             "metadata": run.metadata,

@@ -14,6 +14,8 @@ from lgc.runtime.constants import (
     CONF_RUNTIME,
     EVENT_MODES,
     INTERRUPT,
+    NS_END,
+    NS_SEP,
     START,
 )
 from lgc.runtime.engine import Run
@@ -133,8 +135,9 @@ class CompiledGraph:
         self.store: Any = None
         self.interrupt_before_nodes: Any = ()
         self.interrupt_after_nodes: Any = ()
-        self.stream_mode = "updates"
+        self.stream_mode: Any = "updates"
         self.debug = False
+        self.step_timeout: Any = None
         watch()
 
     def __repr__(self) -> str:
@@ -165,16 +168,19 @@ class CompiledGraph:
         store: Any = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
-        debug: bool = False,
+        debug: bool | None = None,
         name: str | None = None,
         transformers: Sequence[Any] | None = None,
     ) -> CompiledGraph:
         """Another graph over the same program, as the builder's `compile` would make it.
 
+        What is not given is as in this graph, but for the saver and the store: those are none.
+        Its config, stream mode and step timeout are this graph's.
+
         Args:
             checkpointer: a saver, LangGraph's or lgc's; False for none.
             store: what nodes find as `runtime.store`.
-            interrupt_before, interrupt_after: the nodes to stop at, a list, or "*".
+            interrupt_before, interrupt_after: the nodes to stop at, a list, or "*"; [] for none.
             debug: every run prints its updates and values.
             name: how the graph is called.
             transformers: of no effect before there is `stream_events`, the only method of
@@ -188,12 +194,18 @@ class CompiledGraph:
         _refuse({"a cache": cache is not None}, "compile")
         check_saver(checkpointer)
         _check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
-        made = CompiledGraph(self.program, name, self.config)
+        made = CompiledGraph(self.program, name or self.name, self.config)
         made.checkpointer = checkpointer
         made.store = store
-        made.interrupt_before_nodes = interrupt_before or ()
-        made.interrupt_after_nodes = interrupt_after or ()
-        made.debug = debug
+        made.interrupt_before_nodes = (
+            self.interrupt_before_nodes if interrupt_before is None else interrupt_before
+        )
+        made.interrupt_after_nodes = (
+            self.interrupt_after_nodes if interrupt_after is None else interrupt_after
+        )
+        made.debug = self.debug if debug is None else debug
+        made.stream_mode = self.stream_mode
+        made.step_timeout = self.step_timeout
         return made
 
     def invoke(
@@ -244,7 +256,7 @@ class CompiledGraph:
         _refuse({f"version={version!r}": version != "v1"}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
         is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
-        if stream_mode == "values" and is_silent:
+        if stream_mode == "values" and is_silent and not kwargs.get("subgraphs"):
             # Into this module, as upstream's points into its own.
             durability = _durability(kwargs, durability, 2)
             stops = (interrupt_before, interrupt_after)
@@ -299,7 +311,8 @@ class CompiledGraph:
         Args:
             stream_mode: "values", "updates", "custom", "tasks", "checkpoints" or "debug" gives
                 bare payloads, a list of them `(mode, payload)`; "updates" by default.
-            subgraphs: chunks begin with the namespace; there are no subgraphs yet, so it is ().
+            subgraphs: chunks begin with the namespace, which is () for this graph's; those of
+                LangGraph's graphs that nodes call are among them.
             debug: updates and values are printed.
             kwargs: `checkpoint_during`, which is deprecated: False is the durability "exit", True
                 "async". Others have no effect.
@@ -322,6 +335,10 @@ class CompiledGraph:
         run = self._run(
             input, config, asked, keys, durability, context, control, stops, silent=False
         )
+        if subgraphs:
+            from lgc.runtime.forward import Forward
+
+            run.nested = Forward(run, set(asked))
         due = chunks(run, input)
         yield from due if plainly else shown(due, modes, print_mode, subgraphs)
 
@@ -330,18 +347,21 @@ class CompiledGraph:
 
         Args:
             config: addresses it; with a checkpoint_id, the state as it was then.
-            subgraphs: has no effect: there are no subgraphs yet.
+            subgraphs: with the states of graphs that nodes call.
 
         Returns:
             A StateSnapshot.
 
         Raises:
             ValueError: the graph has no checkpointer.
+            Unsupported: the state of a graph that a node calls is asked for.
         """
         from lgc.runtime.snapshots import get_state
 
         output = _output(self.program, self.program.streamed)
-        return get_state(self.program, self.config, self._state_saver(config), config, output)
+        saver = self._state_saver(config)
+        self._refuse_subgraph(config)
+        return get_state(self.program, self.config, saver, config, output, subgraphs)
 
     def get_state_history(
         self,
@@ -365,6 +385,7 @@ class CompiledGraph:
         from lgc.runtime.snapshots import get_state_history
 
         saver = self._state_saver(config)
+        self._refuse_subgraph(config)
         output = _output(self.program, self.program.streamed)
         choice = {"filter": filter, "before": before, "limit": limit}
         yield from get_state_history(self.program, self.config, saver, config, output, choice)
@@ -405,6 +426,8 @@ class CompiledGraph:
         from lgc.runtime.updates import bulk_update_state
 
         saver = self._state_saver(config)
+        if all(supersteps):
+            self._refuse_subgraph(config)
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 
     def _state_saver(self, config: Any) -> Any:
@@ -412,6 +435,14 @@ class CompiledGraph:
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver
+
+    def _refuse_subgraph(self, config: Any) -> None:
+        """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""
+        conf = config.get(CONF, {})
+        place = conf.get("checkpoint_ns") or ""
+        node = self.program.by_name.get(place.split(NS_SEP)[0].split(NS_END)[0])
+        if node is not None and node.subgraph and CONF_CHECKPOINTER not in conf:
+            raise Unsupported("the state of a graph that a node calls", f"checkpoint_ns={place!r}")
 
     def _run(
         self,
@@ -429,6 +460,7 @@ class CompiledGraph:
         modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
         if not _OTHER_MODES.isdisjoint(modes):
             raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
+        _refuse({"step_timeout": self.step_timeout is not None}, "compile")
         refuse_tracing()
         merged = ensure(self.config, config)
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)

@@ -9,7 +9,6 @@ lane's, on the same state; a property test holds the two to the same results
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from lgc.runtime.constants import END, MISSING
@@ -78,7 +77,7 @@ def _superstep(run: Run, node: Node) -> Node | None:
     if value is MISSING:
         return None
     task = Task(run, node, value, -1)
-    task.started = time.time()
+    task.start()
     try:
         output = run_node(task)
         if type(output) is dict and run.program.direct and task.is_unseen():

@@ -116,6 +116,7 @@ class Node:
         branches: its conditional edges, in the builder's order.
         defer: it waits until the run has no other trigger left.
         call: CALL, CALL_WITH_TASK or INVOKE.
+        subgraph: it calls a graph, as far as its code tells (spec §9.1).
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -135,8 +136,10 @@ class Node:
         branches: tuple[Branch, ...] = (),
         defer: bool = False,
         call: int = CALL,
+        subgraph: bool = False,
     ) -> None:
         self.name: str = name
+        self.subgraph: bool = subgraph
         self.body: Any = body
         self.view: View = View(reads, schema)
         self.is_start: bool = name == START

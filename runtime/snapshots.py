@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from lgc.runtime.config import ensure
-from lgc.runtime.constants import CONF, NULL_TASK_ID, RETURN
+from lgc.runtime.constants import CONF, NS_SEP, NULL_TASK_ID, RETURN
+from lgc.runtime.errors import Unsupported
 from lgc.runtime.program import Output, Program
 from lgc.runtime.saved import SavedRun
 from lgc.runtime.status import Status, statuses
@@ -58,7 +59,14 @@ class StateSnapshot(NamedTuple):
     interrupts: tuple[Any, ...]
 
 
-def get_state(program: Program, bound: Any, saver: Any, config: Any, output: Output) -> Any:
+def get_state(
+    program: Program,
+    bound: Any,
+    saver: Any,
+    config: Any,
+    output: Output,
+    subgraphs: bool,
+) -> Any:
     """The newest state of a thread, or that at the checkpoint which `config` addresses.
 
     Args:
@@ -67,6 +75,7 @@ def get_state(program: Program, bound: Any, saver: Any, config: Any, output: Out
         saver: keeps the thread.
         config: the caller's; its thread_id becomes a str.
         output: what is reported of the state.
+        subgraphs: with the states of the graphs that due nodes call.
 
     Returns:
         A StateSnapshot, LangGraph's when it is loaded. What tasks wrote that have finished is
@@ -74,6 +83,7 @@ def get_state(program: Program, bound: Any, saver: Any, config: Any, output: Out
 
     Raises:
         KeyError: `config` has no thread_id.
+        Unsupported: such a node is due, and `subgraphs`.
         Exception: what the saver raised.
     """
     if bound:
@@ -86,7 +96,8 @@ def get_state(program: Program, bound: Any, saver: Any, config: Any, output: Out
     saved = saver.get_tuple(config)
     if saved is None:
         return _make("StateSnapshot", StateSnapshot)({}, (), config, None, None, None, (), ())
-    return _snapshot(program, saver, saved, output, "checkpoint_id" not in config[CONF])
+    live = "checkpoint_id" not in config[CONF]
+    return _snapshot(program, saver, saved, output, live, subgraphs)
 
 
 def get_state_history(
@@ -110,7 +121,7 @@ def get_state_history(
     config = {**config, CONF: {**config[CONF], **own}}
     # All at once: a consumer who stops would hold up the saver's cursor.
     for saved in list(saver.list(config, **choice)):
-        yield _snapshot(program, saver, saved, output, False)
+        yield _snapshot(program, saver, saved, output, False, False)
 
 
 def probe(program: Program, saver: Any, config: Any, output: Output) -> SavedRun:
@@ -145,15 +156,26 @@ def with_parents(config: Any, metadata: Mapping[str, Any] | None) -> Any:
     return {**config, CONF: {**conf, "checkpoint_map": places}}
 
 
-def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bool) -> Any:
+def _snapshot(
+    program: Program, saver: Any, saved: Any, output: Output, live: bool, subgraphs: bool
+) -> Any:
     """What a checkpoint tells (pregel/main.py:_prepare_state_snapshot).
 
     Args:
         live: the state as it is now, not as it was when the superstep began.
+        subgraphs: with the states of the graphs that due nodes call.
+
+    Raises:
+        Unsupported: such a node is due, and `subgraphs`.
     """
     run = probe(program, saver, saved.config, output)
     run.take(saved, saved.config)
     run.prepare_all()
+    for task in run.tasks if subgraphs else ():
+        if task.node.subgraph:
+            raise Unsupported(
+                "get_state(subgraphs=True) of a node that calls a graph", f"node {task.node.name!r}"
+            )
     given = [write[1:] for write in run.pending_writes if write[0] == NULL_TASK_ID]
     if given:
         run.preview(given, [])
@@ -165,7 +187,9 @@ def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bo
         finished = [task for task in run.tasks if task.writes]
         if finished:
             run.preview(None, sorted(finished, key=lambda task: task.path_text))
-    tasks = tuple(told(task, found.get(task.id, Status()), output, live) for task in run.tasks)
+    tasks = tuple(
+        told(task, found.get(task.id, Status()), output, live, saved.config) for task in run.tasks
+    )
     return _make("StateSnapshot", StateSnapshot)(
         run.read(),
         tuple(task.node.name for task in run.tasks if not task.writes),
@@ -178,22 +202,29 @@ def _snapshot(program: Program, saver: Any, saved: Any, output: Output, live: bo
     )
 
 
-def told(task: Task, status: Status, output: Output, live: bool) -> Any:
+def told(task: Task, status: Status, output: Output, live: bool, place: Any) -> Any:
     """A task of a snapshot (pregel/debug.py:tasks_w_writes).
 
     Args:
         task, status: which one, and what became of it.
         output: the keys of its result.
         live: only what still waits for an answer counts as asked.
+        place: the config that addresses the checkpoint.
     """
     asked = status.waiting if live else status.asked
+    state = None
+    if task.node.subgraph:
+        # It says where the checkpoints of the graph are that the node calls.
+        around = place[CONF].get("checkpoint_ns", "")
+        namespace = f"{around}{NS_SEP}{task.namespace}" if around else task.namespace
+        state = {CONF: {"thread_id": place[CONF]["thread_id"], "checkpoint_ns": namespace}}
     return _make("PregelTask", PregelTask)(
         task.id,
         task.node.name,
         task.path,
         status.error,
         tuple(asked),
-        None,
+        state,
         _result(status.output, output) if status.output else None,
     )
 

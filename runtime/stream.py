@@ -37,20 +37,20 @@ def shown(
     """Tagged chunks as the caller wants them (pregel/main.py:_output).
 
     Args:
-        due: `(mode, payload)`.
+        due: `(mode, payload)`; of a graph inside a node `(mode, payload, namespace)`.
         modes: what the caller asked for; chunks of other modes are for `printed` only.
         printed: the modes that go to standard output; tested for membership only, as upstream does.
-        subgraphs: with the namespace, which is this graph's own, and empty.
+        subgraphs: with the namespace; this graph's own is empty.
     """
     try:
-        for mode, payload in due:
+        for mode, payload, *place in due:
             if mode in printed:
                 print(f"\033[1m[{mode}]\033[0m {payload!r}")
             if mode not in modes:
                 continue
             tagged = (mode, payload) if isinstance(modes, list) else (payload,)
             if subgraphs:
-                yield ((), *tagged)
+                yield (place[0] if place else (), *tagged)
             else:
                 yield tagged if isinstance(modes, list) else payload
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,11 +11,12 @@ from lgc.runtime.config import (
     TaskConfig,
     langchain_var,
     router_config,
+    runtime,
     scratchpad,
     task_config,
     update_config,
 )
-from lgc.runtime.constants import INTERRUPT, PULL, PUSH
+from lgc.runtime.constants import CONF, CONF_RUNTIME, INTERRUPT, PULL, PUSH
 from lgc.runtime.ids import path_text, task_id
 from lgc.runtime.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node, View
 from lgc.runtime.state import RUNNABLES, is_runnable
@@ -51,6 +53,12 @@ class Task:
         self._id: Any = ""
         self._config: Any = None
         self._writes: list[tuple[str, object]] | None = None
+
+    def start(self) -> None:
+        """Notes when its node is called; a config that was read before is told, too."""
+        self.started = time.time()
+        if self._config is not None:
+            self._config[CONF][CONF_RUNTIME] = runtime(self)
 
     @property
     def writes(self) -> list[tuple[str, object]]:

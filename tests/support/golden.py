@@ -1,6 +1,7 @@
 """The golden cases: what compiling and running each one gives, and `--write` to accept it.
 
-A case is `golden/<case>/graph.py` with a `builder` and a `main(graph)` that prints.
+A case is `golden/<case>/graph.py` with a `builder`, which may be compiled, and a
+`main(graph)` that prints.
 `want/` holds the IR as text, the generated module and what `main` printed. A case
 is run in a process of its own, because its modules are imported.
 """
@@ -24,7 +25,7 @@ case, where = sys.argv[1:3]
 sys.path.insert(0, {golden!r})
 module = importlib.import_module(case + ".graph")
 if where == "langgraph":
-    graph = module.builder.compile()
+    graph = module.builder if hasattr(module.builder, "invoke") else module.builder.compile()
 else:
     sys.path.insert(0, where)
     compiled = importlib.import_module(sys.argv[3] + "." + case + "_graph")

@@ -62,7 +62,8 @@ class Log(list[tuple[Any, ...]]):
         return sum(1 for entry in self if entry[:2] == (node, what))
 
 
-Build = Callable[[Log], StateGraph[Any, Any, Any, Any]]
+Build = Callable[[Log], Any]
+"""Makes a StateGraph, or a compiled one."""
 Compile = Callable[[StateGraph[Any, Any, Any, Any]], CompiledGraph]
 
 
@@ -156,6 +157,35 @@ def same_edge_order(builder: StateGraph[Any, Any, Any, Any]) -> StateGraph[Any, 
         )
     )
     return builder
+
+
+@contextmanager
+def edges_in_order() -> Iterator[None]:
+    """Has LangGraph compile every graph with its edges as `same_edge_order` has them."""
+    original = StateGraph.compile
+
+    def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return original(same_edge_order(self), *args, **kwargs)
+
+    with patch.object(StateGraph, "compile", compile):
+        yield
+
+
+def under_langgraph(build: Build, log: Log, **options: Any) -> Any:
+    """LangGraph's graph of what `build` makes.
+
+    Args:
+        build, log: `build` is called with the log.
+        options: of `compile`; a compiled graph is given them instead.
+    """
+    with edges_in_order():
+        target = build(log)
+        if isinstance(target, StateGraph):
+            return target.compile(**options)
+    if not options:
+        return target
+    interrupts = ("interrupt_before", "interrupt_after")
+    return target.copy({f"{k}_nodes" if k in interrupts else k: v for k, v in options.items()})
 
 
 def plain(value: Any) -> Any:
@@ -386,7 +416,7 @@ def without_races(
 
 def _is_update(chunk: Any, nodes: set[str]) -> bool:
     if isinstance(chunk, tuple):
-        return bool(chunk[0] == "updates")
+        return bool(chunk[0] == "updates" and "__interrupt__" not in chunk[1])
     return isinstance(chunk, dict) and len(chunk) == 1 and set(chunk) <= nodes
 
 
@@ -417,7 +447,8 @@ def compare(
     """Builds a graph once for each engine, runs both every way, and wants no difference.
 
     Args:
-        build: makes the builder; its nodes note what they see in the log they are given.
+        build: makes the builder, or a compiled graph; its nodes note what they see in the log
+            they are given.
         input, config: arguments of every call.
         calls: how to run it; invoke and the three usual streams by default.
         compiled: makes lgc's graph of a builder.
@@ -426,7 +457,7 @@ def compare(
         What LangGraph did, call by call.
     """
     theirs_log, ours_log = Log(), Log()
-    theirs = same_edge_order(build(theirs_log)).compile()
+    theirs = under_langgraph(build, theirs_log)
     ours = compiled(build(ours_log))
     nodes = set(theirs.builder.nodes)
     ordered = (config or {}).get("max_concurrency") == 1
@@ -462,10 +493,10 @@ def _assert_same(expected: Any, actual: Any, call: Call) -> None:
 
 def difference(expected: Any, actual: Any) -> str | None:
     """How what lgc does differs from what LangGraph does, as a diff; None if it does not."""
-    texts = [_shown(expected), _shown(actual)]
-    if texts[0] == texts[1]:
+    if repr(expected) == repr(actual):
+        # Laying out takes far longer than all else.
         return None
-    lines = (text.splitlines() for text in texts)
+    lines = (_shown(seen).splitlines() for seen in (expected, actual))
     return "\n".join(difflib.unified_diff(*lines, "langgraph", "lgc", lineterm="", n=2))
 
 

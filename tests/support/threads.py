@@ -20,7 +20,6 @@ from inprocess import compile_in_process
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.errors import EmptyInputError
-from langgraph.graph.state import StateGraph
 from langgraph.types import Command, StateUpdate
 from parity import (
     COUNTS,
@@ -31,7 +30,7 @@ from parity import (
     logged,
     pinned,
     plain,
-    same_edge_order,
+    under_langgraph,
 )
 
 import lgc.runtime.savers as savers
@@ -288,15 +287,15 @@ _TYPED = ("checkpoint", "value", "blob")
 
 def content(saver: Any, played: Played) -> list[str]:
     """What a thread holds, and what was seen of it, with chance and time named by their turn."""
-    config = {"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}}
     found = [
         [
+            saved.config["configurable"]["checkpoint_ns"],
             saved.checkpoint,
             saved.metadata,
             saved.parent_config and saved.parent_config["configurable"]["checkpoint_id"],
             saved.pending_writes,
         ]
-        for saved in reversed(list(saver.list(config)))
+        for saved in sorted(saver.list({"configurable": {"thread_id": THREAD}}), key=_age)
     ]
     names: dict[str, str] = {}
 
@@ -305,6 +304,11 @@ def content(saver: Any, played: Played) -> list[str]:
 
     seen = [observed for observed, _ in played]
     return _CHANCE.sub(name, pformat([found, seen], width=100)).splitlines()
+
+
+def _age(saved: Any) -> str:
+    made: str = saved.checkpoint["id"]
+    return made
 
 
 _CHANCE = re.compile(
@@ -318,14 +322,14 @@ _CHANCE = re.compile(
 # -- playing ----------------------------------------------------------------------------------
 
 
-def upstream(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+def upstream(build: Build, log: Log, saver: Any, options: Any) -> Any:
     """The graph under LangGraph."""
-    return same_edge_order(builder).compile(checkpointer=saver, **options)
+    return under_langgraph(build, log, checkpointer=saver, **options)
 
 
-def ours(builder: StateGraph[Any, Any, Any, Any], saver: Any, options: Any) -> Any:
+def ours(build: Build, log: Log, saver: Any, options: Any) -> Any:
     """The graph under lgc."""
-    return compile_in_process(builder).compile(checkpointer=saver, **options)
+    return compile_in_process(build(log)).compile(checkpointer=saver, **options)
 
 
 class Player:
@@ -340,7 +344,7 @@ class Player:
 
     def __init__(self, engine: Any, build: Build, script: Script, saver: Any) -> None:
         self._log = Log()
-        self._graph = engine(build(self._log), saver, dict(script.compiled))
+        self._graph = engine(build, self._log, saver, dict(script.compiled))
         self._config = script.config
         self.saver = saver
 
@@ -407,7 +411,7 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
         else:
             ends = payload is None
         if ends:
-            chunks += [*sorted(group, key=repr), chunk]
+            chunks += [*sorted(group, key=_without_ids), chunk]
             group = []
         else:
             group.append(chunk)
@@ -415,6 +419,10 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
     if _asks(result):
         result = {**result, "__interrupt__": sorted(result["__interrupt__"], key=repr)}
     return {**observed, "chunks": chunks, "result": result}
+
+
+def _without_ids(chunk: Any) -> str:
+    return _CHANCE.sub("", repr(chunk))
 
 
 def _asks(payload: Any) -> bool:

@@ -184,9 +184,17 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
 @pytest.mark.parametrize(
     ("code", "made"),
     [
-        ("LGC213", 'builder.compile(interrupt_before=["n"])'),
-        ("LGC213", 'builder.compile(interrupt_after="*")'),
-        ("LGC219", 'builder.compile().with_config(tags=["a"])'),
+        ("LGC219", 'builder.compile().with_config(configurable={"a": [object()]})'),
+        ("LGC219", 'builder.compile().with_config(metadata={"a": float("nan")})'),
+        ("LGC219", 'builder.compile().with_config(metadata={"a": type("Text", (str,), {})()})'),
+        ("LGC219", "builder.compile().with_config(callbacks=[print])"),
+        ("LGC219", 'builder.compile().bind(stream_mode="values")'),
+        ("LGC219", "builder.compile().with_listeners(on_start=print)"),
+        ("LGC219", 'builder.compile().with_types().with_config(tags=["a"])'),
+        ("LGC206", 'builder.compile().copy({"retry_policy": [RetryPolicy()]})'),
+        ("LGC207", 'builder.compile().copy({"cache_policy": CachePolicy()})'),
+        ("LGC220", 'builder.compile().copy({"output_channels": "x"})'),
+        ("LGC220", 'builder.compile().copy({"stream_channels": "x"})'),
     ],
 )
 def test_compiled_graph(read: Reader, code: str, made: str) -> None:

@@ -121,9 +121,10 @@ def test_code_is_kept_for_the_last_graphs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_is_no_builder() -> None:
-    """A compiled graph has settings of its own, so it is not taken for its builder."""
-    with pytest.raises(TypeError, match="a StateGraph was expected, not CompiledStateGraph"):
-        lgc.compile_graph(chain(lambda state: None).compile())  # type: ignore[arg-type]
+    """It is said what was expected; a Runnable around a graph that is no binding is none either."""
+    for wrong in (object(), chain(lambda state: None).compile().with_retry()):
+        with pytest.raises(TypeError, match=f"was expected, not {type(wrong).__name__}"):
+            lgc.compile_graph(wrong)
 
 
 def test_an_invalid_graph() -> None:
