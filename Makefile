@@ -4,11 +4,11 @@ PYTHON ?= python3
 BENCH_ARGS ?=
 UPSTREAM_ARGS ?=
 
-SOURCES := pyproject.toml setup.py $(wildcard __init__.py cli.py backend.py templates/*.j2) \
+SOURCES := pyproject.toml setup.py $(wildcard __init__.py __main__.py cli.py backend.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
 # What the installed native package is held to; the rest of the tests looks at the compiler.
 NATIVE_TESTS := $(wildcard tests/parity tests/golden tests/crash)
-TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli $(if $(wildcard backend.py),-m lgc.backend)
+TYPED := -p lgc.compiler -p lgc.runtime -m lgc.cli -m lgc.__main__ $(if $(wildcard backend.py),-m lgc.backend)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
@@ -51,12 +50,10 @@ from lgc.compiler.ir import (
     Ref,
 )
 from lgc.compiler.linking import Linker
+from lgc.compiler.requirements import wrong_langgraph
 from lgc.compiler.source import SourceMap
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
-
-OLDEST = (1, 2, 22)
-NEXT = (1, 3)
 
 ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
 """The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
@@ -158,16 +155,9 @@ def _installed() -> str:
 
 
 def _check_version(text: str) -> None:
-    numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
-    if not OLDEST <= numbers < NEXT:
-        wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
-        raise CompileError(
-            error(
-                "LGC112",
-                f"langgraph {text} is installed; lgc knows {wanted}",
-                help=f"pip install 'langgraph{wanted}'",
-            )
-        )
+    wrong = wrong_langgraph(text)
+    if wrong is not None:
+        raise CompileError(error("LGC112", wrong[0], help=wrong[1]))
 
 
 class _Reader:
