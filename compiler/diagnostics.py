@@ -28,6 +28,8 @@ CODES: dict[str, str] = {
     "LGC111": "the graph does not validate",
     "LGC112": "unsupported LangGraph version",
     "LGC113": "module name not usable",
+    "LGC115": "module imported under two names",
+    "LGC116": "environment not read",
     "LGC202": "async node not supported",
     "LGC206": "retry policy not supported",
     "LGC207": "cache policy not supported",
@@ -43,6 +45,9 @@ CODES: dict[str, str] = {
     "LGC303": "output directory is ignored by git",
     "LGC304": "bound saver, store or cache is not baked in",
     "LGC305": "file was not written by lgc",
+    "LGC306": "module of another source",
+    "LGC307": "output directory has no importable name",
+    "LGC308": "output directory hides a package",
     "LGC401": "unreachable node",
 }
 
