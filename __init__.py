@@ -56,6 +56,12 @@ def __getattr__(name: str) -> Any:
 
         return RemoveMessage
     if name == "compile_graph":
+        import sys
+
+        if "lgc.compiler.inprocess" not in sys.modules:
+            from lgc.compiler.requirements import require
+
+            require()
         from lgc.compiler.inprocess import compile_graph
 
         return compile_graph

@@ -15,17 +15,14 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
-try:
-    import click
-except ModuleNotFoundError:
-    sys.exit("lgc: the compiler is not installed: pip install 'lgc[compiler]'")
+import click
 
 from lgc import __version__
-from lgc.compiler import output
+from lgc.compiler import output, placement
 from lgc.compiler.diagnostics import (
     CODES,
     CompileError,
@@ -37,7 +34,9 @@ from lgc.compiler.diagnostics import (
 )
 from lgc.compiler.ir import to_text
 from lgc.compiler.native import NativeError, building, find_compiler
-from lgc.compiler.pipeline import Compiled, Options, compile_targets
+from lgc.compiler.pipeline import Compiled, Errors, Options, compile_targets
+from lgc.compiler.project import project_of
+from lgc.compiler.workspace import workspace
 
 _TARGET = "TARGET is `package.module:attribute` or `path/file.py:attribute`."
 
@@ -50,8 +49,14 @@ def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--root",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            default=".",
-            help="What goes first on sys.path; the working directory by default.",
+            help="What goes first on sys.path; by default where the packages of a file begin, "
+            "else the working directory.",
+        ),
+        click.option(
+            "--env-file",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Sets environment variables while the graph is imported; by default the file "
+            "that `env` of langgraph.json names.",
         ),
     ):
         command = decorate(command)
@@ -83,19 +88,26 @@ def main() -> None:
 @_OUT
 @click.option("--no-native", is_flag=True, help="Write the Python module only.")
 @click.option("--require-native", is_flag=True, help="Fail without a C compiler.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Build unchanged modules, and replace those that were generated from another TARGET.",
+)
 def compile_command(
     targets: tuple[str, ...],
     name: str | None,
-    root: Path,
+    root: Path | None,
+    env_file: Path | None,
     out: Path,
     no_native: bool,
     require_native: bool,
+    force: bool,
 ) -> None:
     """Compile graphs to modules in DIR, natively where there is a C compiler."""
     if no_native and require_native:
         raise click.UsageError("--no-native and --require-native exclude each other")
     with _reporting():
-        options, out = _options(targets, name, root, out)
+        options, out = _options(targets, name, root, env_file, out)
         native = not no_native
         if native and find_compiler() is None:
             if require_native:
@@ -109,57 +121,92 @@ def compile_command(
         started = time.perf_counter()
         compiled = compile_targets(options)
         emitted = time.perf_counter() - started
-        for item in compiled:
-            _show(item.diagnostics)
-        names = [item.name for item in compiled]
-        output.check_writable(out, names)
+        _show(item.diagnostics for item in compiled)
+        output.check_writable(out, [_source(item) for item in compiled], force=force)
+        roots = _roots(compiled, options)
+        package = not placement.is_import_root(out, roots)
+        # Without a compiler a native file that was built from the same module stays.
+        wanted = True if native else False if no_native else None
+        current = {
+            item.name
+            for item in compiled
+            if not force and output.is_current(out, item.name, item.text, native=wanted)
+        }
+        stale = [item for item in compiled if item.name not in current]
+        new = [item.name for item in stale if not output.module_path(out, item.name).exists()]
+        seconds = dict.fromkeys(current, 0.0)
         with ExitStack() as stack:
             # Everything is built before anything is written.
-            built = [stack.enter_context(_built(item, out, native)) for item in compiled]
-            output.write(
-                out,
-                [
-                    output.Module(item.name, item.text, file)
-                    for item, (file, _) in zip(compiled, built, strict=True)
-                ],
-            )
-        for item, (_, seconds) in zip(compiled, built, strict=True):
-            click.echo(_report(item, out, emitted / len(compiled), seconds))
-        _show(output.ignored(out, names))
+            errors = Errors()
+            modules = []
+            for item in stale:
+                with errors.collected():
+                    file, seconds[item.name] = stack.enter_context(_built(item, out, native))
+                    modules.append(output.Module(item.name, item.text, file))
+            errors.raise_any()
+            output.write(out, modules, package=package)
+        for item in compiled:
+            is_native = bool(output.own_native_files(out, item.name))
+            how = "native" if is_native else "interpreted"
+            if item.name in current:
+                how = f"unchanged, {how}"
+            elif is_native:
+                how = f"native, built in {seconds[item.name]:.1f} s"
+            click.echo(_report(item, out, emitted / len(compiled), how))
+        _show([list(placement.remarks(out, new, roots))])
 
 
 @main.command(epilog=_TARGET)
 @_targets
-def explain(targets: tuple[str, ...], name: str | None, root: Path) -> None:
+def explain(
+    targets: tuple[str, ...], name: str | None, root: Path | None, env_file: Path | None
+) -> None:
     """Print the intermediate representation of graphs, or what a code such as LGC202 means."""
     codes = [target for target in targets if re.fullmatch(r"LGC\d+", target)]
+    errors = Errors()
     with _reporting():
         for code in codes:
             if code not in CODES:
                 _fail("LGC105", f"there is no diagnostic {code}", "messages name theirs")
             click.echo(section(code), nl=False)
-        graphs = tuple(target for target in targets if target not in codes)
-        try:
-            for item in compile_targets(_options(graphs, name, root)[0]):
-                _show(item.diagnostics)
-                click.echo(to_text(item.ir), nl=False)
-        except CompileError as exc:
-            if exc.ir is not None:
-                click.echo(to_text(exc.ir), nl=False)
-            raise
+        for target in targets:
+            if target not in codes:
+                with errors.collected():
+                    _explain(_options((target,), name, root, env_file)[0])
+        errors.raise_any()
+
+
+def _explain(options: Options) -> None:
+    """Prints the intermediate representation of one target, as far as it can be read."""
+    try:
+        for item in compile_targets(options):
+            _show([item.diagnostics])
+            click.echo(to_text(item.ir), nl=False)
+    except CompileError as exc:
+        if exc.ir is not None:
+            click.echo(to_text(exc.ir), nl=False)
+        raise
 
 
 @main.command(epilog=_TARGET)
 @_targets
 @_OUT
-def diff(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> None:
+def diff(
+    targets: tuple[str, ...],
+    name: str | None,
+    root: Path | None,
+    env_file: Path | None,
+    out: Path,
+) -> None:
     """Show what compiling would change in DIR; exit 1 when anything."""
     changed = False
     with _reporting():
-        options, out = _options(targets, name, root, out)
+        options, out = _options(targets, name, root, env_file, out)
         for item in compile_targets(options):
             shown = display_path(output.module_path(out, item.name))
             old = output.read(out, item.name)
+            if old is not None and output.same_module(old, item.text):
+                continue
             lines = difflib.unified_diff(
                 (old or "").splitlines(keepends=True),
                 item.text.splitlines(keepends=True),
@@ -176,33 +223,85 @@ def diff(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> N
 @main.command(epilog=_TARGET)
 @_targets
 @_OUT
-def check(targets: tuple[str, ...], name: str | None, root: Path, out: Path) -> None:
+@click.option(
+    "--require-native",
+    is_flag=True,
+    help="A module without a native file for this Python is not current.",
+)
+def check(
+    targets: tuple[str, ...],
+    name: str | None,
+    root: Path | None,
+    env_file: Path | None,
+    out: Path,
+    require_native: bool,
+) -> None:
     """Tell whether the modules in DIR are current; exit 1 when not."""
     stale = False
     with _reporting():
-        options, out = _options(targets, name, root, out)
-        for item in compile_targets(options):
-            found = list(output.problems(out, item.name, item.text))
-            for problem in found:
+        options, out = _options(targets, name, root, env_file, out)
+        compiled = compile_targets(options)
+        package = not placement.is_import_root(out, _roots(compiled, options))
+        for item in compiled:
+            problems = list(
+                output.problems(
+                    out,
+                    _source(item),
+                    item.text,
+                    require_native=require_native,
+                    package=package,
+                )
+            )
+            for problem in problems:
                 click.echo(problem)
-            if found:
+            if problems:
                 stale = True
-            else:
-                click.echo(f"{display_path(output.module_path(out, item.name))} is current")
+                continue
+            shown = display_path(output.module_path(out, item.name))
+            native = output.own_native_files(out, item.name)
+            but = "" if native else f", but {output.without_native(out, item.name)}"
+            click.echo(f"{shown} is current{but}")
     sys.exit(1 if stale else 0)
 
 
+def _source(item: Compiled) -> output.Source:
+    return output.Source(item.name, str(item.target), item.root)
+
+
+def _roots(compiled: Iterable[Compiled], options: Options) -> list[Path]:
+    """The directories that imports start from: the targets' roots, and the top of the project."""
+    roots = [item.root for item in compiled]
+    return list(dict.fromkeys([*roots, project_of(options.working) or options.working]))
+
+
 def _options(
-    targets: tuple[str, ...], name: str | None, root: Path, out: Path = Path("build")
+    targets: tuple[str, ...],
+    name: str | None,
+    root: Path | None,
+    env_file: Path | None,
+    out: Path = Path("build"),
 ) -> tuple[Options, Path]:
     """The options of a command, and `out` as it stays when the user's code changes directory."""
     if name is not None and len(targets) > 1:
         raise click.UsageError("--name goes with one TARGET")
-    if not str(out).isprintable():
+    for option, path in (("-o", out), ("--root", root), ("--env-file", env_file)):
         # It stands in the header of the modules.
-        raise click.UsageError(f"-o {str(out)!r}: not a printable name")
-    absolute = Path(os.path.realpath(out))
-    return Options(targets, Path(os.path.realpath(root)), absolute, name), absolute
+        if path is not None and not str(path).isprintable():
+            raise click.UsageError(f"{option} {str(path)!r}: not a printable name")
+    absolute = _absolute(out)
+    options = Options(
+        targets,
+        None if root is None else _absolute(root),
+        Path(os.path.realpath(os.curdir)),
+        absolute,
+        name,
+        None if env_file is None else _absolute(env_file),
+    )
+    return options, absolute
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 @contextmanager
@@ -212,10 +311,11 @@ def _built(item: Compiled, out: Path, native: bool) -> Iterator[tuple[Path | Non
         yield None, 0.0
         return
     started = time.perf_counter()
-    with TemporaryDirectory(prefix="lgc-source-") as folder, ExitStack() as stack:
-        source = Path(folder, f"{item.name}.py")
-        source.write_bytes(item.text.encode("utf-8"))
+    with ExitStack() as stack:
         try:
+            folder, _ = stack.enter_context(workspace())
+            source = folder / f"{item.name}.py"
+            source.write_bytes(item.text.encode("utf-8"))
             with _progress(f"building {item.name} natively"):
                 file = stack.enter_context(building(source, item.name, shown_in=_shown_in(out)))
         except NativeError as exc:
@@ -242,7 +342,7 @@ def _progress(title: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(title)
 
 
-def _report(item: Compiled, out: Path, emitted: float, native: float) -> str:
+def _report(item: Compiled, out: Path, emitted: float, how: str) -> str:
     """What was done, for people."""
     ir = item.ir
     nodes = len(ir.nodes) - 1
@@ -265,8 +365,7 @@ def _report(item: Compiled, out: Path, emitted: float, native: float) -> str:
         lines.append("  production imports no langgraph")
     else:
         lines.append(f"  production imports langgraph: {' -> '.join(item.langgraph_chain)}")
-    built = "interpreted" if not native else f"native, built in {native:.1f} s"
-    lines.append(f"  emitted in {emitted:.2f} s; {built}")
+    lines.append(f"  emitted in {emitted:.2f} s; {how}")
     return "\n".join(lines)
 
 
@@ -274,8 +373,9 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def _show(diagnostics: Iterable[Diagnostic]) -> None:
-    for diagnostic in diagnostics:
+def _show(groups: Iterable[Iterable[Diagnostic]]) -> None:
+    """Writes diagnostics to standard error; what several targets share once."""
+    for diagnostic in dict.fromkeys(chain.from_iterable(groups)):
         click.echo(render(diagnostic), err=True)
 
 
@@ -285,7 +385,7 @@ def _reporting() -> Iterator[None]:
     try:
         yield
     except CompileError as exc:
-        _show(exc.diagnostics)
+        _show([exc.diagnostics])
         sys.exit(2)
     except (click.ClickException, BrokenPipeError):  # click's to report
         raise

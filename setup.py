@@ -41,7 +41,7 @@ NATIVE = (
 )
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
-ROOT_MODULES = {"__init__", "cli", "backend"}
+ROOT_MODULES = {"__init__", "__main__", "cli", "backend"}
 
 # The commands that produce extension modules. An editable install is none of them: a compiled
 # module beside its source would hide every later edit. Neither is reading the metadata.

@@ -34,6 +34,8 @@ CODES: dict[str, str] = {
     "LGC112": "unsupported LangGraph version",
     "LGC113": "module name not usable",
     "LGC114": "LangGraph newer than tested",
+    "LGC115": "module imported under two names",
+    "LGC116": "environment not read",
     "LGC202": "async node not supported",
     "LGC206": "retry policy not supported",
     "LGC207": "cache policy not supported",
@@ -49,6 +51,9 @@ CODES: dict[str, str] = {
     "LGC303": "output directory is ignored by git",
     "LGC304": "bound saver, store or cache is not baked in",
     "LGC305": "file was not written by lgc",
+    "LGC306": "module of another source",
+    "LGC307": "output directory has no importable name",
+    "LGC308": "output directory hides a package",
     "LGC401": "unreachable node",
 }
 

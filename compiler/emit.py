@@ -159,7 +159,7 @@ class _Emitter:
             "require": lay_out(call("abi.require", str(ABI), "BODY", "__file__", quote(command))),
             "imports": self._imports(),
             "any_is_named": any_is_named,
-            "builder": self._builder(),
+            "builder": self._builder(command),
             # Without the annotation mypy gives it a type as long as itself.
             "keys": None if ir.is_root else lay_out(_keys(self.keys, "KEYS: tuple[str, ...] = ")),
             "constants": [
@@ -184,7 +184,7 @@ class _Emitter:
             lines.append(line)
         return lines
 
-    def _builder(self) -> str:
+    def _builder(self, command: str) -> str:
         """Where the module gets the builder, or nothing when it takes nothing from it."""
         if not any(ref.through_builder for ref in self.ir.refs()):
             return ""
@@ -192,7 +192,8 @@ class _Emitter:
             return lay_out(call("abi.injected", statement="BUILDER = "))
         module, _, attribute = self.ir.target.partition(":")
         target = self._name(Ref(module, attribute))
-        return lay_out(call("abi.from_builder", target, statement="BUILDER = "))
+        source = (quote(self.ir.target), "__file__", quote(command))
+        return lay_out(call("abi.from_builder", target, *source, statement="BUILDER = "))
 
     def _topology(self) -> list[str]:
         """The graph as comment lines: a node, an arrow, where it leads."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Set
@@ -63,15 +62,11 @@ from lgc.compiler.ir import (
 )
 from lgc.compiler.linking import Linker
 from lgc.compiler.literals import NotLiteral, source_of
+from lgc.compiler.requirements import untested_langgraph, wrong_langgraph
 from lgc.compiler.source import SourceMap, span_of_code
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
 from lgc.runtime.channels import whole_frequency
-
-OLDEST = (1, 2, 22)
-NEXT = (1, 3)
-NEWEST = (1, 2, 24)
-"""The LangGraph that lgc was tested with last."""
 
 ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
 """The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
@@ -321,27 +316,14 @@ _noted: set[str] = set()
 
 def _check_version(text: str) -> list[Diagnostic]:
     """Refuses a LangGraph that lgc does not know, and notes one that is newer than all tested."""
-    numbers = tuple(map(int, re.findall(r"\d+", text)[:3]))
-    if not OLDEST <= numbers < NEXT:
-        wanted = f">={'.'.join(map(str, OLDEST))},<{'.'.join(map(str, NEXT))}"
-        raise CompileError(
-            error(
-                "LGC112",
-                f"langgraph {text} is installed; lgc knows {wanted}",
-                help=f"pip install 'langgraph{wanted}'",
-            )
-        )
-    if numbers <= NEWEST or text in _noted:
+    wrong = wrong_langgraph(text)
+    if wrong is not None:
+        raise CompileError(error("LGC112", wrong[0], help=wrong[1]))
+    untested = untested_langgraph(text)
+    if untested is None or text in _noted:
         return []
     _noted.add(text)
-    tested = ".".join(map(str, NEWEST))
-    return [
-        note(
-            "LGC114",
-            f"langgraph {text} is installed; lgc was tested up to {tested}",
-            help="upgrade lgc, or test your graphs on both engines",
-        )
-    ]
+    return [note("LGC114", untested, help="upgrade lgc, or test your graphs on both engines")]
 
 
 class _Reader:
@@ -362,6 +344,7 @@ class _Reader:
         self.source = source
         self.langgraph = langgraph
         self.name = "LangGraph"
+        self.places: dict[str, int] = {}
         self.edges_from: defaultdict[str, list[str]] = defaultdict(list)
         self.joins_from: defaultdict[str, list[str]] = defaultdict(list)
         self.settings: tuple[tuple[str, str], ...] = ()
@@ -379,6 +362,7 @@ class _Reader:
             if end != "__end__"
         )
         names = ["__start__", *builder.nodes]
+        self.places = {name: place for place, name in enumerate((*builder.nodes, "__end__"))}
         for start, end in builder.edges:
             self.edges_from[start].append(end)
         for join in joins:
@@ -602,7 +586,7 @@ class _Reader:
 
     def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
         """Those of `names` that are nodes, or END, in the builder's order; no other can be met."""
-        return tuple(name for name in (*self.builder.nodes, "__end__") if name in names)
+        return tuple(sorted(names & self.places.keys(), key=self.places.__getitem__))
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
         asked = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib.util
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,9 @@ def langgraph_chain(modules: Sequence[str]) -> tuple[str, ...] | None:
 
     `("app.nodes", "app.tools", "langgraph.types")`: each imports the next when it is imported;
     a submodule counts as importing its package. None also when more than 3000 modules would
-    have to be read. Conditional imports count, except under `TYPE_CHECKING` and the main guard.
+    have to be read. Conditional imports count, except under `TYPE_CHECKING` and the main guard;
+    those that the module does without do not: in a `try` that handles ImportError without leaving
+    the module, in `suppress(ImportError)`, and where `find_spec("langgraph")` is asked before.
     """
     previous: dict[str, str | None] = dict.fromkeys(modules)
     queue = list(previous)
@@ -48,7 +51,7 @@ def _chain_to(name: str, previous: dict[str, str | None]) -> tuple[str, ...]:
 
 def _imports_of(name: str) -> Iterator[str]:
     """The modules that importing `name` imports, outside the standard library."""
-    spec = _spec_of(name)
+    spec = spec_of(name)
     if spec is None:
         return
     if spec.parent and spec.parent != name:
@@ -63,10 +66,10 @@ def _imports_of(name: str) -> Iterator[str]:
         yield module
         if module.partition(".")[0] != "langgraph":
             submodules = (f"{module}.{imported}" for imported in names)
-            yield from (submodule for submodule in submodules if _spec_of(submodule))
+            yield from (submodule for submodule in submodules if spec_of(submodule))
 
 
-def _spec_of(name: str) -> ModuleSpec | None:
+def spec_of(name: str) -> ModuleSpec | None:
     """The spec of a loaded or importable module; unlike `find_spec`, never imports its parent."""
     loaded = sys.modules.get(name)
     if loaded is not None:
@@ -74,7 +77,7 @@ def _spec_of(name: str) -> ModuleSpec | None:
     parent, _, _ = name.rpartition(".")
     path = None
     if parent:
-        parent_spec = _spec_of(parent)
+        parent_spec = spec_of(parent)
         if parent_spec is None or parent_spec.submodule_search_locations is None:
             return None
         path = parent_spec.submodule_search_locations
@@ -110,16 +113,68 @@ def _statements(file: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _executed(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    """The statements that may run when the module is imported, in source order."""
+    """The statements that must run when the module is imported, in source order."""
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         yield node
+        if isinstance(node, ast.Try) and _handles_import_error(node.handlers):
+            # The module does without what the body imports, and then without the `else`.
+            needs_langgraph = any(map(_names_langgraph, node.body))
+            for handler in node.handlers:
+                yield from _executed(handler.body)
+            yield from _executed([] if needs_langgraph else node.orelse)
+            yield from _executed(node.finalbody)
+            continue
         skipped = isinstance(node, ast.If) and _is_false_on_import(node.test)
+        skipped = skipped or (isinstance(node, (ast.If, ast.With)) and _is_optional(node))
         for block in () if skipped else ("body", "handlers", "cases"):
             yield from _executed(getattr(node, block, ()))
         for block in ("orelse", "finalbody"):
             yield from _executed(getattr(node, block, ()))
+
+
+_IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+
+def _handles_import_error(handlers: Sequence[ast.ExceptHandler]) -> bool:
+    """Whether a missing module is caught and the module goes on."""
+    for handler in handlers:
+        if handler.type is None or _caught(handler.type) & _IMPORT_ERRORS:
+            last = ast.unparse(handler.body[-1])
+            return not re.match(r"raise\b|(sys\.exit|exit|quit)\(", last)
+    return False
+
+
+def _caught(expression: ast.expr) -> set[str]:
+    """The last names of the exceptions in an `except` clause."""
+    parts = expression.elts if isinstance(expression, ast.Tuple) else [expression]
+    return {ast.unparse(part).rpartition(".")[2] for part in parts}
+
+
+def _names_langgraph(node: ast.AST) -> bool:
+    names: list[str] = []
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            names += [alias.name for alias in inner.names]
+        elif isinstance(inner, ast.ImportFrom) and not inner.level:
+            names.append(inner.module or "")
+    return any(name.partition(".")[0] == "langgraph" for name in names)
+
+
+def _is_optional(node: ast.If | ast.With) -> bool:
+    """Whether the body is skipped, or left, where langgraph is not installed."""
+    if isinstance(node, ast.If):
+        return bool(_ASKED.match(ast.unparse(node.test)))
+    calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+    return any(
+        ast.unparse(each.func).rpartition(".")[2] == "suppress"
+        and any(_caught(argument) & _IMPORT_ERRORS for argument in each.args)
+        for each in calls
+    )
+
+
+_ASKED = re.compile(r"(?:[\w.]+\.)?find_spec\('langgraph(?:\.[\w.]+)?'\)(?: is not None)?$")
 
 
 def _is_false_on_import(test: ast.expr) -> bool:

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from types import CodeType
 from typing import Any
@@ -34,6 +32,7 @@ from lgc.compiler.frontend import (
 )
 from lgc.compiler.native import building
 from lgc.compiler.passes import run_passes
+from lgc.compiler.workspace import workspace
 from lgc.runtime import abi
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.graph import CompiledGraph, check_saver
@@ -195,8 +194,8 @@ _NUMBERS = count(1)
 def _native(analysis: Analysis, builder: Builder) -> CompiledGraph:
     """Builds and loads the module; under a name of its own, since a process loads one only once."""
     name = f"lgc_graph_{analysis.ir.hash}_{next(_NUMBERS)}"
-    with TemporaryDirectory(prefix="lgc-") as folder:
-        source = Path(folder, f"{name}.py")
+    with workspace() as (folder, _):
+        source = folder / f"{name}.py"
         source.write_text(_text(analysis), encoding="utf-8")
         with building(source, name) as made:
             loader = ExtensionFileLoader(name, str(made))

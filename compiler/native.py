@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +30,8 @@ MYPY_OPTIONS = (
     "--follow-imports=skip",
     "--ignore-missing-imports",
 )
+
+_IGNORE_ERRORS = b"# mypy: ignore-errors\n"
 
 
 class NativeError(Exception):
@@ -97,13 +98,15 @@ def building(
     if Path(shown_in).is_absolute() or ".." in Path(shown_in).parts:
         raise ValueError(f"shown_in must lie below the project's root: {shown_in}")
     _require_tools()
-    with tempfile.TemporaryDirectory(prefix="lgc-native-", ignore_cleanup_errors=True) as folder:
-        work = Path(folder)
+    # Imported late: setup.py runs this file where lgc cannot be imported yet.
+    from lgc.compiler.workspace import workspace
+
+    with workspace() as (work, kept_open):
         staged = work / "source" / shown_in / f"{name}.py"
         staged.parent.mkdir(parents=True)
-        shutil.copyfile(source, staged)
+        staged.write_bytes(for_mypyc(source.read_bytes()))
         log: list[str] = []
-        code = _run_child(work, staged, opt_level, log, on_line)
+        code = _run_child(work, staged, opt_level, log, on_line, kept_open)
         built = work / "out" / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
         if code != 0 or not built.is_file():
             raise NativeError(
@@ -125,6 +128,14 @@ def embedded_marker(so: Path, prefix: bytes) -> str | None:
         if re.fullmatch(rb"[0-9a-f]{16,64}", digits):
             return digits.decode()
     return None
+
+
+def for_mypyc(source: bytes) -> bytes:
+    """A generated module as mypyc is to read it, with the same lines.
+
+    Only the user's mypy is to leave the module alone; the build's is to find every error.
+    """
+    return source.replace(_IGNORE_ERRORS, b"#\n", 1)
 
 
 def mypyc_extensions(options: list[str], **settings: Any) -> list[Any]:
@@ -165,6 +176,7 @@ def _run_child(
     opt_level: str,
     log: list[str],
     on_line: Callable[[str], None] | None,
+    kept_open: tuple[int, ...],
 ) -> int:
     """Compile ``staged`` in a child process, collect its lines in ``log``, return its exit code."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("MYPY")}
@@ -178,6 +190,7 @@ def _run_child(
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
+        pass_fds=kept_open,
     ) as child:
         assert child.stdout is not None
         try:

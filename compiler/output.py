@@ -9,15 +9,19 @@ a full disk changes nothing.
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
-import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-from lgc.compiler.diagnostics import CompileError, Diagnostic, display_path, error, warning
+from lgc.compiler.diagnostics import CompileError, display_path, error
 from lgc.compiler.emit import body_hash, is_edited, is_generated
 from lgc.compiler.native import embedded_marker
 from lgc.runtime.abi import BODY_PREFIX
@@ -66,16 +70,17 @@ def read(directory: Path, name: str) -> str | None:
         _fail(f"cannot read {display_path(path)}: {exc.strerror or exc}")
 
 
-def check_writable(directory: Path, names: Iterable[str]) -> None:
+def check_writable(directory: Path, sources: Sequence[Source], *, force: bool = False) -> None:
     """Looks whether modules can be written, and changes nothing.
 
     Args:
-        directory: where to; it need not exist.
-        names: the modules.
+        directory: where they are to stand.
+        sources: the modules, by where they come from.
+        force: replace a module of another source, too.
 
     Raises:
-        CompileError: the directory cannot be made or written to (LGC108), or a
-            module would replace a file that lgc did not write (LGC305).
+        CompileError: the directory is not writable (LGC108), or files there were not written by
+            lgc (LGC305) or from another source (LGC306).
     """
     shown = display_path(directory)
     nearest = directory
@@ -85,23 +90,137 @@ def check_writable(directory: Path, names: Iterable[str]) -> None:
         _fail(f"cannot write to {shown}: {display_path(nearest)} is not a directory")
     if not os.access(nearest, os.W_OK | os.X_OK):
         _fail(f"cannot write to {shown}: {display_path(nearest)} is not writable")
-    for name in names:
-        text = read(directory, name)
+    problems = []
+    for source in sources:
+        text = read(directory, source.name)
+        file = display_path(module_path(directory, source.name))
         if text is not None and not is_generated(text):
-            raise CompileError(
+            problems.append(
                 error(
                     "LGC305",
-                    f"{display_path(module_path(directory, name))} was not written by lgc",
+                    f"{file} was not written by lgc",
                     help="choose another directory with -o, or another name with --name",
                 )
             )
+        elif text is not None and not force and not source.wrote(text, directory):
+            problems.append(
+                error(
+                    "LGC306",
+                    f"{file} was generated from {_source_of(text)}, not from {source.target}",
+                    help="give this one a name with --name, or replace that one with --force",
+                )
+            )
+    if problems:
+        raise CompileError(*problems)
 
 
-def write(directory: Path, modules: Sequence[Module]) -> None:
-    """Replaces modules and their native files, and makes `directory` a package.
+@dataclass(frozen=True)
+class Source:
+    """Where a module comes from.
 
-    Without `__init__.py` a directory called `build` is hidden by an installed
-    package of that name.
+    Attributes:
+        name: what the module is called.
+        target: the TARGET it was compiled from, as its header says.
+        root: what went first on `sys.path` for it.
+    """
+
+    name: str
+    target: str
+    root: Path
+
+    def wrote(self, text: str, directory: Path) -> bool:
+        """Whether a generated module in `directory` is this source's, as far as it tells."""
+        if _source_of(text) not in ("", self.target):
+            return False
+        root = _root_of(text, directory)
+        return root is None or os.path.realpath(root) == os.path.realpath(self.root)
+
+
+def _source_of(text: str) -> str:
+    line = _SOURCE.search(text)
+    return "" if line is None else line["target"]
+
+
+def _root_of(text: str, directory: Path) -> Path | None:
+    """The root a module in `directory` was compiled with, worked out from its command."""
+    line = _REGENERATE.search(text)
+    if line is None:
+        return None
+    try:
+        words = shlex.split(line[1])
+    except ValueError:
+        return None
+    named = dict(pairwise(words))
+    out, root = Path(named.get("-o", "..")), Path(named.get("--root", "."))
+    if {"..", "DIR"} & set(out.parts) or {"..", "ROOT"} & set(root.parts):
+        return None
+    start = directory.joinpath(*[".."] * len(out.parts))
+    # The module may stand elsewhere by now.
+    return (
+        start / root if directory.parts[-len(out.parts) :] == out.parts or not out.parts else None
+    )
+
+
+_SOURCE = re.compile(r"^# source: (?P<target>\S+) \(langgraph (?P<version>[^)]*)\)$", re.MULTILINE)
+_REGENERATE = re.compile(r"^# regenerate: (.*)$", re.MULTILINE)
+_PATCH = re.compile(r"(^# source: .* \(langgraph \d+\.\d+)[^)]*\)$", re.MULTILINE)
+
+
+def same_module(text: str, expected: str) -> bool:
+    """Whether two texts are the same module, whatever patch version of LangGraph was analysed."""
+    return _PATCH.sub(r"\1)", text, count=1) == _PATCH.sub(r"\1)", expected, count=1)
+
+
+def own_native_files(directory: Path, name: str) -> list[Path]:
+    """The native files of a module that this Python would import, the first one first."""
+    paths = [directory / f"{name}{suffix}" for suffix in EXTENSION_SUFFIXES]
+    return [path for path in paths if path.is_file()]
+
+
+def is_current(directory: Path, name: str, text: str, *, native: bool | None) -> bool:
+    """Whether writing a module would change nothing that counts.
+
+    Args:
+        directory: where it stands.
+        name: the module.
+        text: what is to be written.
+        native: whether its native file for this Python is to stand beside it; None for as it is.
+
+    Raises:
+        CompileError: a file cannot be read (LGC108).
+    """
+    old = read(directory, name)
+    if old is None or not same_module(old, text) or is_edited(old):
+        return False
+    if any(built_from(file) != body_hash(old) for file in native_files(directory, name)):
+        return False
+    own = own_native_files(directory, name)
+    return native is None or len(own) == native
+
+
+def built_from(native: Path) -> str | None:
+    """The body hash of the module that a native file was built from; None for no such file.
+
+    Raises:
+        CompileError: the file cannot be read (LGC108).
+    """
+    try:
+        return embedded_marker(native, BODY_PREFIX.encode())
+    except OSError as exc:
+        _fail(f"cannot read {display_path(native)}: {exc.strerror or exc}")
+
+
+def write(directory: Path, modules: Sequence[Module], *, package: bool = True) -> None:
+    """Replaces modules and their native files.
+
+    A native file for another Python stays when it was built from the same module: it is used
+    there. One that was not would only fail to be imported.
+
+    Args:
+        directory: where they stand.
+        modules: the modules.
+        package: make `directory` a package. Without `__init__.py` a directory called `build` is
+            hidden by an installed package of that name.
 
     Raises:
         CompileError: a file cannot be written (LGC108).
@@ -111,17 +230,20 @@ def write(directory: Path, modules: Sequence[Module]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         init = directory / "__init__.py"
-        if not init.exists():
+        if package and not init.exists():
             _stage(init, staged).write_text(_PACKAGE, encoding="utf-8", newline="\n")
         for module in modules:
             path = module_path(directory, module.name)
+            _remove_abandoned(path)
             _stage(path, staged).write_bytes(module.text.encode("utf-8"))
             if module.native is not None:
                 # From another file system a move is not atomic.
                 shutil.copyfile(module.native, _stage(directory / module.native.name, staged))
         for module in modules:
+            own = own_native_files(directory, module.name)
             for old in native_files(directory, module.name):
-                old.unlink(missing_ok=True)
+                if old in own or built_from(old) != body_hash(module.text):
+                    old.unlink(missing_ok=True)
             # Python takes bytecode for current when time (in seconds) and size agree.
             for old in directory.glob(f"__pycache__/{module.name}.*.pyc"):
                 old.unlink(missing_ok=True)
@@ -137,35 +259,27 @@ def write(directory: Path, modules: Sequence[Module]) -> None:
         _fail(f"cannot write to {display_path(directory)}: {exc.strerror or exc}")
 
 
-def ignored(directory: Path, names: Iterable[str]) -> list[Diagnostic]:
-    """A warning when git ignores modules of `directory`: they are to be reviewed."""
-    git = shutil.which("git")
-    if git is None:
-        return []
-    paths = [str(module_path(directory, name)) for name in names]
-    command = [git, "-C", str(directory), "check-ignore", *paths]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        return []
-    return [
-        warning(
-            "LGC303",
-            f"git ignores {display_path(directory)}, so nobody will review its modules",
-            help="take it out of .gitignore, or choose another directory",
-        )
-    ]
-
-
-def problems(directory: Path, name: str, expected: str) -> Iterator[str]:
+def problems(
+    directory: Path,
+    source: Source,
+    expected: str,
+    *,
+    require_native: bool = False,
+    package: bool = True,
+) -> Iterator[str]:
     """What is wrong with a module on disk, one sentence each; nothing when it is current.
 
     Args:
         directory: where it stands.
-        name: the module.
+        source: the module, by where it comes from.
         expected: what compiling would write now.
+        require_native: this Python must have a native file of it.
+        package: `directory` must be a package.
 
     Raises:
         CompileError: a file cannot be read (LGC108).
     """
+    name = source.name
     shown = display_path(module_path(directory, name))
     text = read(directory, name)
     if text is None:
@@ -173,25 +287,46 @@ def problems(directory: Path, name: str, expected: str) -> Iterator[str]:
         return
     if is_edited(text):
         yield f"{shown} was edited by hand"
-    elif text != expected:
+    elif not source.wrote(text, directory):
+        yield f"{shown} was generated from {_source_of(text)}, not from {source.target}"
+    elif not same_module(text, expected):
         if body_hash(text) == body_hash(expected):
             yield f"{shown} is stale: its header is not what lgc writes now"
         else:
             yield f"{shown} is stale: the graph or lgc has changed"
-    if not (directory / "__init__.py").exists():
+    if package and not (directory / "__init__.py").exists():
         yield f"{display_path(directory)} is no package: __init__.py is missing"
     for native in native_files(directory, name):
-        try:
-            built_from = embedded_marker(native, BODY_PREFIX.encode())
-        except OSError as exc:
-            _fail(f"cannot read {display_path(native)}: {exc.strerror or exc}")
-        if built_from != body_hash(text):
+        if built_from(native) != body_hash(text):
             yield f"{display_path(native)} was not built from {name}.py"
+    if require_native and not own_native_files(directory, name):
+        yield f"{shown} is {without_native(directory, name)}"
+
+
+def without_native(directory: Path, name: str) -> str:
+    """What is to say of a module without a native file for this Python."""
+    others = [path.name for path in native_files(directory, name)]
+    wanted = f"{name}{EXTENSION_SUFFIXES[0]}"
+    beside = f" (there is {', '.join(others)})" if others else ""
+    return f"not native for this Python: {wanted} is missing{beside}"
 
 
 def _stage(path: Path, staged: dict[Path, Path]) -> Path:
     """A temporary name beside `path`, remembered in `staged`."""
     return staged.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}"))
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes what a killed process has staged for `path`; staging takes seconds."""
+    for old in path.parent.glob(f".{path.stem}.*"):
+        if _STAGED.search(old.name):
+            with suppress(OSError):
+                if time.time() - old.lstat().st_mtime > _STAGING_AGE:
+                    old.unlink()
+
+
+_STAGED = re.compile(r"\.(?:py|so|pyd)\.\d+$")
+_STAGING_AGE = 600.0
 
 
 def _fail(message: str) -> NoReturn:

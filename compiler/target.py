@@ -24,6 +24,7 @@ from typing import Any, Literal, NoReturn
 
 from lgc.compiler.diagnostics import CompileError, Span, display_path, error
 from lgc.compiler.source import SourceMap
+from lgc.compiler.watch import watching
 
 _FORM = "write pkg.mod:attr or path/file.py:attr, for example app.graph:builder"
 _RUNS_CODE = "lgc imports the module, which runs its code (keys, clients, network included)"
@@ -59,7 +60,7 @@ def parse_target(text: str, root: Path) -> Target:
     where, _, attr = text.rpartition(":")
     if not where or not attr:
         _fail("LGC105", f"malformed target {text!r}: it needs a module and an attribute", _FORM)
-    is_path = where.endswith(".py") or "/" in where or os.sep in where
+    is_path = _is_path(where)
     parts = _parts_of_path(text, where, root) if is_path else where.split(".")
     for part in [*parts, *attr.split(".")]:
         if not part.isidentifier() or keyword.iskeyword(part):
@@ -69,26 +70,59 @@ def parse_target(text: str, root: Path) -> Target:
     return Target(".".join(parts), attr)
 
 
-def load(target: Target, root: Path) -> Loaded:
+def file_of_target(text: str, *directories: Path) -> Path | None:
+    """The file that a target names, below the first of `directories` that has it.
+
+    None for a dotted target. Raises CompileError (LGC105) when there is no such file.
+    """
+    where, _, attr = text.rpartition(":")
+    if not attr or not _is_path(where):
+        return None
+    if not where.endswith(".py"):
+        _fail("LGC105", f"malformed target {text!r}: {where} is not a .py file", _FORM)
+    file = next((p for d in directories if (p := d / where).is_file()), None)
+    if file is None:
+        _fail("LGC105", f"no such file: {where}", _FORM)
+    return file
+
+
+def load(target: Target, root: Path, project: Path | None = None) -> Loaded:
     """The object of `target`, its module imported with `root` first on `sys.path`.
 
-    A function is called without arguments and, when async, run to its end. Raises CompileError:
+    `project`, the top of the user's project when that is not `root`, follows it there. A function
+    is called without arguments and, when async, run to its end. Raises CompileError:
     LGC101 no such module, LGC102 no such attribute, LGC104 the user's code failed while it was
     imported, LGC106 the function failed or needs arguments.
     """
     root = Path(os.path.abspath(root))
-    if sys.path[:1] != [str(root)]:
-        sys.path.insert(0, str(root))
-    module = _import(target, root)
-    obj = _attribute(target, module, root)
+    first = [str(root)]
+    if project is not None and project != root:
+        first.append(str(project))
+    if sys.path[: len(first)] != first:
+        sys.path[:0] = first
+    users = root if project is None or not root.is_relative_to(project) else project
+
+    def is_users(file: str) -> bool:
+        return is_users_file(file, users)
+
+    with watching(f"importing {target.module}", is_users):
+        module = _import(target, root, users)
+    obj = _attribute(target, module, users)
     if not _is_factory(obj):
         return Loaded(obj, module, target, "")
-    return _call(target, module, obj, root)
+    with watching(f"calling {target}", is_users):
+        return _call(target, module, obj, users)
+
+
+# The attributes that a graph's module usually has for it, and no other graph.
+_USUAL = ("app", "builder", "graph", "workflow")
 
 
 def default_name(target: Target) -> str:
-    """The name of the generated module, from the module of `target` alone."""
+    """The name of the generated module: `target`'s module, and its attribute unless usual."""
     name = target.module.replace(".", "_")
+    if target.attr not in _USUAL:
+        return f"{name}_{target.attr.replace('.', '_')}"
     return f"{name}_graph" if name == target.module else name
 
 
@@ -102,12 +136,13 @@ def _fail(
     raise CompileError(error(code, message, help=help, span=span)) from cause
 
 
+def _is_path(where: str) -> bool:
+    return where.endswith(".py") or "/" in where or os.sep in where
+
+
 def _parts_of_path(text: str, where: str, root: Path) -> list[str]:
-    if not where.endswith(".py"):
-        _fail("LGC105", f"malformed target {text!r}: {where} is not a .py file", _FORM)
-    file = next((p for p in (Path(where), root / where) if p.is_file()), None)
-    if file is None:
-        _fail("LGC105", f"no such file: {where}", _FORM)
+    file = file_of_target(text, Path(), root)
+    assert file is not None
     # Links are resolved only when needed: a linked package is below the root by its own name.
     for form in (os.path.abspath, os.path.realpath):
         try:
@@ -122,14 +157,14 @@ def _parts_of_path(text: str, where: str, root: Path) -> list[str]:
     )
 
 
-def _import(target: Target, root: Path) -> ModuleType:
+def _import(target: Target, root: Path, users: Path) -> ModuleType:
     importlib.invalidate_caches()  # files may be younger than the import system's listings
     try:
         module = importlib.import_module(target.module)
     except (KeyboardInterrupt, CompileError):
         raise
     except BaseException as exc:  # SystemExit too: scripts without a main guard end with it
-        span = _user_span(exc, root)
+        span = _user_span(exc, users)
         missing = exc.name if isinstance(exc, ModuleNotFoundError) else None
         if span is None and missing and f"{target.module}.".startswith(f"{missing}."):
             _check_not_hidden(target, root)
@@ -260,17 +295,18 @@ def _text_of(exc: BaseException) -> str:
 
 def _user_span(exc: BaseException, root: Path) -> Span | None:
     """The line of the user's own code that raised `exc`: its deepest frame below `root`."""
-    if isinstance(exc, SyntaxError) and _is_users(exc.filename or "", root):
+    if isinstance(exc, SyntaxError) and is_users_file(exc.filename or "", root):
         return _line_span(exc.filename or "", exc.lineno or 1, exc.offset)  # it has no frame
     found: tuple[str, int] | None = None
     for frame, line in traceback.walk_tb(exc.__traceback__):
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in ("lgc", "importlib") and _is_users(frame.f_code.co_filename, root):
+        if package not in ("lgc", "importlib") and is_users_file(frame.f_code.co_filename, root):
             found = (frame.f_code.co_filename, line)
     return _line_span(*found) if found else None
 
 
-def _is_users(file: str, root: Path) -> bool:
+def is_users_file(file: str, root: Path) -> bool:
+    """Whether `file` is below `root` and no library's."""
     if not os.path.isfile(file):  # "<string>" and the like
         return False
     for form in (os.path.abspath, os.path.realpath):

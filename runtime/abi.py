@@ -236,12 +236,42 @@ def compiled(
     return graph
 
 
-def from_builder(target: Any) -> Any:
+class _Builder:
+    """A builder that was imported, and what the module that takes from it says when it is stale."""
+
+    def __init__(self, builder: Any, target: str, file: str, command: str) -> None:
+        self.builder = builder
+        self.target = target
+        self.file = file
+        self.command = command
+
+
+def _take(source: Any, what: str, get: Callable[[Any], Any]) -> Any:
+    """What `get` takes from a builder, an imported one or that of `injected`.
+
+    Raises:
+        ImportError: an imported builder has no `what` any more.
+    """
+    if not isinstance(source, _Builder):
+        return get(source)
+    try:
+        return get(source.builder)
+    except (KeyError, AttributeError) as exc:
+        raise ImportError(
+            f"{os.path.basename(source.file)} is stale: {source.target} has no {what}, which it "
+            f"had when the module was generated. Generate it again: {source.command}"
+        ) from exc
+
+
+def from_builder(target: Any, name: str, file: str, command: str) -> Any:
     """The builder that callables without an importable name are taken from.
 
     Args:
         target: what the module's TARGET names: a StateGraph, a compiled graph, or a
             function without arguments, sync or async, that returns one.
+        name: the TARGET.
+        file: the module's `__file__`.
+        command: how the module is made again.
     """
     if not hasattr(target, "nodes") and callable(target):
         target = target()
@@ -249,7 +279,7 @@ def from_builder(target: Any) -> Any:
             import asyncio
 
             target = asyncio.run(_result(target))
-    return getattr(target, "builder", target)
+    return _Builder(getattr(target, "builder", target), name, file, command)
 
 
 def inject(builder: Any, execute: Callable[[], Any]) -> Any:
@@ -280,64 +310,79 @@ def injected() -> Any:
 
 def function_of(builder: Any, node: str) -> Any:
     """The function of a node of the builder."""
-    return builder.nodes[node].runnable.func
+    return _take(builder, f"function of node {node!r}", lambda b: b.nodes[node].runnable.func)
 
 
 def router_of(builder: Any, node: str, branch: str) -> Any:
     """The router of a conditional edge of the builder."""
-    return builder.branches[node][branch].path.func
+    what = f"function of router {branch!r} of node {node!r}"
+    return _take(builder, what, lambda b: b.branches[node][branch].path.func)
 
 
 def runnable_of(builder: Any, node: str) -> Any:
     """The Runnable of a node of the builder."""
-    return builder.nodes[node].runnable
+    return _take(builder, f"node {node!r}", lambda b: b.nodes[node].runnable)
 
 
 def path_of(builder: Any, node: str, branch: str) -> Any:
     """The Runnable of a conditional edge of the builder."""
-    return builder.branches[node][branch].path
+    what = f"router {branch!r} of node {node!r}"
+    return _take(builder, what, lambda b: b.branches[node][branch].path)
 
 
 def schema_of(builder: Any, node: str, branch: str = "") -> Any:
     """The schema of what a node of the builder, or its router `branch`, is given."""
     if branch:
-        return builder.branches[node][branch].input_schema
-    return builder.nodes[node].input_schema if node in builder.nodes else builder.state_schema
+        what = f"router {branch!r} of node {node!r}"
+        return _take(builder, what, lambda b: b.branches[node][branch].input_schema)
+    if node == "__start__":
+        return _take(builder, "state schema", lambda b: b.state_schema)
+    return _take(builder, f"node {node!r}", lambda b: b.nodes[node].input_schema)
 
 
 def managed_of(builder: Any, key: str) -> Any:
     """The class of a managed value of the builder."""
-    return builder.managed[key]
+    return _take(builder, f"managed value {key!r}", lambda b: b.managed[key])
 
 
 def context_schema_of(builder: Any) -> Any:
     """The builder's context schema."""
-    return builder.context_schema
+    return _take(builder, "context schema", lambda b: b.context_schema)
 
 
 def ends_of(builder: Any, node: str, branch: str) -> Any:
     """The destinations map of a conditional edge of the builder."""
-    return builder.branches[node][branch].ends
+    what = f"router {branch!r} of node {node!r}"
+    return _take(builder, what, lambda b: b.branches[node][branch].ends)
 
 
 def channel_of(builder: Any, key: str) -> Any:
     """The channel of a state key of the builder."""
-    return builder.channels[key]
+    return _take(builder, f"state key {key!r}", lambda b: b.channels[key])
 
 
 def reducer_of(builder: Any, key: str) -> Any:
     """The reducer of a state key of the builder."""
-    channel = builder.channels[key]
-    return channel.reducer if _is_delta(channel) else channel.operator
+    return _take(builder, f"reducer of state key {key!r}", lambda b: _reducer(b.channels[key]))
 
 
 def seed_of(builder: Any, key: str) -> Callable[[], object]:
     """What makes the first value of a state key whose type has no importable name."""
-    channel = builder.channels[key]
+    seed: Callable[[], object] = _take(
+        builder, f"reducer of state key {key!r}", lambda b: _seed(b.channels[key])
+    )
+    return seed
+
+
+def _reducer(channel: Any) -> Any:
+    return channel.reducer if _is_delta(channel) else channel.operator
+
+
+def _seed(channel: Any) -> Any:
     if _is_delta(channel):
-        made: Callable[[], object] = channel.typ
-        return made
-    return lambda: type(channel)(channel.typ, channel.operator).value
+        return channel.typ
+    cls, typ, operator = type(channel), channel.typ, channel.operator
+    return lambda: cls(typ, operator).value
 
 
 def _is_delta(channel: Any) -> bool:

@@ -22,7 +22,7 @@ from parity import Log
 from random_graphs import Case, build, cases
 
 from lgc.compiler.diagnostics import CompileError
-from lgc.compiler.native import MYPY_OPTIONS, mypyc_extensions
+from lgc.compiler.native import MYPY_OPTIONS, for_mypyc, mypyc_extensions
 
 _SEED = 1
 
@@ -82,7 +82,7 @@ class Unit:
         source = folder / "source"
         source.mkdir(parents=True)
         for number, text in texts.items():
-            Path(source, f"{_name(number)}.py").write_text(text, encoding="utf-8")
+            Path(source, f"{_name(number)}.py").write_bytes(for_mypyc(text.encode("utf-8")))
         # mypy keeps much memory, and its state is global.
         done = subprocess.run(
             [sys.executable, __file__, name],

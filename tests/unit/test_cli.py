@@ -9,160 +9,29 @@ import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import (
+    EXT,
+    GRAPH,
+    NODES,
+    compiled,
+    fake_builds,
+    lgc,
+    needs_compiler,
+    nothing_written,
+    refused,
+    root,
+    snapshot,
+)
 
 from lgc import cli
 from lgc.compiler import native, output
 from lgc.compiler.emit import body_hash
 from lgc.runtime.abi import ABI
 
-GRAPH = """
-import operator
-from typing import Annotated, TypedDict
-from langgraph.graph import END, START, StateGraph
-from app.nodes import plan, act, route
-
-class State(TypedDict):
-    log: Annotated[list, operator.add]
-    turns: int
-
-builder = StateGraph(State)
-builder.add_node("plan", plan)
-builder.add_node("act", act)
-builder.add_edge(START, "plan")
-builder.add_edge("plan", "act")
-builder.add_conditional_edges("act", route, ["plan", END])
-graph = builder.compile()
-
-class Holder:
-    class Inner:
-        graph = builder
-
-def make():
-    return builder
-
-async def amake():
-    return graph
-
-def needs(x):
-    return builder
-
-def fails():
-    raise RuntimeError("no key")
-
-broken = StateGraph(State)
-broken.add_node("plan", plan)
-broken.add_edge("plan", "nowhere")
-number = 5
-"""
-NODES = """
-def plan(state):
-    return {"log": ["plan"], "turns": state.get("turns", 0) + 1}
-
-def act(state):
-    return {"log": ["act"]}
-
-def route(state):
-    return "plan" if state["turns"] < 2 else "__end__"
-"""
-EXT = importlib.machinery.EXTENSION_SUFFIXES[0]
-needs_compiler = pytest.mark.skipif(native.find_compiler() is None, reason="no C compiler")
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A project that is the working directory; what it imports is forgotten afterwards."""
-    root = tmp_path / "project"
-    files = {
-        "app/__init__.py": "",
-        "app/graph.py": GRAPH,
-        "app/nodes.py": NODES,
-        "agent.py": "from app.graph import builder\n",
-        "raises.py": "def f():\n    raise KeyError('OPENAI_API_KEY')\n\nf()\n",
-        "prints.py": "print('loading')\nfrom app.graph import builder\n",
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    monkeypatch.chdir(root)
-    monkeypatch.setattr(sys, "path", sys.path[:])
-    before = set(sys.modules)
-    yield root
-    forget(before)
-
-
-def forget(before: set[str]) -> None:
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] not in ("lgc", "langgraph", "langchain_core"):
-            del sys.modules[name]
-
-
-def lgc(*arguments: str | Path) -> Result:
-    """One command, in this process; the user's modules are imported anew."""
-    before = set(sys.modules)
-    try:
-        result = CliRunner().invoke(cli.main, [str(a) for a in arguments])
-    finally:
-        forget(before)
-    # Nothing but a deliberate exit leaves a command.
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def compiled(*arguments: str | Path) -> str:
-    result = lgc("compile", *arguments, "--no-native")
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(code: str, *arguments: str | Path) -> str:
-    """The message of a command that fails with one diagnostic of that code, and exit code 2."""
-    result = lgc(*arguments)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    assert result.stderr.count(f"error {code}: ") == result.stderr.count("error LGC") == 1
-    assert "Traceback" not in result.stderr
-    assert "\n  help: " in result.stderr
-    return result.stderr
-
-
-def snapshot(folder: Path) -> dict[str, Any]:
-    """Every file below `folder`; bytecode aside."""
-    paths = [p for p in folder.rglob("*") if "__pycache__" not in p.parts]
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in paths}
-
-
-@contextmanager
-def nothing_written(folder: Path) -> Iterator[None]:
-    before = snapshot(folder)
-    yield
-    assert snapshot(folder) == before
-
-
-def fake_builds(monkeypatch: pytest.MonkeyPatch, fails: str = "") -> list[str]:
-    """Replaces mypyc: the native file holds the body hash of its source. Returns what was built."""
-    names: list[str] = []
-
-    @contextmanager
-    def building(source: Path, name: str, *, shown_in: str) -> Iterator[Path]:
-        names.append(name)
-        if name == fails:
-            raise native.NativeError("mypyc said no", "line 1\nline 2")
-        marker = f"lgc-body:{body_hash(source.read_text())}".encode()
-        built = source.parent / f"{name}{EXT}"
-        built.write_bytes(bytes([len(marker)]) + marker)
-        yield built
-
-    monkeypatch.setattr(cli, "building", building)
-    monkeypatch.setattr(cli, "find_compiler", lambda: "cc")
-    return names
+__all__ = ["root"]
 
 
 class TestTargets:
@@ -179,7 +48,7 @@ class TestTargets:
         ],
     )
     def test_every_form_gives_the_same_graph(self, root: Path, target: str) -> None:
-        compiled(target, "-o", "build")
+        compiled(target, "-o", "build", "--name", "app_graph")
         sys.modules.pop("build", None)
         graph = importlib.import_module("build.app_graph").graph
         assert graph.invoke({}) == {"log": ["plan", "act", "plan", "act"], "turns": 2}
@@ -205,15 +74,19 @@ class TestTargets:
         assert command in (root / "build/other.py").read_text()
 
     def test_root(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "pyproject.toml").touch()
         compiled("app.graph:builder", "-o", "build")
         here = (root / "build/app_graph.py").read_bytes()
+        # The command in the header is the project's, wherever one stands.
         monkeypatch.chdir(root.parent)
-        compiled("app.graph:builder", "--root", "project", "-o", "project/build")
+        compiled("app.graph:builder", "--root", "project", "-o", "project/build", "--force")
         assert (root / "build/app_graph.py").read_bytes() == here
-        # The directory beside a root is the project's too (`--root src -o build`).
+        # Outside of a project it is given where one stands, if that has all of it.
+        (root / "pyproject.toml").unlink()
         compiled("app.graph:builder", "--root", "project", "-o", "beside")
         text = (root.parent / "beside/app_graph.py").read_text()
-        assert "# regenerate: lgc compile app.graph:builder -o ../beside\n" in text
+        command = "# regenerate: lgc compile app.graph:builder --root project -o beside\n"
+        assert command in text
         compiled("app.graph:builder", "--root", "project/", "-o", root.parent.parent / "far")
         text = (root.parent.parent / "far/app_graph.py").read_text()
         assert "# regenerate: lgc compile app.graph:builder -o DIR\n" in text
@@ -264,16 +137,6 @@ class TestReport:
         assert done.returncode == 0, done.stderr
         assert b"node pl\\ud800\xe4n\n" in done.stdout
 
-    def test_warns_when_git_ignores_the_directory(self, root: Path) -> None:
-        if shutil.which("git") is None:
-            pytest.skip("no git")
-        subprocess.run(["git", "init", "-q"], check=True)
-        (root / ".gitignore").write_text("build/\n*.so\n")
-        assert "LGC303" not in lgc("compile", "app.graph:make", "-o", "out", "--no-native").stderr
-        result = lgc("compile", "app.graph:make", "-o", "build", "--no-native")
-        assert result.exit_code == 0
-        assert result.stderr.startswith("warning LGC303: git ignores build")
-
     def test_notes_a_callable_that_comes_through_the_builder(self, root: Path) -> None:
         source = GRAPH.replace('"act", act', '"act", lambda state: {}')
         (root / "app/graph.py").write_text(source)
@@ -310,6 +173,7 @@ class TestFiles:
         assert lgc("compile", "app.graph:builder", "-o", "build").exit_code == 0
         monkeypatch.setattr(Path, "unlink", spied_unlink)
         monkeypatch.setattr(os, "replace", spied_replace)
+        (root / "app/graph.py").write_text(GRAPH.replace('"act"', '"do"'))
         assert lgc("compile", "app.graph:builder", "-o", "build").exit_code == 0
         assert done == [
             f"remove app_graph{EXT}",
@@ -344,6 +208,7 @@ class TestFiles:
         cache.mkdir()
         for name in ("app_graph.cpython-311.pyc", "app_graph_2.cpython-311.pyc"):
             (cache / name).touch()
+        (root / "app/graph.py").write_text(GRAPH.replace('"act"', '"do"'))
         compiled("app.graph:builder", "-o", "build")
         assert [p.name for p in cache.iterdir()] == ["app_graph_2.cpython-311.pyc"]
 
@@ -593,7 +458,8 @@ class TestCheck:
     def found(self) -> list[str]:
         result = lgc("check", "app.graph:builder", "-o", "build")
         lines = result.stdout.splitlines()
-        assert result.exit_code == (0 if lines == ["build/app_graph.py is current"] else 1)
+        is_current = len(lines) == 1 and lines[0].startswith("build/app_graph.py is current")
+        assert result.exit_code == (0 if is_current else 1)
         return [line.removeprefix("build/app_graph.py ") for line in lines]
 
     def test_everything(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -617,7 +483,8 @@ class TestCheck:
             "build/app_graph.cpython-399.so was not built from app_graph.py",
         ]
         compiled("app.graph:builder", "-o", "build")
-        assert self.found() == ["is current"]
+        not_native = f"not native for this Python: app_graph{EXT} is missing"
+        assert self.found() == [f"is current, but {not_native}"]
         (root / "build/__init__.py").unlink()
         assert self.found() == ["build is no package: __init__.py is missing"]
         compiled("app.graph:builder", "-o", "build")
@@ -628,7 +495,11 @@ class TestCheck:
         compiled("app.graph:builder", "-o", "build")
         result = lgc("check", "agent:builder", "app.graph:builder", "-o", "build")
         assert result.exit_code == 1
-        assert result.stdout == ("build/agent_graph.py is missing\nbuild/app_graph.py is current\n")
+        assert result.stdout == (
+            "build/agent_graph.py is missing\n"
+            "build/app_graph.py is current, but not native for this Python: "
+            f"app_graph{EXT} is missing\n"
+        )
 
 
 def test_explain(root: Path) -> None:
@@ -641,19 +512,6 @@ def test_explain(root: Path) -> None:
     ):
         assert f"\n{line}\n" in result.stdout
     assert not (root / "build").exists()
-
-
-def test_without_the_compiler_extra(tmp_path: Path) -> None:
-    script = textwrap.dedent(
-        """
-        import sys
-        sys.modules["click"] = None
-        import lgc.cli
-        """
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "lgc: the compiler is not installed: pip install 'lgc[compiler]'\n"
 
 
 def test_every_code_is_used() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lgc.compiler import frontend
+from lgc.compiler import frontend, requirements
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.frontend import Analysis, analyse
 from lgc.compiler.ir import Call, ChannelIR, ManagedIR, Ref
@@ -274,7 +274,7 @@ def test_langgraph_newer_than_tested_is_noted_once(
 def test_newest_is_the_langgraph_that_the_tests_pin() -> None:
     project = Path(__file__).parents[2] / "pyproject.toml"
     (pinned,) = re.findall(r'"langgraph==([\d.]+)"', project.read_text(encoding="utf-8"))
-    assert pinned == ".".join(map(str, frontend.NEWEST)) == metadata.version("langgraph")
+    assert pinned == ".".join(map(str, requirements.NEWEST)) == metadata.version("langgraph")
 
 
 def test_builder_is_left_alone(read: Reader) -> None:

@@ -40,6 +40,15 @@ def chain_of(project, text, **more):
         "if x:\n    pass\nelse:\n    from langgraph.types import Send",
         "try:\n    import a\nexcept ImportError:\n    from langgraph.types import Send",
         "try:\n    pass\nfinally:\n    from langgraph.types import Send",
+        # The module cannot do without it.
+        "try:\n    import langgraph.types\nexcept ValueError:\n    pass",
+        "try:\n    import langgraph.types\nfinally:\n    pass",
+        "try:\n    import langgraph.types\nexcept ImportError:\n    raise SystemError('x')",
+        "try:\n    import langgraph.types\nexcept ImportError:\n    print()\n    sys.exit(1)",
+        "try:\n    import a\nexcept ImportError:\n    pass\nelse:\n    import langgraph.types",
+        "with suppress(ValueError):\n    import langgraph.types",
+        "if find_spec('other'):\n    import langgraph.types",
+        "if not find_spec('langgraph'):\n    pass\nelse:\n    import langgraph.types",
         "with x:\n    import langgraph.types",
         "class C:\n    import langgraph.types",
         "match x:\n    case 1:\n        import langgraph.types",
@@ -63,6 +72,22 @@ def test_module_level_imports(project, text):
         "import typing\nif typing.TYPE_CHECKING and x:\n    import langgraph.types",
         "if __name__ == '__main__':\n    import langgraph.types",
         "import langgraph_lookalike",
+        # The module does without it.
+        "try:\n    from langgraph.types import interrupt\nexcept ImportError:\n"
+        "    from lgc import interrupt",
+        "try:\n    import langgraph.types\nexcept ModuleNotFoundError as e:\n    x = None",
+        "try:\n    import langgraph.types\nexcept (ValueError, ImportError):\n    x = None",
+        "try:\n    import langgraph.types\nexcept Exception:\n    x = None",
+        "try:\n    import langgraph.types\nexcept:\n    x = None",
+        "try:\n    import langgraph.types\nexcept builtins.ImportError:\n    x = None",
+        "try:\n    import langgraph.types\nexcept KeyError:\n    raise\n"
+        "except ImportError:\n    x = None",
+        "try:\n    import langgraph\nexcept ImportError:\n    pass\n"
+        "else:\n    import langgraph.types",
+        "try:\n    if x:\n        import langgraph.types\nexcept ImportError:\n    pass",
+        "with contextlib.suppress(ImportError):\n    import langgraph.types",
+        "if importlib.util.find_spec('langgraph') is not None:\n    import langgraph.types",
+        "if find_spec('langgraph'):\n    import langgraph.types",
         "import no_such_module_x.y",
         "from . import beyond_the_top",
         "x = 'import langgraph'",
@@ -71,6 +96,17 @@ def test_module_level_imports(project, text):
 )
 def test_no_chain(project, text):
     assert chain_of(project, text) is None
+
+
+def test_module_that_does_without_what_imports_langgraph(project):
+    project(
+        {
+            "app_w/__init__.py": "",
+            "app_w/nodes.py": "try:\n    from . import extra\nexcept ImportError:\n    extra = 0",
+            "app_w/extra.py": "import langgraph.graph",
+        }
+    )
+    assert langgraph_chain(["app_w.nodes"]) is None
 
 
 def test_shortest_chain_and_order_of_sources(project):

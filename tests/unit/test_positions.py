@@ -45,7 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile
             (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(text))
         importlib.invalidate_caches()
         source._of_file.cache_clear()
-        (compiled,) = compile_targets(Options((target,), tmp_path))
+        (compiled,) = compile_targets(Options((target,), tmp_path, working=tmp_path))
         return compiled
 
     yield compile_project

@@ -112,11 +112,22 @@ def test_missing_file_and_file_outside_the_root(root):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"),
-    [("app.graph", "app_graph"), ("agent", "agent_graph"), ("a.b.c", "a_b_c")],
+    ("target", "name"),
+    [
+        ("app.graph:graph", "app_graph"),
+        ("app.graph:builder", "app_graph"),
+        ("app.graph:app", "app_graph"),
+        ("app.graph:workflow", "app_graph"),
+        ("agent:graph", "agent_graph"),
+        ("a.b.c:graph", "a_b_c"),
+        # Another attribute is another graph of the module.
+        ("app.graph:supervisor", "app_graph_supervisor"),
+        ("agent:make", "agent_make"),
+        ("agent:Factory.graph", "agent_Factory_graph"),
+    ],
 )
-def test_default_name(module, name):
-    assert default_name(Target(module, "anything")) == name
+def test_default_name(target, name):
+    assert default_name(Target(*target.split(":"))) == name
 
 
 # load: the module

@@ -1,0 +1,141 @@
+"""What there is to say of an output directory: can it be imported, what does it hide, is it seen.
+
+All of it is said once, by the command that puts the first file of a module there.
+"""
+
+from __future__ import annotations
+
+import keyword
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lgc.compiler.diagnostics import Diagnostic, display_path, note, warning
+from lgc.compiler.imports import spec_of
+from lgc.compiler.output import module_path
+
+
+def is_import_root(directory: Path, roots: Iterable[Path]) -> bool:
+    """Whether modules in `directory` are imported by their own names: it is on `sys.path`."""
+    real = os.path.realpath(directory)
+    return real in {os.path.realpath(root) for root in roots}
+
+
+def remarks(directory: Path, names: Iterable[str], roots: Iterable[Path]) -> Iterator[Diagnostic]:
+    """The diagnostics for a directory in which the modules `names` are new.
+
+    Args:
+        directory: the output directory, which exists by now.
+        names: its new modules.
+        roots: the directories that imports start from; the project's.
+    """
+    names, roots = list(names), list(roots)
+    if not names:
+        return
+    if not is_import_root(directory, roots):
+        yield from _importable(directory, names[0], roots)
+        yield from _hides(directory, roots)
+    yield from _ignored(directory, names)
+
+
+def _importable(directory: Path, name: str, roots: list[Path]) -> Iterator[Diagnostic]:
+    above = [root for root in roots if directory.is_relative_to(root)]
+    parts = directory.relative_to(max(above)).parts if above else (directory.name,)
+    bad = [part for part in parts if not part.isidentifier() or keyword.iskeyword(part)]
+    if not bad:
+        return
+    shown = display_path(directory)
+    better = "".join(c if c.isalnum() or c == "_" else "_" for c in bad[0])
+    if not better.isidentifier() or keyword.iskeyword(better):
+        better = f"{better}_" if better[:1].isalpha() else f"_{better}"
+    yield warning(
+        "LGC307",
+        f"{shown} cannot be imported by name: {bad[0]!r} is not a Python name",
+        help=f"call it {better}, or put {shown} on sys.path and write: from {name} import graph",
+    )
+
+
+def _hides(directory: Path, roots: list[Path]) -> Iterator[Diagnostic]:
+    """The package of the directory's own name that its `__init__.py` hides."""
+    if not any(directory.parent == root for root in roots):
+        return
+    shown, name = display_path(directory), directory.name
+    if name == "build":
+        yield note(
+            "LGC308",
+            f"{shown} has an __init__.py now, which hides PyPA's build: "
+            "`python -m build` fails where it is the working directory's",
+            help="run `pyproject-build` instead, or choose another directory such as -o gen",
+        )
+    elif name in sys.stdlib_module_names or _is_elsewhere(directory):
+        yield warning(
+            "LGC308",
+            f"{shown} has an __init__.py now, which hides the package {name} that is installed",
+            help="choose another directory such as -o gen",
+        )
+
+
+def _is_elsewhere(directory: Path) -> bool:
+    path = sys.path[:]
+    here = os.path.realpath(directory.parent)
+    sys.path[:] = [entry for entry in path if os.path.realpath(entry or os.curdir) != here]
+    try:
+        spec = spec_of(directory.name)
+    finally:
+        sys.path[:] = path
+    origin = None if spec is None else spec.origin
+    if origin is None:
+        return False
+    return os.path.realpath(os.path.dirname(origin)) != os.path.realpath(directory)
+
+
+def _ignored(directory: Path, names: list[str]) -> Iterator[Diagnostic]:
+    """A warning when git ignores modules of the directory: they are to be reviewed."""
+    git = shutil.which("git")
+    if git is None:
+        return
+    command = [git, "-C", str(directory)]
+    paths = [str(module_path(directory, name)) for name in names]
+    if not _asked([*command, "check-ignore", *paths]):
+        return
+    top = _asked([*command, "rev-parse", "--show-toplevel"])
+    help = "choose another directory such as -o gen"
+    line = _exception(command, Path(paths[0]), Path(top)) if top else ""
+    if line:
+        help = f"add the line {line} to .gitignore, or {help}"
+    shown = display_path(directory)
+    yield warning("LGC303", f"git ignores {shown}, so nobody will review its modules", help=help)
+
+
+def _exception(git: list[str], file: Path, top: Path) -> str:
+    """The line for `.gitignore` in `top` that takes modules such as `file` out; empty if none can.
+
+    What is in an ignored directory cannot be taken out, only the directory itself.
+    """
+    try:
+        parts = Path(os.path.realpath(file.parent)).relative_to(os.path.realpath(top)).parts
+    except ValueError:
+        return ""
+    for end in range(1, len(parts) + 1):
+        path = top.joinpath(*parts[:end])
+        said = _asked([*git, "check-ignore", "--verbose", str(path)])
+        if said:
+            above = _is_overruled(said) and end == len(parts)
+            return f"!/{'/'.join(parts)}/" if above else ""
+    said = _asked([*git, "check-ignore", "--verbose", str(file)])
+    return f"!/{'/'.join([*parts, '*.py'])}" if _is_overruled(said) else ""
+
+
+def _is_overruled(said: str) -> bool:
+    """Whether the topmost `.gitignore` overrules the rule that `check-ignore --verbose` tells."""
+    source = said.split(":", 1)[0]
+    return Path(source).name != ".gitignore" or source == ".gitignore"
+
+
+def _asked(command: list[str]) -> str:
+    """What a command prints; empty when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""

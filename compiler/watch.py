@@ -1,0 +1,58 @@
+"""Says what takes long while the user's code runs: which import, where in it, since when."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from lgc.compiler.diagnostics import display_path
+
+FIRST = 2.0
+"""Seconds of silence. The next ones come after twice as long each: 4, 8, 16 ..."""
+
+
+@contextmanager
+def watching(
+    what: str, is_users: Callable[[str], bool], first: float | None = None
+) -> Iterator[None]:
+    """Writes to standard error what is going on, and for how long, while the body does not end.
+
+    Args:
+        what: what is going on, such as "importing app.graph".
+        is_users: whether a file is the user's; the innermost such line is shown.
+        first: after how many seconds it begins; `FIRST` by default.
+    """
+    started = time.monotonic()
+    stream = sys.stderr
+    watched = threading.get_ident()
+    over = threading.Event()
+
+    def write() -> None:
+        wait = FIRST if first is None else first
+        while not over.wait(started + wait - time.monotonic()):
+            where = _line_of(sys._current_frames().get(watched), is_users)
+            seconds = time.monotonic() - started
+            print(f"{what}{where} takes long: {seconds:.0f} s so far", file=stream, flush=True)
+            wait *= 2
+
+    thread = threading.Thread(target=write, name="lgc-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _line_of(frame: FrameType | None, is_users: Callable[[str], bool]) -> str:
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if is_users(file):
+            return f", at {display_path(Path(file))}:{frame.f_lineno},"
+        frame = frame.f_back
+    return ""
