@@ -172,6 +172,18 @@ def test_a_stream_that_is_left(name, take):
     compare_calls(BUILDS[name], Call("stream", modes, take))
 
 
+@pytest.mark.parametrize("subgraphs", [True, False])
+def test_printed_chunks(subgraphs, capsys):
+    """With the namespace of the graph they come from."""
+    printed = []
+    for engine in (lambda b: b.compile(), compile_in_process):
+        graph = engine(BUILDS["deep"](Log()))
+        list(graph.stream({"x": []}, print_mode=["updates", "custom"], subgraphs=subgraphs))
+        printed.append(named(capsys.readouterr().out))
+    assert printed[0] == printed[1]
+    assert ("graph=" in printed[0]) == subgraphs
+
+
 def test_graphs_in_parallel_tasks():
     """Each task's chunks keep their order, whatever the others' do."""
     found = []
