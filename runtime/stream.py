@@ -45,7 +45,10 @@ def shown(
     try:
         for mode, payload, *place in due:
             if mode in printed:
-                print(f"\033[1m[{mode}]\033[0m {payload!r}")
+                graph = ""
+                if place and place[0]:
+                    graph = f"\033[1;30;33m[graph={place[0]}]\033[0m "
+                print(f"\033[1m[{mode}]\033[0m {graph}{payload!r}")
             if mode not in modes:
                 continue
             tagged = (mode, payload) if isinstance(modes, list) else (payload,)

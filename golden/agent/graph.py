@@ -1,20 +1,28 @@
 """An agent of langchain's create_agent: a tool, a scripted model, middleware and bound config."""
 
-from itertools import cycle
 from typing import Any
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import ModelCallLimitMiddleware
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.prebuilt import ToolRuntime
 
 
-class Model(GenericFakeChatModel):
-    """Says the script's lines, whatever tools it is offered."""
+class Model(BaseChatModel):
+    """Says the script's next line, whatever tools it is offered."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "script"
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
         return self
+
+    def _generate(self, messages: list, *args: Any, **kwargs: Any) -> ChatResult:
+        line = SCRIPT[sum(message.type == "ai" for message in messages)]
+        return ChatResult(generations=[ChatGeneration(message=line.model_copy())])
 
 
 def add(a: int, b: int, runtime: ToolRuntime) -> str:
@@ -35,7 +43,7 @@ SCRIPT = [
 ]
 
 builder = create_agent(
-    Model(messages=cycle(SCRIPT)),
+    Model(),
     [add],
     system_prompt="Add.",
     middleware=[ModelCallLimitMiddleware(run_limit=5)],

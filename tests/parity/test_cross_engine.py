@@ -155,6 +155,7 @@ def test_random_threads_in_postgres(case: Thread) -> None:
 
 
 _INPUTS: dict[str, Any] = {
+    "agent": {"messages": [{"role": "user", "content": "sums?", "id": "human"}]},
     "branches": {"number": 7},
     "chain": {"text": "  Hello  "},
     "commands": {"ticket": "it crashes: crash"},
@@ -169,7 +170,7 @@ _INPUTS: dict[str, Any] = {
     "react": {"messages": [{"role": "human", "text": "(19 + 23) * 10?"}]},
     "root": ["input"],
 }
-_DRAWS = ("messages", "react")
+_DRAWS = ("agent", "messages", "react")
 """Those whose nodes draw ids."""
 
 
@@ -191,7 +192,7 @@ def _step_by_step(case: str) -> Script:
     options = (*_options(case), ("interrupt_before", "*"))
     first, again = Step("invoke", _INPUTS[case], options=options), Step("invoke", options=options)
     look = (Step("get_state"), Step("get_state_history"))
-    return Script((first, *[again] * 9, *look), {"max_concurrency": 1})
+    return Script((first, *[again] * 12, *look), {"max_concurrency": 1})
 
 
 @pytest.mark.parametrize("case", [c for c in golden_cases() if c in _INPUTS])

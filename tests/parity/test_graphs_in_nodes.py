@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from functools import partial
 from pprint import pformat
 from typing import Annotated, Any, TypedDict
 
@@ -21,7 +22,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 from parity import INVOKE, UPDATES, Call, Log, difference, observe, under_langgraph
 from small import wire
-from threads import THREAD, Answers, Script, Step, compare_scripts, opened
+from threads import THREAD, Answers, Script, Step, compare_scripts
 
 import lgc
 
@@ -33,7 +34,7 @@ class State(TypedDict):
 
 
 def child(log: Log, name: str, *, asks: bool = False, leaves: str = "", inner: Any = None) -> Any:
-    """A graph of two nodes that write chunks; one may ask, leave for its caller, or call a graph."""
+    """A graph of two nodes that write chunks; one may ask, leave its graph, or call another."""
 
     def first(state: State) -> Any:
         get_stream_writer()(f"{name} first")
@@ -172,6 +173,18 @@ def test_a_stream_that_is_left(name, take):
     compare_calls(BUILDS[name], Call("stream", modes, take))
 
 
+@pytest.mark.parametrize("subgraphs", [True, False])
+def test_printed_chunks(subgraphs, capsys):
+    """With the namespace of the graph they come from."""
+    printed = []
+    for engine in (lambda b: b.compile(), compile_in_process):
+        graph = engine(BUILDS["deep"](Log()))
+        list(graph.stream({"x": []}, print_mode=["updates", "custom"], subgraphs=subgraphs))
+        printed.append(named(capsys.readouterr().out))
+    assert printed[0] == printed[1]
+    assert ("graph=" in printed[0]) == subgraphs
+
+
 def test_graphs_in_parallel_tasks():
     """Each task's chunks keep their order, whatever the others' do."""
     found = []
@@ -247,35 +260,28 @@ def test_a_run_from_an_older_checkpoint():
 
 @pytest.mark.parametrize("name", ["one", "remembers"])
 def test_where_the_state_of_an_inner_graph_is(name):
-    """`state` of a task, and what is read or written through it, is right or refused."""
+    """`state` of a task says it as under LangGraph; what would need the graph is refused."""
     config = {"configurable": {"thread_id": THREAD}}
-    shown = []
-    for engine in ("langgraph", "lgc"):
-        with opened("UpstreamMemorySaver", None) as saver:
-            target = ON_THREADS[name](Log())
-            graph = target.compile() if engine == "langgraph" else compile_in_process(target)
-            if engine == "langgraph":
-                graph = target.compile(checkpointer=saver, interrupt_before=["calls"])
-            else:
-                graph = graph.compile(checkpointer=saver, interrupt_before=["calls"])
-            graph.invoke({"x": []}, config)
-            (task,) = graph.get_state(config).tasks
-            state = task.state["configurable"]
-            shown.append((state["thread_id"], state["checkpoint_ns"] == f"calls:{task.id}"))
-            if engine == "langgraph":
-                continue
-            for refused in (
-                lambda: graph.get_state(config, subgraphs=True),
-                lambda: graph.get_state(task.state),
-                lambda: list(graph.get_state_history(task.state)),
-                lambda: graph.update_state(task.state, {"x": [1]}),
-            ):
-                with pytest.raises(lgc.Unsupported, match="a node that calls a graph|a node calls"):
-                    refused()
-            graph.invoke(None, config)
-            # No node is due that calls one.
-            assert graph.get_state(config, subgraphs=True) == graph.get_state(config)
-    assert shown[0] == shown[1] == (THREAD, True)
+    stop = {"checkpointer": InMemorySaver(), "interrupt_before": ["calls"]}
+    theirs = ON_THREADS[name](Log()).compile(**stop)
+    stop["checkpointer"] = InMemorySaver()
+    graph = compile_in_process(ON_THREADS[name](Log())).compile(**stop)
+    for each in (theirs, graph):
+        each.invoke({"x": []}, config)
+        (task,) = each.get_state(config).tasks
+        place = {"thread_id": THREAD, "checkpoint_ns": f"calls:{task.id}"}
+        assert task.state == {"configurable": place}
+    for refused in (
+        partial(graph.get_state, config, subgraphs=True),
+        partial(graph.get_state, task.state),
+        lambda: list(graph.get_state_history(task.state)),
+        partial(graph.update_state, task.state, {"x": [1]}),
+    ):
+        with pytest.raises(lgc.Unsupported, match=r"node (that )?calls"):
+            refused()
+    graph.invoke(None, config)
+    # No node is due that calls one.
+    assert graph.get_state(config, subgraphs=True) == graph.get_state(config)
 
 
 def test_get_state_with_subgraphs_without_any():
