@@ -8,6 +8,7 @@ from typing import Any
 from lgc.runtime.allowlist import is_strict
 from lgc.runtime.config import (
     DEFAULT_RECURSION_LIMIT,
+    at_root,
     ensure,
     refuse_tracing,
 )
@@ -326,7 +327,7 @@ class CompiledGraph:
         if not _OTHER_MODES.isdisjoint(modes):
             raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
         refuse_tracing()
-        merged = ensure(self.config, config)
+        merged = at_root(ensure(self.config, config))
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")

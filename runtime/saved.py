@@ -20,6 +20,7 @@ from lgc.runtime.constants import (
     CONF_RESUMING,
     CONF_STRICT_RESUME,
     INTERRUPT,
+    NS_SEP,
     NULL_TASK_ID,
     RESUME,
     START,
@@ -158,12 +159,17 @@ class SavedRun(Run):
         """
         address = self.config
         conf = address[CONF]
+        of_namespaces = conf.get("checkpoint_map")
+        if of_namespaces is not None and conf.get("checkpoint_ns") in of_namespaces:
+            # What the state of a graph around this one says of it (`with_parents`).
+            conf = {**conf, "checkpoint_id": of_namespaces[conf["checkpoint_ns"]]}
+            address = {**address, CONF: conf}
         thread = conf.get("thread_id")
         if thread and not isinstance(thread, str):
             address = {**address, CONF: {**conf, "thread_id": str(thread)}}
         saved: Any = None
+        self.is_addressed = bool(conf.get("checkpoint_id"))
         if self.saver is not None:
-            self.is_addressed = bool(conf.get("checkpoint_id"))
             saved = self.saver.get_tuple(address)
             self.is_superseded = saved is not None and self._has_moved_past(address, saved)
         self.take(saved, address)
@@ -200,6 +206,8 @@ class SavedRun(Run):
             conf = {"checkpoint_ns": "", **address[CONF], **saved.config.get(CONF, {})}
             self.address = {**address, **saved.config, CONF: conf}
         self.first_address = self.address
+        namespace = self.address[CONF]["checkpoint_ns"]
+        self.namespace = f"{namespace}{NS_SEP}" if namespace else ""
         self.first_layout = self.checkpoint["v"] == 1
         self.loaded_id = self.current = self.checkpoint["id"]
         next_version = _increment if self.saver is None else self.saver.get_next_version
