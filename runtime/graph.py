@@ -426,7 +426,7 @@ class CompiledGraph:
         from lgc.runtime.updates import bulk_update_state
 
         saver = self._state_saver(config)
-        if all(supersteps):
+        if supersteps and all(supersteps):
             self._refuse_subgraph(config)
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 

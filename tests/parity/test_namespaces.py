@@ -150,7 +150,7 @@ def _observed(
     saver = InMemorySaver()
     result = error = None
     with pinned() as later:
-        graph = engine(_build(), saver, {})
+        graph = engine(lambda log: _build(), [], saver, {})
         if bound:
             graph.config = copy.copy(bound)
         graph.invoke({"log": ["s"]}, {"configurable": {"thread_id": THREAD}})
