@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent
 NATIVE = (
     "channels",
     "constants",
+    "copies",
     "deltas",
     "encode",
     "encoders",

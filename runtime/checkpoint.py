@@ -81,19 +81,6 @@ def empty(checkpoint_id: str) -> dict[str, Any]:
     }
 
 
-def detached(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint as a saver gets it: the run goes on with the containers of the original.
-
-    (pregel/_checkpoint.py:copy_checkpoint).
-    """
-    return {
-        **checkpoint,
-        "channel_values": checkpoint["channel_values"].copy(),
-        "channel_versions": checkpoint["channel_versions"].copy(),
-        "versions_seen": {k: v.copy() for k, v in checkpoint["versions_seen"].items()},
-    }
-
-
 def metadata_of(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that is stored with a checkpoint (checkpoint/base:get_checkpoint_metadata).
 

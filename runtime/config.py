@@ -132,10 +132,45 @@ def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
             if key not in merged["metadata"] and conf.get(key):
                 merged["metadata"][key] = conf[key]
     _refuse(merged)
-    if conf.get("checkpoint_ns"):
-        conf = merged[CONF] = {**conf, "checkpoint_ns": "", "checkpoint_id": None}
     if CONF_RUNTIME in conf:
         merged[CONF] = {**conf, CONF_RUNTIME: _parent_runtime(conf[CONF_RUNTIME])}
+    return merged
+
+
+def at_root(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a run that no task started: such a run has the root's namespace.
+
+    Args:
+        config: what `ensure` gave. A namespace in it is dropped, together with the
+            checkpoint_id, which names a checkpoint of that namespace (pregel/_loop.py).
+    """
+    conf = config[CONF]
+    if not conf.get("checkpoint_ns"):
+        return config
+    return {**config, CONF: {**conf, "checkpoint_ns": "", "checkpoint_id": None}}
+
+
+def merge(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Configs merged without defaults or ambient config (_internal/_config.py:merge_configs).
+
+    Args:
+        configs: RunnableConfigs, the later the stronger; what is false in one says nothing.
+    """
+    merged: dict[str, Any] = {}
+    for config in configs:
+        for key, value in (config or {}).items():
+            if not value:
+                continue
+            old = merged.get(key)
+            if key == "metadata":
+                merged[key] = _merge_metadata(old or {}, value)
+            elif key == "tags" and old:
+                merged[key] = [*old, *value]
+            elif key == CONF and old:
+                merged[key] = {**old, **value}
+            else:
+                merged[key] = value
+    merged.setdefault(CONF, {})
     return merged
 
 

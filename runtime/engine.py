@@ -79,6 +79,7 @@ class Run(Values):
         is_plain: supersteps may run in the plain lane.
         current: the id of the newest checkpoint; "" when it is drawn only once it is read.
         first_layout: the run goes on from a checkpoint of version 1 (ids.task_id).
+        namespace: where its checkpoints are, with a separator behind it; "" for the root's.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Run(Values):
         self.first_layout: bool = False
         # A task of the superstep has writes that a saver, if there were one, would hold.
         self.is_recorded: bool = False
+        self.namespace: str = ""
         self.error: BaseException | None = None
         # What does not stop a task's siblings, raised when all have finished: an exception that
         # is no failure, and the tasks that interrupted.

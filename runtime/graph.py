@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.allowlist import is_strict
-from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, ensure
+from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, at_root, ensure
 from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
@@ -426,7 +426,7 @@ class CompiledGraph:
         from lgc.runtime.updates import bulk_update_state
 
         saver = self._state_saver(config)
-        if all(supersteps):
+        if supersteps and all(supersteps):
             self._refuse_subgraph(config)
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 
@@ -462,7 +462,7 @@ class CompiledGraph:
             raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
         _refuse({"step_timeout": self.step_timeout is not None}, "compile")
         refuse_tracing()
-        merged = ensure(self.config, config)
+        merged = at_root(ensure(self.config, config))
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")

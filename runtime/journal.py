@@ -14,8 +14,9 @@ from functools import lru_cache
 from threading import Condition
 from typing import Any
 
-from lgc.runtime.checkpoint import detached
+from lgc.runtime.copies import copied, copied_checkpoint, copied_config
 from lgc.runtime.pool import POOL
+from lgc.runtime.types import loaded
 
 Writes = Sequence[tuple[str, Any]]
 
@@ -36,8 +37,11 @@ class Journal:
         self._dumped = getattr(saver, "dumped", list)
         self._held: list[tuple[str, str, Writes]] = []
         self._held_config: Any = None
+        # Storing in memory needs no thread of its own, and there it would come too late.
+        background = background and not _is_in_memory(saver)
         self._background = _Background() if background else None
-        self._copies = background or getattr(type(saver), "keeps_checkpoint", True)
+        self._defers = background and _defers(saver)
+        self._copies = not self._defers if background else keeps_checkpoint(saver)
 
     def write(self, config: Any, writes: Writes, task_id: Any, path: str) -> None:
         """Stores the writes of a task.
@@ -50,6 +54,11 @@ class Journal:
         Raises:
             Exception: what the saver raised, now or, in the background, before.
         """
+        if self._defers:
+            self._submit(self._saver.deferred_put_writes(config, writes, task_id, path))
+            return
+        if self._copies:
+            config, writes = copied_config(config), copied(list(writes))
         if self._takes_path:
             self._do(self._saver.put_writes, config, writes, task_id, path)
         else:
@@ -63,7 +72,8 @@ class Journal:
         if self._put_superstep is None:
             self.write(config, writes, task_id, path)
         else:
-            self._held.append((task_id, path, self._dumped(writes)))
+            writes = self._dumped(writes)
+            self._held.append((task_id, path, copied(list(writes)) if self._copies else writes))
             self._held_config = config
 
     def checkpoint(
@@ -84,10 +94,18 @@ class Journal:
         Raises:
             Exception: as `write`.
         """
+        held, self._held = self._held, []
+        if self._defers:
+            if held:
+                store = self._saver.deferred_put_superstep
+                self._submit(store(config, held, checkpoint, metadata, versions))
+            else:
+                self._submit(self._saver.deferred_put(config, checkpoint, metadata, versions))
+            return
         if self._copies:
-            checkpoint = detached(checkpoint)
-        if self._held:
-            held, self._held = self._held, []
+            config, metadata = copied_config(config), copied(metadata)
+            checkpoint = copied_checkpoint(checkpoint)
+        if held:
             assert self._put_superstep is not None
             self._do(self._put_superstep, config, held, checkpoint, metadata, versions)
         else:
@@ -104,6 +122,11 @@ class Journal:
             self.write(self._held_config, writes, task_id, path)
         if self._background is not None:
             self._background.wait()
+
+    def _submit(self, store: Callable[[], Any]) -> None:
+        """Has the rows stored that a saver has serialised."""
+        assert self._background is not None
+        self._background.submit(store, ())
 
     def _do(self, store: Callable[..., Any], *args: Any) -> None:
         if self._background is None:
@@ -160,6 +183,39 @@ class _Background:
                 self._context.run(function, *args)
             except BaseException as exc:
                 error = exc
+
+
+_STORING = ("put", "put_writes", "put_superstep")
+
+
+def keeps_checkpoint(saver: Any) -> bool:
+    """Whether a saver may keep the objects it is handed, or hands out, past its methods' end.
+
+    LangGraph's own and most of lgc's keep bytes only; of others nothing is known.
+    """
+    kind = type(saver)
+    known = not kind.__module__.startswith("langgraph.checkpoint.")
+    return bool(getattr(kind, "keeps_checkpoint", known))
+
+
+def _defers(saver: Any) -> bool:
+    """Whether a saver serialises at once what it stores later, and nobody has replaced a part."""
+    return bool(getattr(type(saver), "defers", False)) and not any(
+        name in vars(saver) for name in _STORING
+    )
+
+
+def _is_in_memory(saver: Any) -> bool:
+    """Whether a saver is LangGraph's InMemorySaver, which waits for nothing."""
+    theirs = loaded("langgraph.checkpoint.memory", "InMemorySaver")
+    kind = type(saver)
+    return (
+        theirs is not None
+        and isinstance(saver, theirs)
+        and kind.put is theirs.put
+        and kind.put_writes is theirs.put_writes
+        and not any(name in vars(saver) for name in _STORING)
+    )
 
 
 def takes_path(put_writes: Any) -> bool:

@@ -19,15 +19,17 @@ from lgc.runtime.constants import (
     CONF_RESUMING,
     CONF_STRICT_RESUME,
     INTERRUPT,
+    NS_SEP,
     NULL_TASK_ID,
     RESUME,
     START,
     TASKS,
 )
+from lgc.runtime.copies import copied, copied_checkpoint
 from lgc.runtime.engine import Run, is_error
 from lgc.runtime.errors import error_class
 from lgc.runtime.ids import draw_checkpoint_id, interrupt_id
-from lgc.runtime.journal import Journal
+from lgc.runtime.journal import Journal, keeps_checkpoint
 from lgc.runtime.ledger import Ledger, Writes
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.program import Output, Program
@@ -158,12 +160,17 @@ class SavedRun(Run):
         """
         address = self.config
         conf = address[CONF]
+        of_namespaces = conf.get("checkpoint_map")
+        if of_namespaces is not None and conf.get("checkpoint_ns") in of_namespaces:
+            # What the state of a graph around this one says of it (`with_parents`).
+            conf = {**conf, "checkpoint_id": of_namespaces[conf["checkpoint_ns"]]}
+            address = {**address, CONF: conf}
         thread = conf.get("thread_id")
         if thread and not isinstance(thread, str):
             address = {**address, CONF: {**conf, "thread_id": str(thread)}}
         saved: Any = None
+        self.is_addressed = bool(conf.get("checkpoint_id"))
         if self.saver is not None:
-            self.is_addressed = bool(conf.get("checkpoint_id"))
             saved = self.saver.get_tuple(address)
             self.is_superseded = saved is not None and self._has_moved_past(address, saved)
         self.take(saved, address)
@@ -190,6 +197,9 @@ class SavedRun(Run):
         else:
             self.has_parent = True
             self.checkpoint = saved.checkpoint
+            if self.saver is not None and keeps_checkpoint(self.saver):
+                # The channels go on with the containers.
+                self.checkpoint = copied_checkpoint(saved.checkpoint)
             self.metadata = saved.metadata
             self.parent = saved.parent_config
             self.pending_writes = [
@@ -200,6 +210,8 @@ class SavedRun(Run):
             conf = {"checkpoint_ns": "", **address[CONF], **saved.config.get(CONF, {})}
             self.address = {**address, **saved.config, CONF: conf}
         self.first_address = self.address
+        namespace = self.address[CONF]["checkpoint_ns"]
+        self.namespace = f"{namespace}{NS_SEP}" if namespace else ""
         self.first_layout = self.checkpoint["v"] == 1
         self.loaded_id = self.current = self.checkpoint["id"]
         next_version = _increment if self.saver is None else self.saver.get_next_version
@@ -456,11 +468,13 @@ class SavedRun(Run):
         """Applies the writes of the superstep and stores its checkpoint."""
         if self.program.delta_keys:
             self._note_deltas()
+        at_exit: list[tuple[int, str, str, str, Any]] = []
+        if self.at_exit and self.program.delta_keys:
+            at_exit = self._writes_of_deltas()
         self._apply_tasks()
         if self.values:
             self._emit_values()
-        if self.at_exit and self.program.delta_keys:
-            self._keep_deltas()
+        self.exit_writes += at_exit
         self.pending_writes = []
         self.writers.clear()
         self.is_replaying = False
@@ -701,20 +715,22 @@ class SavedRun(Run):
         self.forced.update(deltas.written(keys, lost))
         self.loaded_writes = []
 
-    def _keep_deltas(self) -> None:
-        """Remembers the superstep's writes to DeltaChannels for the end of the run."""
+    def _writes_of_deltas(self) -> list[tuple[int, str, str, str, Any]]:
+        """The superstep's writes to DeltaChannels as they are before a reducer takes them over."""
+        found: list[tuple[int, str, str, str, Any]] = []
         keys = self.program.delta_keys
         first = self.step == self.first_step
         if first:
             for key, value in self.command_deltas:
-                self.exit_writes.append((self.step, NULL_TASK_ID, "", key, value))
+                found.append((self.step, NULL_TASK_ID, "", key, copied(value)))
         paths = {task.id: task.path_text for task in self.tasks}
         for task, key, value in self.pending_writes:
             if key not in keys:
                 continue
             if first and (task == NULL_TASK_ID or (task, key) in self.stored_deltas):
                 continue
-            self.exit_writes.append((self.step, task, paths.get(task, ""), key, value))
+            found.append((self.step, task, paths.get(task, ""), key, copied(value)))
+        return found
 
     def _keep_delta_writes(self) -> None:
         """Stores what the run wrote to DeltaChannels where they are rebuilt from.

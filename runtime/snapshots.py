@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from lgc.runtime.config import ensure
-from lgc.runtime.constants import CONF, NS_SEP, NULL_TASK_ID, RETURN
+from lgc.runtime.config import ensure, merge
+from lgc.runtime.constants import (
+    CONF,
+    CONF_CHECKPOINTER,
+    NS_END,
+    NS_SEP,
+    NULL_TASK_ID,
+    RETURN,
+)
 from lgc.runtime.errors import Unsupported
 from lgc.runtime.program import Output, Program
 from lgc.runtime.saved import SavedRun
@@ -83,12 +90,13 @@ def get_state(
 
     Raises:
         KeyError: `config` has no thread_id.
+        AttributeError: its checkpoint_ns is no text.
         Unsupported: such a node is due, and `subgraphs`.
         Exception: what the saver raised.
     """
+    refuse_namespace(config[CONF], for_update=False)
     if bound:
-        conf = {**bound.get(CONF, {}), **config.get(CONF, {})}
-        config = {**bound, **config, CONF: conf}
+        config = merge(bound, config)
     thread = config[CONF]["thread_id"]
     if not isinstance(thread, str):
         # In the caller's own config, as upstream does.
@@ -116,12 +124,34 @@ def get_state_history(
     """
     config = ensure(config)
     conf = config[CONF]
+    refuse_namespace(conf, for_update=False)
     own = {"checkpoint_ns": conf.get("checkpoint_ns", ""), "thread_id": str(conf["thread_id"])}
-    config = ensure(bound, config)
-    config = {**config, CONF: {**config[CONF], **own}}
+    config = merge(bound, config, {CONF: own})
     # All at once: a consumer who stops would hold up the saver's cursor.
     for saved in list(saver.list(config, **choice)):
         yield _snapshot(program, saver, saved, output, False, False)
+
+
+def refuse_namespace(conf: Mapping[str, Any], *, for_update: bool) -> None:
+    """Refuses a namespace that no state of this graph can be in (_subgraph_for_namespace).
+
+    A graph without subgraphs reads what a namespace holds by its own channels, and updates it
+    only when the saver is lent, as by a graph around it.
+
+    Args:
+        conf: the `configurable` of the caller's config.
+        for_update: the state is to be written.
+
+    Raises:
+        ValueError: an update addresses a subgraph.
+        AttributeError: the namespace is no text.
+    """
+    namespace = conf.get("checkpoint_ns", "")
+    if not namespace or CONF_CHECKPOINTER in conf:
+        return
+    parts = [part.split(NS_END)[0] for part in namespace.split(NS_SEP) if not part.isdigit()]
+    if for_update:
+        raise ValueError(f"Subgraph {NS_SEP.join(parts)} not found")
 
 
 def probe(program: Program, saver: Any, config: Any, output: Output) -> SavedRun:
@@ -215,9 +245,7 @@ def told(task: Task, status: Status, output: Output, live: bool, place: Any) -> 
     state = None
     if task.node.subgraph:
         # It says where the checkpoints of the graph are that the node calls.
-        around = place[CONF].get("checkpoint_ns", "")
-        namespace = f"{around}{NS_SEP}{task.namespace}" if around else task.namespace
-        state = {CONF: {"thread_id": place[CONF]["thread_id"], "checkpoint_ns": namespace}}
+        state = {CONF: {"thread_id": place[CONF]["thread_id"], "checkpoint_ns": task.namespace}}
     return _make("PregelTask", PregelTask)(
         task.id,
         task.node.name,

@@ -93,14 +93,14 @@ class Task:
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
-            parts = (name, str(self.step), name, *what)
+            parts = (self.run.namespace + name, str(self.step), name, *what)
             self._id = task_id(self.checkpoint_id, parts, self.run.first_layout)
         return self._id
 
     @property
     def namespace(self) -> str:
         """The task's checkpoint namespace."""
-        return f"{self.node.name}:{self.id}"
+        return f"{self.run.namespace}{self.node.name}:{self.id}"
 
     @property
     def config(self) -> Any:

@@ -13,8 +13,6 @@ from lgc.runtime.constants import (
     END,
     INPUT,
     INTERRUPT,
-    NS_END,
-    NS_SEP,
     NULL_TASK_ID,
     START,
 )
@@ -24,7 +22,7 @@ from lgc.runtime.journal import Journal
 from lgc.runtime.messages import ensure_message_ids
 from lgc.runtime.program import Program
 from lgc.runtime.saved import SavedRun
-from lgc.runtime.snapshots import probe, with_parents
+from lgc.runtime.snapshots import probe, refuse_namespace, with_parents
 from lgc.runtime.status import statuses
 from lgc.runtime.tasks import Task, UpdateTask
 
@@ -73,10 +71,7 @@ def bulk_update_state(
     if any(len(updates) == 0 for updates in supersteps):
         raise ValueError("No updates provided")
     conf = config[CONF]
-    if conf.get("checkpoint_ns"):
-        parts = (part.split(NS_END)[0] for part in conf["checkpoint_ns"].split(NS_SEP))
-        name = NS_SEP.join(part for part in parts if not part.isdigit())
-        raise ValueError(f"Subgraph {name} not found")
+    refuse_namespace(conf, for_update=True)
     current = {**config, CONF: {**conf, "thread_id": str(conf["thread_id"])}}
     for number, updates in enumerate(supersteps):
         current = _Update(program, bound, saver, current, number == 0).perform(updates)

@@ -65,12 +65,19 @@ class BaseSaver:
     keeps_checkpoint: bool = True
     """Whether `put` may keep the checkpoint it is given, so that the engine has to copy it."""
 
+    defers: bool = False
+    """Whether the saver has `deferred_put`, `deferred_put_writes` and `deferred_put_superstep`.
+
+    They take the arguments of the methods they are named after, turn all of them into bytes, and
+    return a function that stores these: a run with durability "async" calls it on another thread.
+    """
+
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         # Who writes a part anew must not be passed by, and nothing is known of what it does.
         own = vars(cls).keys()
         if own & {"put", "put_writes", "put_superstep"}:
-            for name in ("blocking", "keeps_checkpoint", "dumped"):
+            for name in ("blocking", "keeps_checkpoint", "dumped", "defers"):
                 if name not in own:
                     setattr(cls, name, getattr(BaseSaver, name))
         for prefix in ("", "a"):

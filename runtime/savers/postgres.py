@@ -15,6 +15,7 @@ database. What takes several questions is a generator of `_Question`s, each answ
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections import defaultdict
 from collections.abc import (
@@ -27,6 +28,9 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from json import dumps
+from math import isfinite
 from typing import Any, Final, NamedTuple, TypeVar
 
 from lgc.runtime.checkpoint import WRITE_INDEXES, CheckpointTuple, metadata_of
@@ -576,8 +580,66 @@ def _turned(columns: Iterable[Any]) -> Iterable[tuple[Any, ...]]:
     return zip(*(column or () for column in columns), strict=True)
 
 
+def _json(value: Any) -> Jsonb:
+    """A parameter that is JSON of the value as it is now; psycopg's own is made when it is sent."""
+    return Jsonb(dumps(value), dumps=_as_it_is)
+
+
+def _as_it_is(text: Any) -> str:
+    """In place of psycopg's `dumps`."""
+    told: str = text
+    return told
+
+
+def _is_json(value: Any) -> bool:
+    """Whether PostgreSQL's JSON can hold a value that stands in the checkpoint itself.
+
+    It knows no NUL, no half of a surrogate pair, no infinity and nothing that is not a number;
+    such a value is stored as a blob, as LangGraph stores values of other classes.
+    """
+    if isinstance(value, str):
+        return _NO_JSON.search(value) is None
+    return not isinstance(value, float) or isfinite(value)
+
+
+_NO_JSON: Final = re.compile("[\0\ud800-\udfff]")
+
+
 class _Postgres(BaseSaver):
     """How both savers write and read their rows."""
+
+    def deferred_put(
+        self,
+        config: Config,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Callable[[], None]:
+        """`put` in two parts: what it returns stores what is serialised here."""
+        rows = self._dump_put(config, checkpoint, metadata, new_versions)
+        return partial(self._store, rows)
+
+    def deferred_put_writes(
+        self, config: Config, writes: Writes, task_id: str, task_path: str = ""
+    ) -> Callable[[], None]:
+        """`put_writes` in two parts, as `deferred_put`."""
+        return partial(self._store, [self._dump_writes(config, writes, task_id, task_path)])
+
+    def deferred_put_superstep(
+        self,
+        config: Config,
+        writes: TaskWrites,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Callable[[], None]:
+        """`put_superstep` in two parts, as `deferred_put`."""
+        rows = self._dump_superstep(config, writes, checkpoint, metadata, new_versions)
+        return partial(self._store, rows)
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        """Stores rows; for a thread that may wait."""
+        raise NotImplementedError
 
     def _dump_writes(self, config: Config, writes: Writes, task_id: str, task_path: str) -> Batch:
         """The rows of a task's writes; special ones replace what is there, others give way."""
@@ -609,7 +671,7 @@ class _Postgres(BaseSaver):
         inline: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for channel, value in checkpoint["channel_values"].items():
-            if value is None or isinstance(value, (str, int, float)):
+            if value is None or (isinstance(value, (str, int, float)) and _is_json(value)):
                 inline[channel] = value
                 continue
             others[channel] = value
@@ -627,8 +689,8 @@ class _Postgres(BaseSaver):
             namespace,
             checkpoint["id"],
             where.get("checkpoint_id"),
-            Jsonb({**checkpoint, "channel_values": inline}),
-            Jsonb(told),
+            _json({**checkpoint, "channel_values": inline}),
+            _json(told),
         )
         return [(_PUT_BLOB, blobs), (_PUT, [row])]
 
@@ -700,6 +762,7 @@ class PostgresSaver(_Postgres):
     """
 
     keeps_checkpoint = False
+    defers = True
     dumped = BaseSaver._dump_all
 
     def __init__(
@@ -871,6 +934,9 @@ class PostgresSaver(_Postgres):
             for sql, rows in batches:
                 cursor.executemany(sql, rows)
 
+    def _store(self, batches: Sequence[Batch]) -> None:
+        self._write(batches)
+
     def _ask(self, questions: Questions[T]) -> T:
         with self._cursor() as cursor:
             return self._answer(cursor, questions)
@@ -912,6 +978,7 @@ class AsyncPostgresSaver(_Postgres):
     """
 
     keeps_checkpoint = False
+    defers = True
     dumped = BaseSaver._dump_all
 
     def __init__(
@@ -965,6 +1032,8 @@ class AsyncPostgresSaver(_Postgres):
         for row in await self._fetch(_many(config, filter, before, limit)):
             yield await asyncio.to_thread(self._load, row)
 
+    # Values are turned into bytes at once, before anybody changes them.
+
     async def aput(
         self,
         config: Config,
@@ -973,16 +1042,14 @@ class AsyncPostgresSaver(_Postgres):
         new_versions: dict[str, Any],
     ) -> Config:
         """As `PostgresSaver.put`."""
-        given = config, checkpoint, metadata, new_versions
-        await self._write(await asyncio.to_thread(self._dump_put, *given))
+        await self._write(self._dump_put(config, checkpoint, metadata, new_versions))
         return _child(config, checkpoint)
 
     async def aput_writes(
         self, config: Config, writes: Writes, task_id: str, task_path: str = ""
     ) -> None:
         """As every saver's."""
-        given = config, writes, task_id, task_path
-        await self._write([await asyncio.to_thread(self._dump_writes, *given)])
+        await self._write([self._dump_writes(config, writes, task_id, task_path)])
 
     async def aput_superstep(
         self,
@@ -993,8 +1060,7 @@ class AsyncPostgresSaver(_Postgres):
         new_versions: dict[str, Any],
     ) -> Config:
         """As every saver's, in one transaction."""
-        given = config, writes, checkpoint, metadata, new_versions
-        await self._write(await asyncio.to_thread(self._dump_superstep, *given))
+        await self._write(self._dump_superstep(config, writes, checkpoint, metadata, new_versions))
         return _child(config, checkpoint)
 
     async def adelete_thread(self, thread_id: str) -> None:
@@ -1090,6 +1156,9 @@ class AsyncPostgresSaver(_Postgres):
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As `PostgresSaver.get_delta_channel_history`, from another thread."""
         return self._wait(self.aget_delta_channel_history, config=config, channels=channels)
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        self._wait(self._write, batches)
 
     def _wait(self, method: Callable[..., Coroutine[Any, Any, T]], *args: Any, **kwargs: Any) -> T:
         """The result of an async method.

@@ -102,6 +102,7 @@ class _Sqlite(BaseSaver):
     """
 
     keeps_checkpoint = False
+    defers = True
 
     def __init__(self, conn: Connection, *, serde: Any = None) -> None:
         super().__init__(serde=serde)
@@ -308,6 +309,33 @@ class _Sqlite(BaseSaver):
         statements, stored = self._superstep(config, writes, checkpoint, metadata)
         self._execute(statements)
         return stored
+
+    def deferred_put(
+        self,
+        config: Config,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Callable[[], None]:
+        """`put` in two parts: what it returns stores what is serialised here."""
+        return partial(self._execute, [self._checkpoint(config, checkpoint, metadata)[0]])
+
+    def deferred_put_writes(
+        self, config: Config, writes: Writes, task_id: str, task_path: str = ""
+    ) -> Callable[[], None]:
+        """`put_writes` in two parts, as `deferred_put`."""
+        return partial(self._execute, [self._task(config, writes, task_id, task_path)])
+
+    def deferred_put_superstep(
+        self,
+        config: Config,
+        writes: TaskWrites,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Callable[[], None]:
+        """`put_superstep` in two parts, as `deferred_put`."""
+        return partial(self._execute, self._superstep(config, writes, checkpoint, metadata)[0])
 
     def _superstep(
         self,

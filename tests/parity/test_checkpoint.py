@@ -20,6 +20,7 @@ from langgraph.pregel._checkpoint import copy_checkpoint, empty_checkpoint
 from typing_extensions import TypedDict
 
 from lgc.runtime import checkpoint
+from lgc.runtime.copies import copied_checkpoint
 
 NODES = ("a", "b", "c")
 _KEYS = st.sampled_from(
@@ -88,11 +89,11 @@ def test_migrate(stored: dict[str, Any], edges: list[tuple[str, str]]) -> None:
 
 
 @given(_stored())
-def test_detached(stored: dict[str, Any]) -> None:
+def test_copied_checkpoint(stored: dict[str, Any]) -> None:
     """All containers are the copy's own; what a run makes has all keys of today and no other."""
     stored.pop("pending_sends", None)
     stored["updated_channels"] = None
-    theirs, ours = copy_checkpoint(stored), checkpoint.detached(stored)  # type: ignore[arg-type]
+    theirs, ours = copy_checkpoint(stored), copied_checkpoint(stored)  # type: ignore[arg-type]
     assert _ordered(ours) == _ordered(theirs)
     for key in ("channel_values", "channel_versions", "versions_seen"):
         assert ours[key] is not stored[key]
