@@ -50,7 +50,7 @@ def compile_graph(
     store: Any = None,
     interrupt_before: Any = None,
     interrupt_after: Any = None,
-    debug: bool | None = None,
+    debug: bool = False,
     name: str | None = None,
     transformers: Any = None,
     native: bool = False,

@@ -86,7 +86,6 @@ _NOT_YET = frozenset(
         "pipe",
         "retry_policy",
         "schema_to_mapper",
-        "step_timeout",
         "stream_channels",
         "stream_channels_asis",
         "stream_channels_list",
@@ -168,7 +167,7 @@ class CompiledGraph:
         store: Any = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
-        debug: bool | None = None,
+        debug: bool = False,
         name: str | None = None,
         transformers: Sequence[Any] | None = None,
     ) -> CompiledGraph:
@@ -203,7 +202,7 @@ class CompiledGraph:
         made.interrupt_after_nodes = (
             self.interrupt_after_nodes if interrupt_after is None else interrupt_after
         )
-        made.debug = self.debug if debug is None else debug
+        made.debug = debug or self.debug
         made.stream_mode = self.stream_mode
         made.step_timeout = self.step_timeout
         return made
