@@ -392,12 +392,11 @@ class Run(Values):
             if value is not MISSING:
                 tasks.append(Task(self, node, value, -1))
             return
-        # What several nodes read of the keys; one value (`__root__`, the input) they share as it is.
         shared: dict[int, object] = {}
         for position in chosen:
             node = nodes[position]
             group = node.view.group
-            if node.view.reads is not None and group in shared:
+            if group in shared:
                 try:
                     value = copy(shared[group])
                 except Exception as exc:

@@ -279,6 +279,8 @@ class Program:
             for branch in node.branches:
                 self._resolve(branch.view)
         self.start.view.root = self.start_slot
+        # The input is read by no other node, though the nodes of a root state read no keys either.
+        self.start.view.group = self.groups.setdefault((START, None), len(self.groups))
         # By channel, the nodes it starts; as names, in the builder's order.
         self.subscribers: dict[str, list[str]] = {}
         for node in nodes:

@@ -1,4 +1,4 @@
-"""Nodes that read the whole state as one value get that very value, whatever is due beside them."""
+"""The input that nodes of one superstep share, where the state is one value."""
 
 from __future__ import annotations
 
@@ -42,10 +42,9 @@ def test_a_node_due_beside_the_input_does_not_read_the_input() -> None:
     assert observed[1][1] == [[], [2, 3, 9]]
 
 
-def test_parallel_nodes_share_one_root_value() -> None:
-    """LangGraph copies what is read key by key, and nothing else."""
+def test_parallel_nodes_get_a_copy_each() -> None:
     for engine in (StateGraph.compile, compile_graph):
         inputs: list[Any] = []
         engine(_builder(inputs, "ab")).invoke([1])
         assert inputs == [[1], [1]]
-        assert inputs[0] is inputs[1]
+        assert inputs[0] is not inputs[1]
