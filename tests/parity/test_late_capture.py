@@ -58,9 +58,7 @@ class _Joined(TypedDict):
 def _join(defer: bool) -> tuple[Builder, Any]:
     builder = StateGraph(_Joined)
     for name in "abcd":
-        builder.add_node(
-            name, lambda state, name=name: {"xs": [name]}, defer=defer and name == "d"
-        )
+        builder.add_node(name, lambda state, name=name: {"xs": [name]}, defer=defer and name == "d")
     builder.add_edge(START, "a")
     builder.add_edge(START, "b")
     builder.add_edge("b", "c")
@@ -151,9 +149,7 @@ class _KeepingSaver(BaseCheckpointSaver):  # type: ignore[type-arg]
 
     def _tuple(self, name: str) -> CheckpointTuple:
         def where(name: Any) -> Any:
-            return {
-                "configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": name}
-            }
+            return {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": name}}
 
         checkpoint, metadata, parent = self.kept[name]
         writes = self.writes.get(name, [])
