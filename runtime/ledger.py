@@ -71,10 +71,7 @@ class Ledger:
         program = values.program
         if values.channels[program.tasks_slot].is_available():
             return True
-        for node in program.nodes:
-            if self.is_due(values, node):
-                return True
-        return False
+        return any(self.is_due(values, node) for node in program.nodes)
 
     def is_due(self, values: Values, node: Node) -> bool:
         """Whether a channel that starts `node` has changed since it last ran."""

@@ -45,6 +45,7 @@ from lgc.runtime.savers.base import (
     Writes,
     address,
     check_prune,
+    in_own_loop,
 )
 
 try:
@@ -773,7 +774,9 @@ class PostgresSaver(_Postgres):
     ) -> None:
         super().__init__(serde=serde)
         if isinstance(conn, ConnectionPool) and pipe is not None:
-            raise ValueError("A pipeline belongs to a single Connection, not to a ConnectionPool.")
+            raise ValueError(
+                "Pipeline should be used only with a single Connection, not ConnectionPool."
+            )
         self.conn = conn
         self.pipe = pipe
         self.lock = threading.Lock()
@@ -918,7 +921,7 @@ class PostgresSaver(_Postgres):
             with self.lock:
                 yield self.conn
         else:
-            raise TypeError(f"Neither a Connection nor a ConnectionPool: {type(self.conn)}")
+            raise TypeError(f"Invalid connection type: {type(self.conn)}")
 
     def _sync(self) -> None:
         """Ends the transaction that a pipeline is."""
@@ -990,7 +993,8 @@ class AsyncPostgresSaver(_Postgres):
         super().__init__(serde=serde)
         if isinstance(conn, AsyncConnectionPool) and pipe is not None:
             raise ValueError(
-                "A pipeline belongs to a single AsyncConnection, not to an AsyncConnectionPool."
+                "Pipeline should be used only with a single AsyncConnection, "
+                "not AsyncConnectionPool."
             )
         self.conn = conn
         self.pipe = pipe
@@ -1171,10 +1175,8 @@ class AsyncPostgresSaver(_Postgres):
         except RuntimeError:
             running = None
         if running is self.loop:
-            raise asyncio.InvalidStateError(
-                "Synchronous calls to AsyncPostgresSaver are only allowed from a different thread. "
-                f"In the event loop, use `await` and the async method ({method.__name__})."
-            )
+            name = method.__name__
+            raise in_own_loop("AsyncPostgresSaver", _TWINS.get(name, name))
         return asyncio.run_coroutine_threadsafe(method(*args, **kwargs), self.loop).result()
 
     # --- the connection ---
@@ -1203,9 +1205,7 @@ class AsyncPostgresSaver(_Postgres):
             async with self.lock:
                 yield self.conn
         else:
-            raise TypeError(
-                f"Neither an AsyncConnection nor an AsyncConnectionPool: {type(self.conn)}"
-            )
+            raise TypeError(f"Invalid connection type: {type(self.conn)}")
 
     async def _sync(self) -> None:
         """As `PostgresSaver._sync`."""
@@ -1242,6 +1242,10 @@ class AsyncPostgresSaver(_Postgres):
         except StopIteration as done:
             result: T = done.value
             return result
+
+
+# What a method is to be called by where it stands for another, or upstream names another.
+_TWINS: Final = {"_fetch": "alist", "adelete_thread": "aget_tuple"}
 
 
 def _child(config: Config, checkpoint: dict[str, Any]) -> Config:

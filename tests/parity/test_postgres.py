@@ -791,7 +791,7 @@ def test_walks_a_line_longer_than_a_page(
 
 @needs_server
 def test_refuses_what_is_no_connection() -> None:
-    with pytest.raises(TypeError, match="Neither"):
+    with pytest.raises(TypeError, match="Invalid connection type"):
         PostgresSaver(object()).get_tuple(at("t"))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="pipeline"):
+    with pytest.raises(ValueError, match="Pipeline"):
         PostgresSaver(ConnectionPool(DSN, open=False), pipe=object())  # type: ignore[arg-type]
