@@ -667,8 +667,10 @@ class _Postgres(BaseSaver):
         new_versions: dict[str, Any],
     ) -> list[Batch]:
         """The rows of a checkpoint: the new ones of its values that JSON has not, and itself."""
-        where = config["configurable"]
+        # A copy, as upstream's: what cannot be copied is refused in the same words.
+        where = config["configurable"].copy()
         thread_id, namespace = where["thread_id"], where["checkpoint_ns"]
+        whole = checkpoint.copy()
         inline: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for channel, value in checkpoint["channel_values"].items():
@@ -690,7 +692,7 @@ class _Postgres(BaseSaver):
             namespace,
             checkpoint["id"],
             where.get("checkpoint_id"),
-            _json({**checkpoint, "channel_values": inline}),
+            _json(whole | {"channel_values": inline}),
             _json(told),
         )
         return [(_PUT_BLOB, blobs), (_PUT, [row])]
@@ -890,6 +892,8 @@ class PostgresSaver(_Postgres):
 
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As every saver's, without a question for each ancestor."""
+        if not channels:
+            return {}
         return self._load_history(channels, self._ask(_line(config, channels)))
 
     # --- the connection ---
@@ -1094,6 +1098,8 @@ class AsyncPostgresSaver(_Postgres):
         self, *, config: Config, channels: Sequence[str]
     ) -> History:
         """As `PostgresSaver.get_delta_channel_history`."""
+        if not channels:
+            return {}
         line = await self._ask(_line(config, channels))
         return await asyncio.to_thread(self._load_history, channels, line)
 

