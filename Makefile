@@ -59,7 +59,7 @@ test-native: .venv-native/.installed
 # Starts a PostgreSQL of its own; without one, `make test` skips these tests.
 test-postgres: venv
 	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
-		.venv/bin/pytest $(PYTEST_ARGS) -k postgres tests/parity/test_postgres.py \
+		.venv/bin/pytest $(PYTEST_ARGS) -k postgres tests/parity/test_postgres.py tests/parity/test_saver_errors.py \
 		tests/parity/test_cross_engine.py tests/crash/test_crash.py
 
 parity-full: venv .venv-native/.installed

@@ -82,7 +82,7 @@ def _emit(kind: str, module: str, name: str, **more: str) -> None:
         try:
             listener(event)
         except Exception:
-            logger().warning("A listener for serde events failed", exc_info=True)
+            logger().warning("Serde listener failed", exc_info=True)
     if hooks is not None:
         hooks.emit_serde_event(event)  # type: ignore[arg-type, unused-ignore]
 
@@ -128,9 +128,10 @@ def allows(allowed: Allowed, module: str, name: str) -> bool:
         warn_once(
             "allowed",
             key,
-            "Made an object of the unregistered type %s.%s from a checkpoint. Pass it as "
-            "allowed_msgpack_modules=[(%r, %r)]: a later LangGraph will not make it, nor does "
-            "this one with LANGGRAPH_STRICT_MSGPACK=true.",
+            "Deserializing unregistered type %s.%s from checkpoint. "
+            "This will be blocked in a future version. "
+            "Set LANGGRAPH_STRICT_MSGPACK=true to block now, or add "
+            "to allowed_msgpack_modules to allow explicitly: [(%r, %r)]",
             *(key + key),
         )
         return True
@@ -140,8 +141,8 @@ def allows(allowed: Allowed, module: str, name: str) -> bool:
     warn_once(
         "blocked",
         key,
-        "Blocked deserialization of %s.%s and left its data as it is; pass "
-        "allowed_msgpack_modules=[(%r, %r)] to allow it.",
+        "Blocked deserialization of %s.%s - not in allowed_msgpack_modules. "
+        "Add to allowed_msgpack_modules to allow: [(%r, %r)]",
         *(key + key),
     )
     return False
@@ -153,7 +154,7 @@ def allows_method(module: str, name: str, method: str) -> bool:
         return True
     _emit("msgpack_method_blocked", module, name, method=method)
     logger().warning(
-        "Blocked deserialization of method call %s.%s.%s: it is no safe method",
+        "Blocked deserialization of method call %s.%s.%s - not in allowed methods set.",
         module,
         name,
         method,

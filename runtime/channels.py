@@ -12,7 +12,7 @@ from copy import copy
 from math import ceil
 from typing import Any, Final
 
-from lgc.runtime.constants import MISSING
+from lgc.runtime.constants import BRANCH_TO, MISSING
 from lgc.runtime.errors import error_class, with_code
 from lgc.runtime.messages import messages_delta_reducer
 from lgc.runtime.types import loaded, overwritten, whole
@@ -31,6 +31,7 @@ class Channel:
         volatile: an empty update may change it, so it is told about every
             superstep that does not write it.
         deferred: `finish` may make it available.
+        reshaped: what it is restored from was stored when `deferred` was the other way.
         consumable: `consume` may change it.
         snapshot_frequency: after how many updates its value is stored in whole; 0 if it
             always is (spec §3.3).
@@ -41,6 +42,7 @@ class Channel:
         self.prototype: bool = False
         self.volatile: bool = False
         self.deferred: bool = False
+        self.reshaped: bool = False
         self.consumable: bool = False
         self.snapshot_frequency: int = 0
 
@@ -188,6 +190,12 @@ class EphemeralValue(_Single):
             )
         self.value = values[-1]
         return True
+
+    def restore(self, stored: object) -> Channel:
+        other = super().restore(stored)
+        # Upstream, too, leaves the pair: nobody looks at what starts a node.
+        other.reshaped = self.key.startswith(BRANCH_TO) and _is_with_flag(stored)
+        return other
 
 
 class AnyValue(EphemeralValue):
@@ -523,14 +531,16 @@ class Topic(Channel):
         if not self.accumulate:
             changed = bool(self.values)
             self.values = []
+        flat: list[object] = []
         for value in values:
             if isinstance(value, list):
-                if value:
-                    self.values.extend(value)
-                    changed = True
+                flat.extend(value)
             else:
-                self.values.append(value)
-                changed = True
+                flat.append(value)
+        if flat:
+            # What is restored need not be a list: then this raises.
+            self.values.extend(flat)
+            changed = True
         return changed
 
     def get(self) -> object:
@@ -597,11 +607,25 @@ class LastValueAfterFinish(Channel):
 
     def restore(self, stored: object) -> Channel:
         other = LastValueAfterFinish(self.key)
-        if stored is not MISSING:
+        if _is_with_flag(stored):
             pair: Any = stored
             other.value = pair[0]
             other.finished = pair[1]
+        elif stored is not MISSING:
+            # The node was not deferred when the checkpoint was made.
+            other.value = stored
+            other.reshaped = True
         return other
+
+
+def _is_with_flag(stored: object) -> bool:
+    """Whether a deferred channel stored this: what it holds, and whether it is finished.
+
+    The others that start nodes store None or a set of names.
+    """
+    if not isinstance(stored, (tuple, list)) or len(stored) != 2:
+        return False
+    return isinstance(stored[1], bool)
 
 
 class NamedBarrierValue(Channel):
@@ -643,7 +667,7 @@ class NamedBarrierValue(Channel):
         return changed
 
     def is_available(self) -> bool:
-        return len(self.seen) == len(self.names) and (self.finished or not self.deferred)
+        return bool(self.seen == self.names) and (self.finished or not self.deferred)
 
     def get(self) -> object:
         return None if self.is_available() else MISSING
@@ -656,7 +680,7 @@ class NamedBarrierValue(Channel):
         return True
 
     def finish(self) -> bool:
-        if not self.deferred or self.finished or len(self.seen) != len(self.names):
+        if not self.deferred or self.finished or self.seen != self.names:
             return False
         self.finished = True
         return True
@@ -668,9 +692,11 @@ class NamedBarrierValue(Channel):
         other = NamedBarrierValue(self.key, self.names, self.deferred)
         if stored is not MISSING:
             state: Any = stored
-            if self.deferred:
-                other.seen = state[0]
-                other.finished = state[1]
-            else:
+            has_flag = _is_with_flag(stored)
+            other.reshaped = has_flag != self.deferred
+            if not has_flag:
                 other.seen = state
+            else:
+                other.seen = state[0]
+                other.finished = self.deferred and bool(state[1])
         return other

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
-from msgpack import ExtraData, Unpacker, unpackb
+from msgpack import ExtraData, OutOfData, StackError, Unpacker, unpackb
 
 from lgc.runtime import types
 from lgc.runtime.allowlist import (
@@ -36,7 +36,7 @@ from lgc.runtime.allowlist import (
     normalized,
     warn_once,
 )
-from lgc.runtime.encode import encode
+from lgc.runtime.encode import encode, encode_exactly
 from lgc.runtime.encoders import (
     KEYWORDS,
     METHOD,
@@ -124,11 +124,20 @@ class Serializer:
         try:
             return "msgpack", encode(obj)
         except TypeError:
+            pass
+        try:
+            return "msgpack", encode_exactly(obj)
+        except TypeError as error:
+            text = str(error)
+        # Here, where no other exception is its context, and it that of pickle's: as upstream's.
+        try:
+            raise TypeError(text)
+        except TypeError:
             if not self.pickle_fallback:
                 raise
-        import pickle
+            import pickle
 
-        return "pickle", pickle.dumps(obj)
+            return "pickle", pickle.dumps(obj)
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value of a tag and bytes.
@@ -165,7 +174,17 @@ class Serializer:
             if safe or allowed is True or (allowed and tuple(path) in allowed):
                 return _construct(value)
             if allowed:
-                logger().warning("%s may not be made: it is not in allowed_json_modules", path)
+                dotted, key = ".".join(path), tuple(path)
+                logger().warning(
+                    "Object %s is not in the deserialization allowlist.\n%s",
+                    path,
+                    f"Refused to deserialize JSON constructor: {dotted}. "
+                    "Symbol is not in the deserialization allowlist.\n\n"
+                    "Add exactly this symbol to unblock:\n"
+                    f"  JsonPlusSerializer(allowed_json_modules=[{key!r}, ...])\n"
+                    "Or, as a last resort (DANGEROUS):\n"
+                    "  JsonPlusSerializer(allowed_json_modules=True)",
+                )
         elif version == 1:
             # langchain-core's own format, which it alone knows.
             try:
@@ -186,8 +205,9 @@ def _construct(value: dict[str, Any]) -> Any:
         return cls(*(value.get("args") or ()), **(value.get("kwargs") or {}))
     except Exception as error:
         logger().warning(
-            "Could not make %s of its JSON (%s); it becomes None",
+            "Failed to revive lc:2 envelope %s (legacy_method_field=%s, error=%s); returning None",
             ".".join((*module, name)),
+            "method" in value,
             type(error).__name__,
         )
         return None
@@ -223,14 +243,28 @@ def decode(data: Any, hook: Hook) -> Any:
 def _decode_slowly(data: bytes, hook: Hook) -> Any:
     try:
         return _Reader(data, hook).read()
-    except Exception as error:
-        raise ValueError(f"Not valid msgpack: {error}") from error
+    except _Malformed as error:
+        text = str(error)
+    except (OutOfData, IndexError):
+        text = "unexpected end of file"
+    except UnicodeDecodeError:
+        text = "invalid UTF-8 string"
+    except (RecursionError, StackError):
+        text = "Recursion limit reached"
+    except Exception:
+        text = "invalid value"
+    # Here, where no other exception is its context: as upstream's.
+    raise ValueError(text)
+
+
+class _Malformed(Exception):
+    """The bytes are no msgpack that upstream reads; the text is what it says of them."""
 
 
 def _as_bytes(data: Any) -> bytes:
     if isinstance(data, (bytes, bytearray)) or (isinstance(data, memoryview) and data.c_contiguous):
         return bytes(data)
-    raise ValueError("Input must be bytes, bytearray or a contiguous memoryview")
+    raise ValueError("Input must be bytes, bytearray, memoryview")
 
 
 # What an Ext of type -1 begins with that msgpack would make a timestamp of; of others it complains.
@@ -273,7 +307,11 @@ class _Reader:
         is_map = 0x80 <= head <= 0x8F or head in (0xDE, 0xDF)
         is_ext = 0xC7 <= head <= 0xC9 or 0xD4 <= head <= 0xD8
         if key and (is_map or is_ext):
-            raise ValueError(f"{head:#x} begins no key")
+            # Upstream reads the length of this one first.
+            is_cut = head == 0xC7 and start + 1 >= len(self.data)
+            raise _Malformed("unexpected end of file" if is_cut else _no_key(head))
+        if head == 0xC1:
+            raise _Malformed("invalid type Reserved")
         if is_map:
             return {self.read(True): self.read() for _ in range(unpacker.read_map_header())}
         if is_ext:
@@ -281,8 +319,30 @@ class _Reader:
             whole = self.data[start : unpacker.tell()]
             # Before the type stands the length where it is not implied.
             first = {0xC7: 2, 0xC8: 3, 0xC9: 5}.get(head, 1)
-            return self.hook((whole[first] ^ 0x80) - 0x80, whole[first + 1 :])
+            try:
+                return self.hook((whole[first] ^ 0x80) - 0x80, whole[first + 1 :])
+            except Exception:
+                raise _Malformed("ext_hook failed") from None
         return unpacker.unpack()
+
+
+def _no_key(head: int) -> str:
+    """What upstream says of a key that begins with the head of a map or an Ext."""
+    if 0x80 <= head <= 0x8F:
+        return f"invalid type FixMap({head - 0x80})"
+    # An Ext of 8 or of 4 or 8 bytes could be a timestamp to it, which is no key either.
+    return _NO_KEYS.get(head, "invalid value")
+
+
+_NO_KEYS: Final = {
+    0xC8: "invalid type Ext16",
+    0xC9: "invalid type Ext32",
+    0xD4: "invalid type FixExt1",
+    0xD5: "invalid type FixExt2",
+    0xD8: "invalid type FixExt16",
+    0xDE: "invalid type Map16",
+    0xDF: "invalid type Map32",
+}
 
 
 class ExtHook:
@@ -393,7 +453,7 @@ def _rest(parts: Any, error: Exception) -> Any:
     warn_once(
         "lost",
         (str(module), str(name)),
-        "Could not reconstruct %s.%s from checkpoint (%s); its data stays as it is.",
+        "Could not reconstruct %s.%s from checkpoint (%s); returning its serialized data instead.",
         module,
         name,
         type(error).__name__,

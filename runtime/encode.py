@@ -88,6 +88,15 @@ def encode(value: Any, depth: int = 0) -> bytes:
     return _walk(value, depth) if _may_be_deep(data) else data
 
 
+def encode_exactly(value: Any) -> bytes:
+    """`encode` by the slow way alone, which refuses what upstream refuses first.
+
+    Raises:
+        Refused: upstream cannot write it either; the text is upstream's.
+    """
+    return _walk(value, 0)
+
+
 _KEYS: Final = frozenset((str, int, float, bool, bytes, memoryview, type(None)))
 _CONTAINERS: Final = (dict, list, tuple)
 

@@ -74,8 +74,9 @@ class EncryptedSerializer:
             raise ImportError(
                 "Pycryptodome is not installed. Please install it with `pip install pycryptodome`."
             ) from None
-        key = arguments.pop("key", None)
-        if key is None:
+        if "key" in arguments:
+            key = arguments.pop("key")
+        else:
             text = os.getenv("LANGGRAPH_AES_KEY")
             if text is None:
                 raise ValueError("LANGGRAPH_AES_KEY environment variable is not set.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Final
+from typing import Any, Final
 
 from xxhash import xxh3_128_hexdigest
 
@@ -131,7 +131,7 @@ def interrupt_id(namespace: str, answers: int) -> str:
     return digest
 
 
-def next_version(current: str | int | float | None) -> str:
+def next_version(current: Any) -> str:
     """The channel version after `current`, as LangGraph's savers make it.
 
     Args:
@@ -142,8 +142,8 @@ def next_version(current: str | int | float | None) -> str:
     """
     if current is None:
         number = 0
-    elif isinstance(current, str):
-        number = int(current.split(".")[0])
+    elif isinstance(current, int):
+        number = current
     else:
-        number = int(current)
+        number = int(current.split(".")[0])
     return f"{number + 1:032}.{random.random():016}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lgc.runtime.channels import Channel
 from lgc.runtime.constants import INPUT, MISSING
 from lgc.runtime.deltas import mark_bumps_seen, snapshot
 from lgc.runtime.program import Node, Program
@@ -41,14 +42,36 @@ class Ledger:
         self.next_version: Callable[..., Any] = next_version
         self.newest: Any = max(self.versions.values()) if self.versions else None
 
-    def restore(self, values: Values, stored: dict[str, Any]) -> None:
-        """Gives the channels the values that a checkpoint holds."""
+    def restore(self, values: Values, stored: dict[str, Any]) -> bool:
+        """Gives the channels the values that a checkpoint holds.
+
+        Where a node has been deferred since, what was to start it waits for the other nodes that
+        are due, and no longer when there are none.
+
+        Returns:
+            Whether a node is deferred that was not when they were stored, or the other way round:
+            the checkpoint's list of channels that start nodes may then lack some.
+        """
+        reshaped: list[Channel] = []
         for slot, channel in enumerate(values.program.channels):
             if channel.key in stored:
                 channel = channel.restore(stored[channel.key])
                 values.channels[slot] = channel
+                if channel.reshaped:
+                    reshaped.append(channel)
                 if channel.volatile and channel.is_available() and slot not in values.volatile:
                     values.volatile.append(slot)
+
+        if reshaped and not self._is_anything_due(values):
+            for channel in reshaped:
+                channel.finish()
+        return len(reshaped) > 0
+
+    def _is_anything_due(self, values: Values) -> bool:
+        program = values.program
+        if values.channels[program.tasks_slot].is_available():
+            return True
+        return any(self.is_due(values, node) for node in program.nodes)
 
     def is_due(self, values: Values, node: Node) -> bool:
         """Whether a channel that starts `node` has changed since it last ran."""

@@ -216,11 +216,11 @@ class SavedRun(Run):
         self.loaded_id = self.current = self.checkpoint["id"]
         next_version = _increment if self.saver is None else self.saver.get_next_version
         self.ledger = Ledger(self.checkpoint, next_version)
-        self.ledger.restore(self, self.checkpoint["channel_values"])
+        is_reshaped = self.ledger.restore(self, self.checkpoint["channel_values"])
         if self.saver is not None:
             self._rebuild()
         updated = self.checkpoint.get("updated_channels")
-        self.is_known = bool(updated)
+        self.is_known = bool(updated) and not is_reshaped
         self.updated = [program.index[key] for key in updated or () if key in program.index]
         self.step = self.metadata["step"] + 1
         self.set_stop(self.step + self.limit + 1)

@@ -367,6 +367,26 @@ def address(thread_id: Any, namespace: str, checkpoint_id: str) -> Config:
     }
 
 
+def in_own_loop(saver: str, method: str) -> Exception:
+    """What a sync method of an async saver raises in the thread of the saver's event loop.
+
+    Args:
+        saver: the saver's class.
+        method: what is to be used there instead.
+    """
+    from asyncio import InvalidStateError
+
+    example = f"`await checkpointer.{method}(...)`"
+    if method == "alist":
+        example = "`checkpointer.alist(...)` or `await graph.ainvoke(...)`"
+    elif method == "aget_tuple":
+        example += " or `await graph.ainvoke(...)`"
+    return InvalidStateError(
+        f"Synchronous calls to {saver} are only allowed from a different thread. From the main "
+        f"thread, use the async interface. For example, use {example}."
+    )
+
+
 # --- delta channels ---
 
 
@@ -547,7 +567,8 @@ def _with_allowlist(serde: Any, extra: Iterable[tuple[str, ...]]) -> Any:
     import logging
 
     logging.getLogger("langgraph.checkpoint.base").warning(
-        "%s takes no msgpack allowlist, so any class may be made of what it reads.",
+        "Serializer %s does not support msgpack allowlist. "
+        "Strict msgpack deserialization will not be enforced.",
         type(serde).__name__,
     )
     return serde

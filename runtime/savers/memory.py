@@ -104,16 +104,20 @@ class MemorySaver(BaseSaver):
     ) -> Iterator[CheckpointTuple]:
         """As every saver's: thread by thread and namespace by namespace, as they were made."""
         given = config["configurable"] if config else {}
+        thread_ids = (given["thread_id"],) if config else tuple(self.storage)
         only_namespace, only_id = given.get("checkpoint_ns"), given.get("checkpoint_id")
-        end = before["configurable"].get("checkpoint_id") if before else None
-        for thread_id in (given["thread_id"],) if config else tuple(self.storage):
+        for thread_id in thread_ids:
             for namespace, checkpoints in tuple(self.storage[thread_id].items()):
                 if only_namespace is not None and namespace != only_namespace:
                     continue
                 for checkpoint_id in sorted(checkpoints, reverse=True):
                     if limit is not None and limit <= 0:
                         return
-                    if (only_id and checkpoint_id != only_id) or (end and checkpoint_id >= end):
+                    if only_id and checkpoint_id != only_id:
+                        continue
+                    # Only where it says something it is asked, as upstream.
+                    end = before["configurable"].get("checkpoint_id") if before else None
+                    if end and checkpoint_id >= end:
                         continue
                     stored = checkpoints.get(checkpoint_id)
                     if stored is None:
@@ -195,7 +199,8 @@ class MemorySaver(BaseSaver):
         """As every saver's; a write whose index is taken is ignored, a special one is not."""
         given = config["configurable"]
         key = (given["thread_id"], given.get("checkpoint_ns", ""), given["checkpoint_id"])
-        # Without a write there is to be no entry.
+        # Without a write there is to be no entry; upstream looks for one.
+        self.writes.get(key)
         made = self.writes[key] if writes else {}
         for position, (channel, value) in enumerate(writes):
             place = (task_id, WRITE_INDEXES.get(channel, position))
@@ -219,6 +224,8 @@ class MemorySaver(BaseSaver):
 
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As every saver's; of the ancestors only what is asked for is decoded."""
+        if not channels:
+            return {}
         loads = self.serde.loads_typed
         given = config["configurable"]
         thread_id, namespace = given["thread_id"], given.get("checkpoint_ns", "")
@@ -249,7 +256,8 @@ class MemorySaver(BaseSaver):
 
     def delete_thread(self, thread_id: str) -> None:
         """As every saver's."""
-        self.storage.pop(thread_id, None)
+        if thread_id in self.storage:
+            self.storage.pop(thread_id, None)
         for stored in (self.writes, self.blobs):
             for key in [key for key in tuple(stored) if key[0] == thread_id]:
                 stored.pop(key, None)

@@ -45,6 +45,7 @@ from lgc.runtime.savers.base import (
     Writes,
     address,
     check_prune,
+    in_own_loop,
 )
 
 try:
@@ -666,8 +667,10 @@ class _Postgres(BaseSaver):
         new_versions: dict[str, Any],
     ) -> list[Batch]:
         """The rows of a checkpoint: the new ones of its values that JSON has not, and itself."""
-        where = config["configurable"]
+        # A copy, as upstream's: what cannot be copied is refused in the same words.
+        where = config["configurable"].copy()
         thread_id, namespace = where["thread_id"], where["checkpoint_ns"]
+        whole = checkpoint.copy()
         inline: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for channel, value in checkpoint["channel_values"].items():
@@ -689,7 +692,7 @@ class _Postgres(BaseSaver):
             namespace,
             checkpoint["id"],
             where.get("checkpoint_id"),
-            _json({**checkpoint, "channel_values": inline}),
+            _json(whole | {"channel_values": inline}),
             _json(told),
         )
         return [(_PUT_BLOB, blobs), (_PUT, [row])]
@@ -773,7 +776,9 @@ class PostgresSaver(_Postgres):
     ) -> None:
         super().__init__(serde=serde)
         if isinstance(conn, ConnectionPool) and pipe is not None:
-            raise ValueError("A pipeline belongs to a single Connection, not to a ConnectionPool.")
+            raise ValueError(
+                "Pipeline should be used only with a single Connection, not ConnectionPool."
+            )
         self.conn = conn
         self.pipe = pipe
         self.lock = threading.Lock()
@@ -887,6 +892,8 @@ class PostgresSaver(_Postgres):
 
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As every saver's, without a question for each ancestor."""
+        if not channels:
+            return {}
         return self._load_history(channels, self._ask(_line(config, channels)))
 
     # --- the connection ---
@@ -918,7 +925,7 @@ class PostgresSaver(_Postgres):
             with self.lock:
                 yield self.conn
         else:
-            raise TypeError(f"Neither a Connection nor a ConnectionPool: {type(self.conn)}")
+            raise TypeError(f"Invalid connection type: {type(self.conn)}")
 
     def _sync(self) -> None:
         """Ends the transaction that a pipeline is."""
@@ -990,7 +997,8 @@ class AsyncPostgresSaver(_Postgres):
         super().__init__(serde=serde)
         if isinstance(conn, AsyncConnectionPool) and pipe is not None:
             raise ValueError(
-                "A pipeline belongs to a single AsyncConnection, not to an AsyncConnectionPool."
+                "Pipeline should be used only with a single AsyncConnection, "
+                "not AsyncConnectionPool."
             )
         self.conn = conn
         self.pipe = pipe
@@ -1090,6 +1098,8 @@ class AsyncPostgresSaver(_Postgres):
         self, *, config: Config, channels: Sequence[str]
     ) -> History:
         """As `PostgresSaver.get_delta_channel_history`."""
+        if not channels:
+            return {}
         line = await self._ask(_line(config, channels))
         return await asyncio.to_thread(self._load_history, channels, line)
 
@@ -1171,10 +1181,8 @@ class AsyncPostgresSaver(_Postgres):
         except RuntimeError:
             running = None
         if running is self.loop:
-            raise asyncio.InvalidStateError(
-                "Synchronous calls to AsyncPostgresSaver are only allowed from a different thread. "
-                f"In the event loop, use `await` and the async method ({method.__name__})."
-            )
+            name = method.__name__
+            raise in_own_loop("AsyncPostgresSaver", _TWINS.get(name, name))
         return asyncio.run_coroutine_threadsafe(method(*args, **kwargs), self.loop).result()
 
     # --- the connection ---
@@ -1203,9 +1211,7 @@ class AsyncPostgresSaver(_Postgres):
             async with self.lock:
                 yield self.conn
         else:
-            raise TypeError(
-                f"Neither an AsyncConnection nor an AsyncConnectionPool: {type(self.conn)}"
-            )
+            raise TypeError(f"Invalid connection type: {type(self.conn)}")
 
     async def _sync(self) -> None:
         """As `PostgresSaver._sync`."""
@@ -1242,6 +1248,10 @@ class AsyncPostgresSaver(_Postgres):
         except StopIteration as done:
             result: T = done.value
             return result
+
+
+# What a method is to be called by where it stands for another, or upstream names another.
+_TWINS: Final = {"_fetch": "alist", "adelete_thread": "aget_tuple"}
 
 
 def _child(config: Config, checkpoint: dict[str, Any]) -> Config:

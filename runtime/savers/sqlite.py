@@ -24,6 +24,7 @@ from lgc.runtime.savers.base import (
     Writes,
     address,
     check_prune,
+    in_own_loop,
     kept_by_prune,
 )
 
@@ -171,7 +172,8 @@ class _Sqlite(BaseSaver):
     def get_tuple(self, config: Config) -> CheckpointTuple | None:
         """As every saver's; the config that names an id is handed out as it is."""
         given = config["configurable"]
-        key = (str(given["thread_id"]), given.get("checkpoint_ns", ""))
+        namespace = given.get("checkpoint_ns", "")
+        key = (str(given["thread_id"]), namespace)
         checkpoint_id = given.get("checkpoint_id")
         if checkpoint_id:
             return self._read(_GET + _OF_CHECKPOINT, (*key, checkpoint_id), config)
@@ -247,6 +249,8 @@ class _Sqlite(BaseSaver):
 
     def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
         """As every saver's; of the ancestors' writes only what is asked for is read."""
+        if not channels:
+            return {}
         given = config["configurable"]
         key = (str(given["thread_id"]), given.get("checkpoint_ns", ""))
         walk = DeltaWalk(channels)
@@ -356,20 +360,24 @@ class _Sqlite(BaseSaver):
         from json import dumps
 
         given = config["configurable"]
+        thread_id = given["thread_id"]
         namespace = given["checkpoint_ns"]
         said = dumps(metadata_of(config, metadata), ensure_ascii=False).encode("utf-8", "ignore")
         row = (
-            str(given["thread_id"]),
+            str(thread_id),
             namespace,
             checkpoint["id"],
             given.get("checkpoint_id"),
             *self.serde.dumps_typed(checkpoint),
             said,
         )
-        return (_PUT, [row]), address(given["thread_id"], namespace, checkpoint["id"])
+        return (_PUT, [row]), address(thread_id, namespace, checkpoint["id"])
 
     def _task(self, config: Config, writes: Writes, task_id: str, task_path: str) -> Statement:
         """What stores a task's writes (checkpoint/sqlite:put_writes)."""
+        special = all(channel in WRITE_INDEXES for channel, _ in writes)
+        if not writes:
+            return _REPLACE_WRITES, ()
         given = config["configurable"]
         key = (
             str(given["thread_id"]),
@@ -382,7 +390,6 @@ class _Sqlite(BaseSaver):
             (*key, WRITE_INDEXES.get(channel, position), channel, *self._dump(value))
             for position, (channel, value) in enumerate(writes)
         ]
-        special = all(channel in WRITE_INDEXES for channel, _ in writes)
         return _REPLACE_WRITES if special else _ADD_WRITES, rows
 
     def delete_thread(self, thread_id: str) -> None:
@@ -576,18 +583,42 @@ class AsyncSqliteSaver(_Sqlite):
         Raises:
             asyncio.InvalidStateError: this is the event loop's thread, which must not wait.
         """
-        from asyncio import InvalidStateError, get_running_loop
+        self._refuse_own_loop("aget_tuple")
+        with super().cursor(transaction) as cursor:
+            yield cursor
+
+    def _refuse_own_loop(self, method: str) -> None:
+        """Raises as `cursor`; `method` is what the error says to use."""
+        from asyncio import get_running_loop
 
         running = None
         with suppress(RuntimeError):
             running = get_running_loop()
         if running is not None and running is self.loop:
-            raise InvalidStateError(
-                "Synchronous calls to AsyncSqliteSaver are only allowed from a different thread "
-                "than that of its event loop; there, use the async twin, such as aget_tuple()"
-            )
-        with super().cursor(transaction) as cursor:
-            yield cursor
+            raise in_own_loop("AsyncSqliteSaver", method)
+
+    def list(
+        self,
+        config: Config | None,
+        *,
+        filter: dict[str, Any] | None = None,
+        before: Config | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """As the sync saver's, from another thread."""
+        self._refuse_own_loop("alist")
+        yield from super().list(config, filter=filter, before=before, limit=limit)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """As the sync saver's, from another thread."""
+        # Upstream's names this one, too.
+        self._refuse_own_loop("alist")
+        super().delete_thread(thread_id)
+
+    def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
+        """As the sync saver's, from another thread."""
+        self._refuse_own_loop("aget_delta_channel_history")
+        return super().get_delta_channel_history(config=config, channels=channels)
 
     async def _off_loop(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         from asyncio import get_running_loop
@@ -623,7 +654,10 @@ def _search(
             found["checkpoint_id = ?"] = given["checkpoint_id"]
     for key, value in (filter or {}).items():
         if not _FILTER_KEY.fullmatch(key):
-            raise ValueError(f"Invalid filter key: {key!r}. It may have letters, digits and _.-")
+            raise ValueError(
+                f"Invalid filter key: '{key}'. Filter keys must contain only alphanumeric "
+                "characters, underscores, dots, and hyphens."
+            )
         equals = "IS" if value is None else "="
         found[f"json_extract(CAST(metadata AS TEXT), '$.{key}') {equals} ?"] = _as_extracted(value)
     if before is not None:
