@@ -46,7 +46,7 @@ CODES: dict[str, str] = {
     "LGC217": "node metadata not supported",
     "LGC218": "state key named like an internal channel not supported",
     "LGC219": "bound value not supported",
-    "LGC220": "graph changed after compile",
+    "LGC221": "graph changed after compile",
     "LGC301": "callable linked through the builder",
     "LGC303": "output directory is ignored by git",
     "LGC304": "bound saver, store or cache is not baked in",

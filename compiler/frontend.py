@@ -228,7 +228,7 @@ def _check_unchanged(graph: Any, complain: Callable[[str, str], None]) -> None:
     builder = graph.builder
     made = {name: spec.runnable for name, spec in builder.nodes.items()}
     if {name: node.bound for name, node in graph.nodes.items() if name != "__start__"} != made:
-        complain("LGC220", "nodes changed after compile()")
+        complain("LGC221", "nodes changed after compile()")
     stored = [key for key in builder.schemas[builder.output_schema] if key not in builder.managed]
     for attribute, keys in (
         ("output_channels", stored),
@@ -236,7 +236,7 @@ def _check_unchanged(graph: Any, complain: Callable[[str, str], None]) -> None:
         ("input_channels", "__start__"),
     ):
         if getattr(graph, attribute) != ("__root__" if keys == ["__root__"] else keys):
-            complain("LGC220", f"{attribute} changed after compile()")
+            complain("LGC221", f"{attribute} changed after compile()")
 
 
 def require_valid(builder: object) -> None:

@@ -193,8 +193,8 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
         ("LGC219", 'builder.compile().with_types().with_config(tags=["a"])'),
         ("LGC206", 'builder.compile().copy({"retry_policy": [RetryPolicy()]})'),
         ("LGC207", 'builder.compile().copy({"cache_policy": CachePolicy()})'),
-        ("LGC220", 'builder.compile().copy({"output_channels": "x"})'),
-        ("LGC220", 'builder.compile().copy({"stream_channels": "x"})'),
+        ("LGC221", 'builder.compile().copy({"output_channels": "x"})'),
+        ("LGC221", 'builder.compile().copy({"stream_channels": "x"})'),
     ],
 )
 def test_compiled_graph(read: Reader, code: str, made: str) -> None:
