@@ -13,6 +13,8 @@ from typing import Any, Final
 from lgc.runtime.constants import CONF
 from lgc.runtime.types import is_a, whole
 
+_LEVELS: Final = 300
+
 _UNCHANGING: Final = frozenset((str, int, float, bool, bytes, type(None), complex))
 
 
@@ -23,27 +25,31 @@ def copied(value: Any) -> Any:
     Send carries is copied, too.
 
     Args:
-        value: what a channel holds, or a task wrote. One that contains itself is left as it is:
-            no saver can store it.
+        value: what a channel holds, or a task wrote. One that contains itself, or has more than
+            `_LEVELS` levels, is left as it is: no msgpack of it can be made.
     """
     try:
-        return _copied(value)
+        return _copied(value, 0)
     except RecursionError:
         return value
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, depth: int) -> Any:
+    # Native code that goes on would end the process.
+    if depth > _LEVELS:
+        raise RecursionError(f"More than {_LEVELS} levels")
     kind = type(value)
     if kind in _UNCHANGING:
         return value
     if kind is list:
-        return [item if type(item) in _UNCHANGING else _copied(item) for item in value]
+        return [item if type(item) in _UNCHANGING else _copied(item, depth + 1) for item in value]
     if kind is dict:
         return {
-            key: item if type(item) in _UNCHANGING else _copied(item) for key, item in value.items()
+            key: item if type(item) in _UNCHANGING else _copied(item, depth + 1)
+            for key, item in value.items()
         }
     if kind is tuple:
-        items = [_copied(item) for item in value]
+        items = [_copied(item, depth + 1) for item in value]
         # A tuple of what does not change is not copied, so that it stays the same object.
         for item, old in zip(items, value, strict=True):
             if item is not old:
@@ -53,14 +59,14 @@ def _copied(value: Any) -> Any:
         # The items of a set do not change.
         return value.copy()
     if kind is deque:
-        return deque((_copied(item) for item in value), value.maxlen)
+        return deque((_copied(item, depth + 1) for item in value), value.maxlen)
     if kind is bytearray:
         return bytearray(value)
     inner = whole(value)
     if inner is not value:
-        return kind(_copied(inner))
+        return kind(_copied(inner, depth + 1))
     if is_a(value, "Send"):
-        arg = _copied(value.arg)
+        arg = _copied(value.arg, depth + 1)
         return value if arg is value.arg else kind(value.node, arg, timeout=value.timeout)
     return value
 

@@ -179,6 +179,7 @@ class _Update:
         run.checkpoint = made
         run.current = made["id"]
         run.step = self.step + 2
+        run.stop = self.step + 4
         run.first_layout = False
         run.prepare_all()
         updates = _of_copy(values, run.tasks)

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import pytest
 from hypothesis import assume
-from langgraph.channels import UntrackedValue
+from langgraph.channels import AnyValue, UntrackedValue
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.managed import IsLastStep
 from langgraph.types import Command, interrupt
 from parity import Log, pinned, same_edge_order
+from pydantic import BaseModel
 from random_threads import Thread, check, threads
 from seeds import from_seeds
 from threads import Answers, Script, Step, compare_scripts
@@ -188,3 +190,32 @@ def test_a_saver_without_task_paths_and_with_numbers_for_versions() -> None:
     assert all(isinstance(key[3], int) for key in left[0][1])
     assert left == [left[0]] * 4
     assert ends == [ends[0]] * 4
+
+
+class _Needed(BaseModel):
+    key: int
+    last: IsLastStep
+
+
+def test_an_update_upon_a_copy_prepares_tasks_that_are_not_the_last() -> None:
+    """What a node's schema is shown when the tasks due on the copy are prepared."""
+
+    class State(TypedDict):
+        key: Annotated[int, AnyValue]
+        last: IsLastStep
+
+    def build(log: Log) -> StateGraph[Any, Any, Any, Any]:
+        def node(state: _Needed) -> Any:
+            return {}
+
+        builder = StateGraph(State)
+        builder.add_node("a", node)
+        builder.add_edge(START, "a")
+        return builder
+
+    durability = ("durability", "sync")
+    steps = (
+        Step("invoke", {}, options=(durability,)),
+        Step("update_state", [({}, "a")], options=(("as_node", "__copy__"),)),
+    )
+    compare_scripts(build, Script(steps), _MEMORY)
