@@ -50,7 +50,7 @@ def compile_graph(
     store: Any = None,
     interrupt_before: Any = None,
     interrupt_after: Any = None,
-    debug: bool = False,
+    debug: bool | None = None,
     name: str | None = None,
     transformers: Any = None,
     native: bool = False,

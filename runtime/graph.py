@@ -167,7 +167,7 @@ class CompiledGraph:
         store: Any = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
-        debug: bool = False,
+        debug: bool | None = None,
         name: str | None = None,
         transformers: Sequence[Any] | None = None,
     ) -> CompiledGraph:
@@ -180,7 +180,7 @@ class CompiledGraph:
             checkpointer: a saver, LangGraph's or lgc's; False for none.
             store: what nodes find as `runtime.store`.
             interrupt_before, interrupt_after: the nodes to stop at, a list, or "*"; [] for none.
-            debug: every run prints its updates and values.
+            debug: every run prints its updates and values; what is bound to the target by default.
             name: how the graph is called.
             transformers: of no effect before there is `stream_events`, the only method of
                 LangGraph's that looks at them.
@@ -202,7 +202,7 @@ class CompiledGraph:
         made.interrupt_after_nodes = (
             self.interrupt_after_nodes if interrupt_after is None else interrupt_after
         )
-        made.debug = debug or self.debug
+        made.debug = self.debug if debug is None else debug
         made.stream_mode = self.stream_mode
         made.step_timeout = self.step_timeout
         return made
