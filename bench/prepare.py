@@ -43,7 +43,7 @@ def build_modules(native: bool) -> None:
     if not native:
         shutil.rmtree(OUT / package("native"), ignore_errors=True)
     for name in (*WORKLOADS, IMPORTED):
-        options = Options((f"workloads:{name}",), HERE, OUT, name)
+        options = Options((f"workloads:{name}",), HERE, HERE, OUT, name)
         text = compile_targets(options)[0].text
         write_module(package("interpreted"), name, text, native=False)
         if native:

@@ -159,7 +159,7 @@ def main() -> None:
     build_runtime()
     built = {}
     for workload in SUPERSTEPS:
-        options = Options((f"workloads:{workload}",), HERE, OUT, workload)
+        options = Options((f"workloads:{workload}",), HERE, HERE, OUT, workload)
         text = compile_targets(options)[0].text
         shapes = {"tables": text, "functions": _functions(_unchecked(text))}
         shapes["loop"] = _loop(_unchecked(text), workload)
