@@ -715,7 +715,7 @@ class _Reader:
             for obj in objects:
                 name = getattr(obj, "__module__", None) or ""
                 file = getattr(sys.modules.get(name), "__file__", None)
-                if file and name.partition(".")[0] not in ("langgraph", "langchain_core"):
+                if file and name.partition(".")[0] not in ("langchain", "langchain_core", "langgraph"):
                     sources.append(SourceMap.of_file(Path(file)))
         return sources
 

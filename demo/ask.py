@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from build.assistant_graph import compile
+from build.assistant_agent import compile
 
 from lgc import Command
 from lgc.runtime.savers import MemorySaver
