@@ -68,6 +68,9 @@ from lgc.compiler.target import Loaded, Target
 from lgc.runtime.allowlist import SAFE_TYPES
 from lgc.runtime.channels import whole_frequency
 
+_LIBRARIES = frozenset(("langchain", "langchain_core", "langgraph"))
+"""The packages whose files are none of the user's: no message points into them."""
+
 ADD_MESSAGES = Ref("lgc.runtime.messages", "add_messages")
 """The runtime's own `add_messages`, so that the reducer does not bring in langgraph."""
 MESSAGES_DELTA = Ref("lgc.runtime.messages", "messages_delta_reducer")
@@ -715,7 +718,7 @@ class _Reader:
             for obj in objects:
                 name = getattr(obj, "__module__", None) or ""
                 file = getattr(sys.modules.get(name), "__file__", None)
-                if file and name.partition(".")[0] not in ("langchain", "langchain_core", "langgraph"):
+                if file and name.partition(".")[0] not in _LIBRARIES:
                     sources.append(SourceMap.of_file(Path(file)))
         return sources
 
