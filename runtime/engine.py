@@ -435,7 +435,7 @@ class Run(Values):
         view = node.view
         if view.reads is None:
             return self.channels[view.root].get()
-        state = self._available(view)
+        state = self.available(view.keys, view.slots)
         if not view.managed and view.schema is None:
             return state
         try:
@@ -453,17 +453,7 @@ class Run(Values):
         view = task.node.view
         if view.reads is None:
             return self.channels[view.root].get()
-        return self._complete(view, self._available(view), task)
-
-    def _available(self, view: View) -> dict[str, Any]:
-        """The values that the keys of a view have."""
-        state: dict[str, Any] = {}
-        slots = view.slots
-        for i in range(len(slots)):
-            value = self.channels[slots[i]].get()
-            if value is not MISSING:
-                state[view.keys[i]] = value
-        return state
+        return self._complete(view, self.available(view.keys, view.slots), task)
 
     def _complete(self, view: View, state: dict[str, Any], task: Task | None) -> object:
         """The managed values added, and the schema applied."""
