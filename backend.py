@@ -22,8 +22,8 @@ from lgc.compiler import audit
 from lgc.compiler.audit import pytest_configure
 from lgc.compiler.diagnostics import CompileError
 from lgc.compiler.inprocess import live_graph, unsupported
-from lgc.runtime.errors import Unsupported
 from lgc.runtime.graph import CompiledGraph
+from lgc.runtime.public.errors import Unsupported
 
 __all__ = ["REPLACED_SYMBOLS", "install", "pytest_configure", "uninstall"]
 

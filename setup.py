@@ -19,27 +19,21 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 
-# The modules of lgc.runtime that are compiled with mypyc; the others stay interpreted.
-NATIVE = (
-    "channels",
-    "constants",
-    "copies",
-    "deltas",
-    "encode",
-    "encoders",
-    "engine",
-    "ids",
-    "journal",
-    "ledger",
-    "messages",
-    "plain",
-    "program",
-    "saved",
-    "state",
-    "status",
-    "tasks",
-    "values",
+# What of lgc.runtime is compiled with mypyc: folders, files of the top level, and the files of
+# those folders that stay interpreted; each of them says why.
+NATIVE = ("channels.py", "constants.py", "ids.py", "checkpointing", "drivers", "engine", "serde")
+INTERPRETED = (
+    "checkpointing/model.py",
+    "checkpointing/state_snapshots.py",
+    "checkpointing/state_updates.py",
+    "drivers/generators.py",
+    "drivers/thread_pool.py",
+    "serde/allowlist.py",
+    "serde/encrypted.py",
+    "serde/ormsgpack_codec.py",
+    "serde/serializer.py",
 )
+ALSO_NATIVE = ("public/messages.py",)
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
 ROOT_MODULES = {"__init__", "__main__", "cli", "backend"}
@@ -93,6 +87,14 @@ def native_wanted(find_compiler: Any) -> bool:
     return True
 
 
+def native_files(runtime: Path) -> list[str]:
+    """Return the files of the runtime that are compiled, as paths below ``runtime``."""
+    found = [name for name in (*NATIVE, *ALSO_NATIVE) if name.endswith(".py")]
+    for folder in NATIVE:
+        found += [f"{folder}/{path.name}" for path in (runtime / folder).glob("*.py")]
+    return sorted(name for name in found if name not in INTERPRETED)
+
+
 def native_extensions() -> list[Any]:
     """Return the extension modules of the native runtime, or none if it is not wanted here.
 
@@ -112,7 +114,7 @@ def native_extensions() -> list[Any]:
         target.parent.mkdir(exist_ok=True)
         shutil.copy(source, target)
 
-    modules = [f"lgc/runtime/{name}.py" for name in NATIVE]
+    modules = [f"lgc/runtime/{name}" for name in native_files(ROOT / "runtime")]
     options = [
         "--config-file=",
         "--explicit-package-bases",

@@ -88,7 +88,10 @@ def _samples(rounds: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
     Raises:
         SystemExit: the bytes are not the same.
     """
-    codec, fast = import_module("lgc.runtime.codec"), import_module("lgc.runtime.fast")
+    codec, fast = (
+        import_module("lgc.runtime.serde.serializer"),
+        import_module("lgc.runtime.serde.ormsgpack_codec"),
+    )
     mine, theirs, hook = codec.Serializer(), JsonPlusSerializer(), codec.ExtHook(True)
     packer = msgpack.Packer(strict_types=True)
     for name, value in VALUES.items():

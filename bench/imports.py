@@ -33,7 +33,7 @@ unwanted = {"langgraph", "langchain_core", "langchain"} & set(sys.modules)
 if unwanted:
     sys.exit(f"{module} imports {unwanted}")
 if "." in sys.argv[1]:
-    for native in (module, sys.modules["lgc.runtime.engine"]):
+    for native in (module, sys.modules["lgc.runtime.engine.loop"]):
         if native.__file__.endswith(".py"):
             sys.exit(f"{native} is not native")
 print(seconds, peak)

@@ -54,7 +54,7 @@ def ratio(over: list[float], under: list[float]) -> tuple[float, float, float]:
 def use_runtime(mode: str) -> None:
     """Puts the runtime of `mode` and the compiled modules on `sys.path`, and checks it."""
     sys.path[:0] = [str(OUT / "runtime"), str(OUT)] if mode == "native" else [str(OUT)]
-    engine = import_module("lgc.runtime.engine").__file__ or ""
+    engine = import_module("lgc.runtime.engine.loop").__file__ or ""
     if engine.endswith(".py") != (mode == "interpreted"):
         raise SystemExit(f"wanted the {mode} runtime, found {engine}")
 

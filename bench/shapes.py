@@ -42,7 +42,7 @@ _LOOP_HEAD = """
 
 import time
 
-from lgc.runtime.tasks import Task, run_node
+from lgc.runtime.engine.task import Task, run_node
 
 NODES = {node.name: node for node in graph.program.nodes}
 """

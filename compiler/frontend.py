@@ -65,8 +65,8 @@ from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.requirements import untested_langgraph, wrong_langgraph
 from lgc.compiler.source import SourceMap, span_of_code
 from lgc.compiler.target import Loaded, Target
-from lgc.runtime.allowlist import SAFE_TYPES
 from lgc.runtime.channels import whole_frequency
+from lgc.runtime.serde.allowlist import SAFE_TYPES
 
 _LIBRARIES = frozenset(("langchain", "langchain_core", "langgraph"))
 """The packages whose files are none of the user's: no message points into them."""

@@ -34,8 +34,8 @@ from lgc.compiler.native import building
 from lgc.compiler.passes import run_passes
 from lgc.compiler.workspace import workspace
 from lgc.runtime import abi
-from lgc.runtime.errors import Unsupported
 from lgc.runtime.graph import CompiledGraph, check_saver
+from lgc.runtime.public.errors import Unsupported
 
 _COMMAND = "lgc.compile_graph(builder)"
 _KEPT = 256

@@ -26,8 +26,8 @@ from lgc.runtime.channels import (
     Topic,
     UntrackedValue,
 )
+from lgc.runtime.engine.program import CALL_WITH_TASK, INVOKE, Branch, Managed, Node, Program
 from lgc.runtime.graph import CompiledGraph
-from lgc.runtime.program import CALL_WITH_TASK, INVOKE, Branch, Managed, Node, Program
 
 __all__ = [
     "ABI",

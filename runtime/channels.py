@@ -13,9 +13,9 @@ from math import ceil
 from typing import Any, Final
 
 from lgc.runtime.constants import BRANCH_TO, MISSING
-from lgc.runtime.errors import error_class, with_code
-from lgc.runtime.messages import messages_delta_reducer
-from lgc.runtime.types import loaded, overwritten, whole
+from lgc.runtime.public.errors import error_class, with_code
+from lgc.runtime.public.messages import messages_delta_reducer
+from lgc.runtime.public.types import loaded, overwritten, whole
 
 _NEVER: Final = 2**60
 
@@ -385,7 +385,7 @@ class DeltaChannel(_Single):
         if stored is MISSING or stored is None:
             return self.fresh()
         # Who has read a checkpoint has loaded it.
-        from lgc.runtime.encoders import is_snapshot
+        from lgc.runtime.serde.type_encoders import is_snapshot
 
         snapshot: Any = stored
         # A key that had another channel class stored the value itself.

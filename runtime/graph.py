@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lgc.runtime.allowlist import is_strict
-from lgc.runtime.config import DEFAULT_RECURSION_LIMIT, at_root, ensure
+from lgc.runtime.config.langchain_import import watch
+from lgc.runtime.config.task_config import DEFAULT_RECURSION_LIMIT, at_root, ensure
+from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
@@ -18,13 +19,12 @@ from lgc.runtime.constants import (
     NS_SEP,
     START,
 )
-from lgc.runtime.engine import Run
-from lgc.runtime.errors import Unsupported
-from lgc.runtime.interop import watch
-from lgc.runtime.program import Output, Program
-from lgc.runtime.stream import chunks, result, shown, with_interrupts
-from lgc.runtime.tracing import refuse_tracing
-from lgc.runtime.types import is_a, loaded
+from lgc.runtime.drivers.generators import chunks, result, shown, with_interrupts
+from lgc.runtime.engine.loop import Run
+from lgc.runtime.engine.program import Output, Program
+from lgc.runtime.public.errors import Unsupported
+from lgc.runtime.public.types import is_a, loaded
+from lgc.runtime.serde.allowlist import is_strict
 
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = frozenset(("messages", "tools"))
@@ -335,7 +335,7 @@ class CompiledGraph:
             input, config, asked, keys, durability, context, control, stops, silent=False
         )
         if subgraphs:
-            from lgc.runtime.forward import Forward
+            from lgc.runtime.streaming.subgraph_forwarding import Forward
 
             run.nested = Forward(run, set(asked))
         due = chunks(run, input)
@@ -355,7 +355,7 @@ class CompiledGraph:
             ValueError: the graph has no checkpointer.
             Unsupported: the state of a graph that a node calls is asked for.
         """
-        from lgc.runtime.snapshots import get_state
+        from lgc.runtime.checkpointing.state_snapshots import get_state
 
         output = _output(self.program, self.program.streamed)
         saver = self._state_saver(config)
@@ -381,7 +381,7 @@ class CompiledGraph:
         Raises:
             ValueError: the graph has no checkpointer.
         """
-        from lgc.runtime.snapshots import get_state_history
+        from lgc.runtime.checkpointing.state_snapshots import get_state_history
 
         saver = self._state_saver(config)
         self._refuse_subgraph(config)
@@ -422,7 +422,7 @@ class CompiledGraph:
         Raises:
             As `update_state`.
         """
-        from lgc.runtime.updates import bulk_update_state
+        from lgc.runtime.checkpointing.state_updates import bulk_update_state
 
         saver = self._state_saver(config)
         if supersteps and all(supersteps):
@@ -507,7 +507,7 @@ class CompiledGraph:
             run = Run(*arguments)
         else:
             # Imported when it is first used: most of what it needs, plain runs do not.
-            from lgc.runtime.saved import SavedRun
+            from lgc.runtime.checkpointing.checkpointed_run import SavedRun
 
             keeps = durability
             if keeps is None:
@@ -515,7 +515,7 @@ class CompiledGraph:
             run = SavedRun(*arguments, saver, before, after, keeps)
         run.store = self.store
         if not modes.isdisjoint(EVENT_MODES):
-            from lgc.runtime.events import Events
+            from lgc.runtime.streaming.debug import Events
 
             run.events = Events(run, modes, _output(self.program, self.program.streamed))
         return run

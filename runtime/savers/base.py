@@ -19,11 +19,11 @@ from collections.abc import (
 )
 from typing import Any, NamedTuple
 
-from lgc.runtime.checkpoint import CheckpointTuple
-from lgc.runtime.codec import Serializer
-from lgc.runtime.encrypted import EncryptedSerializer
+from lgc.runtime.checkpointing.model import CheckpointTuple
 from lgc.runtime.ids import next_version
-from lgc.runtime.types import loaded
+from lgc.runtime.public.types import loaded
+from lgc.runtime.serde.encrypted import EncryptedSerializer
+from lgc.runtime.serde.serializer import Serializer
 
 Config = dict[str, Any]
 """A config; its `configurable` has thread_id, checkpoint_ns and checkpoint_id."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, Final
 
-from lgc.runtime.checkpoint import WRITE_INDEXES, CheckpointTuple, metadata_of
+from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
 from lgc.runtime.savers.base import (
     BaseSaver,
     Config,

@@ -33,9 +33,8 @@ from json import dumps
 from math import isfinite
 from typing import Any, Final, NamedTuple, TypeVar
 
-from lgc.runtime.checkpoint import WRITE_INDEXES, CheckpointTuple, metadata_of
+from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
 from lgc.runtime.constants import TASKS
-from lgc.runtime.encoders import is_snapshot
 from lgc.runtime.savers.base import (
     BaseSaver,
     Config,
@@ -47,6 +46,7 @@ from lgc.runtime.savers.base import (
     check_prune,
     in_own_loop,
 )
+from lgc.runtime.serde.type_encoders import is_snapshot
 
 try:
     from psycopg import (

@@ -14,7 +14,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from lgc.runtime.checkpoint import WRITE_INDEXES, CheckpointTuple, metadata_of
+from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
 from lgc.runtime.savers.base import (
     BaseSaver,
     Config,

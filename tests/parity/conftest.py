@@ -8,8 +8,8 @@ import pytest
 from parity import COUNTS
 from totals import total
 
-from lgc.runtime import codec
-from lgc.runtime.encode import encode
+from lgc.runtime.serde import serializer as codec
+from lgc.runtime.serde.msgpack_encode import encode
 
 total("counts", COUNTS)
 
@@ -19,7 +19,7 @@ def packer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """The codec as it is, and as it is with LGC_FAST=1."""
     used: tuple[Any, Any] = (encode, None)
     if request.param == "ormsgpack":
-        fast = pytest.importorskip("lgc.runtime.fast", exc_type=ImportError)
+        fast = pytest.importorskip("lgc.runtime.serde.ormsgpack_codec", exc_type=ImportError)
         used = (fast.encode, fast.unpack)
     monkeypatch.setattr(codec, "encode", used[0])
     monkeypatch.setattr(codec, "_unpack", used[1])

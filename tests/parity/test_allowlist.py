@@ -23,7 +23,7 @@ from langgraph.managed import RemainingSteps
 from pydantic import BaseModel
 from typing_extensions import NotRequired, TypedDict
 
-from lgc.runtime.allowlist import SAFE_TYPES
+from lgc.runtime.serde.allowlist import SAFE_TYPES
 
 
 class Color(enum.Enum):

@@ -19,8 +19,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.pregel._checkpoint import copy_checkpoint, empty_checkpoint
 from typing_extensions import TypedDict
 
-from lgc.runtime import checkpoint
-from lgc.runtime.copies import copied_checkpoint
+from lgc.runtime.checkpointing import model as checkpoint
+from lgc.runtime.checkpointing.copies import copied_checkpoint
 
 NODES = ("a", "b", "c")
 _KEYS = st.sampled_from(

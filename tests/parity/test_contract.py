@@ -22,8 +22,8 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 from small import wire
 
-from lgc.runtime.errors import Unsupported
-from lgc.runtime.pool import MAX_IDLE
+from lgc.runtime.drivers.thread_pool import MAX_IDLE
+from lgc.runtime.public.errors import Unsupported
 
 
 class State(TypedDict):

@@ -20,10 +20,10 @@ from langgraph.errors import EmptyChannelError
 from parity import COUNTS
 from payloads import shape
 
-from lgc.runtime.allowlist import SAFE_METHODS, SAFE_TYPES
-from lgc.runtime.codec import Serializer
 from lgc.runtime.constants import MISSING
-from lgc.runtime.types import Snapshot
+from lgc.runtime.public.types import Snapshot
+from lgc.runtime.serde.allowlist import SAFE_METHODS, SAFE_TYPES
+from lgc.runtime.serde.serializer import Serializer
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 MAKE = SimpleNamespace(**runpy.run_path(str(CORPUS / "make.py")))

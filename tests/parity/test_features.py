@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from small import Lists, error, label, result, wire, writes
 
 from lgc.compiler.diagnostics import CompileError
-from lgc.runtime import types as own
+from lgc.runtime.public import types as own
 
 
 class Inner(BaseModel):

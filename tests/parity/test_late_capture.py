@@ -27,9 +27,9 @@ from langgraph.types import Send
 from threads import opened
 from typing_extensions import TypedDict
 
-from lgc.runtime.copies import copied
+from lgc.runtime.checkpointing.copies import copied
+from lgc.runtime.public.types import Send as OwnSend
 from lgc.runtime.savers import MemorySaver, SqliteSaver
-from lgc.runtime.types import Send as OwnSend
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
 

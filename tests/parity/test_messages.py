@@ -39,7 +39,7 @@ from typing_extensions import TypedDict
 from lgc.runtime.channels import BinaryOperatorAggregate as Aggregate
 from lgc.runtime.channels import DeltaChannel as Delta
 from lgc.runtime.channels import ForeignChannel, LastValue, delta_keys
-from lgc.runtime.messages import (
+from lgc.runtime.public.messages import (
     REMOVE_ALL_MESSAGES,
     add_messages,
     ensure_message_ids,

@@ -29,10 +29,10 @@ from langgraph.checkpoint.sqlite import SqliteSaver as TheirSqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver as TheirAsyncSqlite
 from parity import difference
 
-from lgc.runtime import allowlist
-from lgc.runtime.codec import Serializer
-from lgc.runtime.encrypted import EncryptedSerializer
 from lgc.runtime.savers import AsyncSqliteSaver, MemorySaver, SqliteSaver
+from lgc.runtime.serde import allowlist
+from lgc.runtime.serde.encrypted import EncryptedSerializer
+from lgc.runtime.serde.serializer import Serializer
 
 DSN = os.environ.get("LGC_POSTGRES", "")
 ID = "1f000000-0000-6000-8000-000000000001"

@@ -36,10 +36,10 @@ from parity import COUNTS, pinned
 from saver_ops import RUNS, Operation, apply, apply_twin, operations, shown
 from seeds import from_seeds
 
-from lgc.runtime import checkpoint
-from lgc.runtime.codec import Serializer
-from lgc.runtime.encrypted import EncryptedSerializer
+from lgc.runtime.checkpointing import model as checkpoint
 from lgc.runtime.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver
+from lgc.runtime.serde.encrypted import EncryptedSerializer
+from lgc.runtime.serde.serializer import Serializer
 
 TABLES = ("checkpoints", "writes")
 

@@ -19,8 +19,8 @@ from langgraph.graph import START
 from langsmith.utils import get_env_var, tracing_is_enabled
 from small import Lists, wire, writes
 
-from lgc.runtime import tracing
-from lgc.runtime.errors import Unsupported
+from lgc.runtime.config import tracing
+from lgc.runtime.public.errors import Unsupported
 
 VARIABLES = [name for names in tracing._VARIABLES for name in names]
 VALUES = ("", "true", "false", "1")
@@ -134,8 +134,8 @@ def test_a_switched_off_context_overrules_the_environment(monkeypatch: pytest.Mo
 def test_production_without_langsmith_has_the_same_switch() -> None:
     script = """
 import sys
-from lgc.runtime.errors import Unsupported
-from lgc.runtime.tracing import refuse_tracing
+from lgc.runtime.public.errors import Unsupported
+from lgc.runtime.config.tracing import refuse_tracing
 try:
     refuse_tracing()
 except Unsupported as exc:

@@ -31,7 +31,11 @@ from langgraph.checkpoint.sqlite import SqliteSaver as TheirSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
-from lgc.runtime import saved, snapshots, updates  # noqa: F401  (a child would import them anew)
+from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import them anew)
+    checkpointed_run,
+    state_snapshots,
+    state_updates,
+)
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.savers.postgres import PostgresSaver
 from lgc.runtime.savers.sqlite import SqliteSaver

@@ -19,8 +19,8 @@ import numpy
 import payloads
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from lgc.runtime.allowlist import SAFE_TYPES
-from lgc.runtime.codec import Serializer
+from lgc.runtime.serde.allowlist import SAFE_TYPES
+from lgc.runtime.serde.serializer import Serializer
 
 INPUTS = 200_000
 SECONDS = 1.0

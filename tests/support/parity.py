@@ -32,10 +32,10 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
 
-import lgc.runtime.checkpoint
-import lgc.runtime.config
-import lgc.runtime.stream
-from lgc.runtime.engine import Run
+from lgc.runtime.checkpointing import model
+from lgc.runtime.config import task_config
+from lgc.runtime.drivers import generators
+from lgc.runtime.engine.loop import Run
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.ids import SOURCES
 
@@ -115,10 +115,10 @@ def pinned() -> Iterator[Callable[[], None]]:
         patch.object(random, "random", lambda: next(chances) / 2**20),
         patch.object(upstream_id, "_last_v6_timestamp", None),
         # A set of LangGraph's, whose order shows in the metadata.
-        patch.object(upstream_config, "_PROPAGATE_TO_METADATA", lgc.runtime.config.TO_METADATA),
+        patch.object(upstream_config, "_PROPAGATE_TO_METADATA", task_config.TO_METADATA),
         patch.object(upstream_checkpoint, "datetime", _Clock),
         patch.object(upstream_loop, "datetime", _Clock),
-        patch.object(lgc.runtime.checkpoint, "now", lambda: _Clock.now(timezone.utc).isoformat()),
+        patch.object(model, "now", lambda: _Clock.now(timezone.utc).isoformat()),
     ):
         # The native object cannot be patched; ids only have to grow, so 0 is a good value later.
         SOURCES.last = 0
@@ -296,7 +296,7 @@ def _lane(call: Call) -> Iterator[None]:
         run.start(value)
         return run.drain()
 
-    with patch.object(lgc.runtime.stream, "drain", full) if call.full_lane else nullcontext():
+    with patch.object(generators, "drain", full) if call.full_lane else nullcontext():
         yield
 
 

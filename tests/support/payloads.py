@@ -52,7 +52,7 @@ from langgraph.types import (
 )
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from lgc.runtime import types as own
+from lgc.runtime.public import types as own
 
 if sys.version_info < (3, 14):
     import pydantic.v1 as pydantic_1

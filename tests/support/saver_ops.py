@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lgc.runtime.checkpoint import WRITE_INDEXES
+from lgc.runtime.checkpointing.model import WRITE_INDEXES
 
 Operation = tuple[str, tuple[Any, ...], dict[str, Any]]
 """A method's name and its arguments."""

@@ -34,7 +34,7 @@ from parity import (
 )
 
 import lgc.runtime.savers as savers
-from lgc.runtime.engine import is_error
+from lgc.runtime.engine.loop import is_error
 
 THREAD = "t"
 

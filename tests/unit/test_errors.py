@@ -12,7 +12,7 @@ from typing import Any
 import langgraph.errors
 import pytest
 
-import lgc.runtime.errors as errors
+import lgc.runtime.public.errors as errors
 
 SHARED = sorted(
     name
@@ -121,7 +121,7 @@ def test_unsupported() -> None:
 def test_a_handler_written_before_langgraph_was_loaded(tmp_path: Path) -> None:
     script = """
 from lgc import GraphRecursionError
-from lgc.runtime.errors import error_class
+from lgc.runtime.public.errors import error_class
 import langgraph.errors
 for caught in (GraphRecursionError, langgraph.errors.GraphRecursionError, RecursionError):
     try:

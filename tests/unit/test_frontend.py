@@ -502,7 +502,7 @@ def test_delta_channels(read: Reader) -> None:
     )
     found = read(HEAD + source + BODY + NODE, "builder").ir.channels
     builtin = Ref("builtins", "list")
-    messages = Ref("lgc.runtime.messages", "messages_delta_reducer")
+    messages = Ref("lgc.runtime.public.messages", "messages_delta_reducer")
     assert found == (
         ChannelIR("x", "DeltaChannel", Ref("user_graph", "batch"), builtin, snapshot_frequency=5),
         ChannelIR("y", "DeltaChannel", Ref("", 'channels["y"].reducer'), Ref("", 'channels["y"]')),

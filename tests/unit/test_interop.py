@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lgc.runtime import interop
+from lgc.runtime.config import langchain_import as interop
 
 # A module like a generated one, whose nodes are those of the script above it.
 GRAPH = """
 import sys
-from lgc.runtime import abi, interop
+from lgc.runtime import abi
+from lgc.runtime.config import langchain_import as interop
 
 def compiled(nodes, route):
     names = tuple(nodes)
@@ -45,7 +46,8 @@ def run(nodes, route):
 
 AFTERWARDS = """
 finders = [type(finder).__module__ for finder in sys.meta_path]
-print("lgc.runtime.interop" in finders, type(sys.modules[CONFIG].__spec__.loader).__name__)
+loader = type(sys.modules[CONFIG].__spec__.loader).__name__
+print("lgc.runtime.config.langchain_import" in finders, loader)
 print(sys.modules[CONFIG].__loader__ is sys.modules[CONFIG].__spec__.loader)
 """
 

@@ -18,7 +18,7 @@ import requests
 from langchain_core.tools import tool
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-import lgc.runtime.types as own
+import lgc.runtime.public.types as own
 
 SERIALIZER = JsonPlusSerializer()
 

@@ -1,0 +1,1 @@
+"""Configs: merging, what runs now, and what a task sees."""

@@ -1,0 +1,1 @@
+"""What performs a run: threads, the fast path, generators."""

@@ -1,0 +1,1 @@
+"""What a run is: the declarations, values, tasks, and the loop."""

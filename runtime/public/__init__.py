@@ -1,0 +1,1 @@
+"""What users import: types, errors, messages, and the functions for nodes."""

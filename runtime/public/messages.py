@@ -1,0 +1,304 @@
+"""LangGraph's reducers of messages (graph/message.py), without importing langgraph.
+
+langchain-core is imported when the first thing that is not a message object has
+to be made into one; who writes message objects has loaded it already. A history
+is long and what is added to it is short: `left` is walked as little as can be.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+REMOVE_ALL_MESSAGES: Final = "__remove_all__"
+"""The id of a RemoveMessage that removes everything before it."""
+
+
+def add_messages(left: Any = None, right: Any = None, **options: Any) -> Any:
+    """Merges `right` into `left`, by message id; usable as a reducer.
+
+    Messages without an id are given one in place, as upstream does.
+
+    Args:
+        left: a message or a list of them: objects, dicts, `(role, text)` pairs, strings.
+        right: the same; a message whose id is in `left` replaces that one, a
+            RemoveMessage removes it, and one with id `__remove_all__` removes all before it.
+        options: `format="langchain-openai"` for contents in that format.
+
+    Returns:
+        A new list of message objects, every one with an id. Without `left` and
+        `right`: the reducer with these options.
+
+    Raises:
+        ValueError: one side is None, a message to remove does not exist, or the
+            format is unknown.
+        NotImplementedError: something cannot be made into a message.
+    """
+    if left is None and right is None:
+        return partial(_merge, **options)
+    if left is None or right is None:
+        only = "left" if left else "right"
+        raise ValueError(
+            f"Must specify non-null arguments for both 'left' and 'right'. Only received: '{only}'."
+        )
+    return _merge(left, right, **options)
+
+
+def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
+    before = _messages(left if isinstance(left, list) else [left])
+    after = _messages(right if isinstance(right, list) else [right])
+    removals = set(map(type, after)) & _removals
+    if removals:
+        rest = _after_remove_all(after)
+        if rest is not None:
+            _assign_ids(before)
+            _assign_ids(after)
+            return rest
+    ids = [message.id for message in before]
+    if None in ids:
+        _assign_ids(before)
+        ids = [message.id for message in before]
+    _assign_ids(after)
+    if len(after) == 1 and not removals and after[0].id not in ids:
+        merged = [*before, after[0]]
+    else:
+        merged = _apply(before, ids, after, removals)
+    if not format:
+        return merged
+    if format != "langchain-openai":
+        raise ValueError(f"Unrecognized {format=}. Expected one of 'langchain-openai', None.")
+    core = _core()
+    formatted: list[Any] = core.convert_to_messages(core.convert_to_openai_messages(merged))
+    return formatted
+
+
+def _after_remove_all(messages: list[Any]) -> list[Any] | None:
+    """What follows the last RemoveMessage of everything; None when there is none."""
+    for i in range(len(messages) - 1, -1, -1):
+        if type(messages[i]) in _removals and messages[i].id == REMOVE_ALL_MESSAGES:
+            return messages[i + 1 :]
+    return None
+
+
+def _apply(before: list[Any], ids: list[Any], after: list[Any], removals: set[type]) -> list[Any]:
+    """`before`, whose ids are `ids`, with `after` replaced, removed or appended by id."""
+    merged = before.copy()
+    positions: dict[Any, int] = dict(zip(ids, range(len(ids)), strict=True))
+    removed: set[Any] = set()
+    for message in after:
+        known = positions.get(message.id)
+        if type(message) in removals:
+            if known is None:
+                raise ValueError(
+                    f"Attempting to delete a message with an ID that doesn't exist ('{message.id}')"
+                )
+            removed.add(message.id)
+        elif known is None:
+            positions[message.id] = len(merged)
+            merged.append(message)
+        else:
+            removed.discard(message.id)
+            merged[known] = message
+    if not removed:
+        return merged
+    return [message for message in merged if message.id not in removed]
+
+
+def _assign_ids(messages: list[Any]) -> None:
+    for message in messages:
+        if message.id is None:
+            message.id = _new_id()
+
+
+def _new_id() -> str:
+    import uuid  # slow to import, and called through its module: tests patch it there
+
+    return str(uuid.uuid4())
+
+
+def messages_delta_reducer(state: Any, writes: Any) -> Any:
+    """Merges several writes of messages by id: `_messages_delta_reducer` of pregel/_messages.py.
+
+    For a DeltaChannel. Unlike `add_messages` it gives no ids, and ignores a RemoveMessage
+    whose id does not exist. One with id `__remove_all__` removes all before it, as since
+    LangGraph 1.2.24.
+
+    Args:
+        state: the messages so far, or what can be made into messages.
+        writes: each a list of messages or one message: objects, dicts, pairs, strings.
+
+    Returns:
+        A new list of message objects.
+
+    Raises:
+        NotImplementedError, ValueError: something cannot be made into a message.
+    """
+    written: list[Any] = []
+    for write in writes:
+        if isinstance(write, list):
+            written.extend(write)
+        else:
+            written.append(write)
+    before = state
+    if not state or not _is_message(state[0]):
+        before = _core().convert_to_messages(state)
+    after = written
+    if not _are_plain(written):
+        after = _core().convert_to_messages(written)
+        _are_plain(after)
+    rest = _after_remove_all(after)
+    if rest is not None:
+        before, after = [], rest
+    merged: list[Any] = list(before)
+    positions: dict[Any, int] = {}
+    for i, message in enumerate(merged):
+        if message.id is not None:
+            positions[message.id] = i
+    removed = False
+    for message in after:
+        if message.id is None:
+            merged.append(message)
+        elif type(message) in _removals:
+            if message.id in positions:
+                merged[positions.pop(message.id)] = None
+                removed = True
+        elif message.id in positions:
+            merged[positions[message.id]] = message
+        else:
+            positions[message.id] = len(merged)
+            merged.append(message)
+    return [message for message in merged if message is not None] if removed else merged
+
+
+def ensure_message_ids(writes: list[tuple[str, Any]], keys: dict[str, bool]) -> None:
+    """Gives ids to the messages that are written to DeltaChannels (pregel/_messages.py).
+
+    Called once for all writes of a task, when it has finished or failed: what is
+    streamed, stored and reduced then has the same ids. Message objects get theirs
+    in place; a list or dict that has to change is replaced in `writes`.
+
+    Args:
+        writes: a task's writes, in order.
+        keys: what `channels.delta_keys` gives. Where the reducer is
+            `messages_delta_reducer`, all that it takes for a message is made into one;
+            elsewhere only dicts that look like a message, and those only in a list.
+
+    Raises:
+        Exception: a dict that looks like a message, in a list, cannot be made into one.
+    """
+    for i in range(len(writes)):
+        key, value = writes[i]
+        if key in keys:
+            changed = _with_ids(value, keys[key])
+            if changed is not value:
+                writes[i] = (key, changed)
+
+
+def _with_ids(value: Any, coerce: bool) -> Any:
+    """What is written instead of `value`: itself when nothing but its messages' ids changes."""
+    from lgc.runtime.public.types import Overwrite, loaded, overwritten  # they need this module
+
+    is_overwrite, new = overwritten(value)
+    if is_overwrite:
+        if not isinstance(new, (list, tuple)):
+            return value
+        items = [_item_with_id(item, coerce) for item in new]
+        if _are_same(items, new):
+            return value
+        cls: Any = loaded("langgraph.types", "Overwrite") or Overwrite
+        return cls(items if isinstance(new, list) else tuple(items))
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            if isinstance(item, dict) and _looks_like_message(item):
+                items.append(_made_with_id(item))
+            else:
+                items.append(_item_with_id(item, coerce))
+        return value if _are_same(items, value) else items
+    if not coerce and isinstance(value, dict):
+        if _looks_like_message(value) and not value.get("id"):
+            return {**value, "id": _new_id()}
+        return value
+    return _item_with_id(value, coerce)
+
+
+def _item_with_id(item: Any, coerce: bool) -> Any:
+    """A message object with its id assigned; with `coerce` one made of `item`, if it can be."""
+    if _is_message(item):
+        _assign_ids([item])
+        return item
+    if not coerce:
+        return item
+    try:
+        return _made_with_id(item)
+    except Exception:
+        return item  # the reducer will say what is wrong with it
+
+
+def _made_with_id(item: Any) -> Any:
+    message = _core().convert_to_messages([item])[0]
+    if not message.id:
+        message.id = _new_id()
+    return message
+
+
+def _looks_like_message(item: dict[Any, Any]) -> bool:
+    return item.get("role") in _ROLES or item.get("type") in _TYPES
+
+
+def _are_same(items: list[Any], others: Any) -> bool:
+    """Whether two sequences of one length hold the same objects."""
+    return all(item is other for item, other in zip(items, others, strict=True))
+
+
+_ROLES: Final = frozenset(("ai", "assistant", "function", "human", "system", "tool", "user"))
+_TYPES: Final = frozenset(("ai", "function", "human", "remove", "system", "tool"))
+
+# The classes met so far whose objects are messages and no chunks, and those of them that remove:
+# asking an abstract class costs more than the rest of a short merge.
+_plain: set[type] = set()
+_removals: set[type] = set()
+
+
+def _messages(items: list[Any]) -> list[Any]:
+    """The items as message objects; the same list when they all are."""
+    if _are_plain(items):
+        return items
+    core = _core()
+    to_message: Callable[[Any], Any] = core.message_chunk_to_message
+    messages = [to_message(message) for message in core.convert_to_messages(items)]
+    _are_plain(messages)
+    return messages
+
+
+def _are_plain(items: list[Any]) -> bool:
+    """Whether all items are messages and no chunks; their classes are remembered."""
+    plain = True
+    for kind in set(map(type, items)) - _plain:
+        plain = _learn(kind) and plain
+    return plain
+
+
+def _learn(kind: type) -> bool:
+    core = sys.modules.get("langchain_core.messages")
+    if core is None or not issubclass(kind, core.BaseMessage):
+        return False
+    if issubclass(kind, core.RemoveMessage):
+        _removals.add(kind)
+    if issubclass(kind, core.BaseMessageChunk):
+        return False
+    _plain.add(kind)
+    return True
+
+
+def _is_message(item: Any) -> bool:
+    core = sys.modules.get("langchain_core.messages")
+    return core is not None and isinstance(item, core.BaseMessage)
+
+
+def _core() -> Any:
+    import langchain_core.messages
+
+    return langchain_core.messages

@@ -1,0 +1,1 @@
+"""What a consumer sees of a run."""
