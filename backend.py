@@ -101,9 +101,9 @@ def _noting(original: Callable[..., None]) -> Callable[..., None]:
 class _Engine(CompiledGraph):
     """A graph of lgc whose runs are counted."""
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _options(self, *args: Any, **kwargs: Any) -> Any:
         audit.ran()
-        return super()._run(*args, **kwargs)
+        return super()._options(*args, **kwargs)
 
 
 class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):

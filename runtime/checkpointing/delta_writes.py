@@ -82,7 +82,7 @@ def replaced(keys: Mapping[str, bool], writes: Iterable[tuple[str, Any]]) -> dic
     return {name: True for name, value in writes if name in keys and overwritten(value)[0]}
 
 
-def rebuilt(channels: Iterable[Channel], checkpoint: Mapping[str, Any]) -> list[str]:
+def keys_to_rebuild(channels: Iterable[Channel], checkpoint: Mapping[str, Any]) -> list[str]:
     """The channels whose value is in the writes of earlier checkpoints.
 
     A reducer channel stores its value always; one without was a DeltaChannel when it was written.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.config.task_config import ambient
+from lgc.runtime.config.ambient import ambient
 from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_SCRATCHPAD, CONF_SEND, RESUME
 from lgc.runtime.ids import interrupt_id
 from lgc.runtime.public.errors import error_class, mark_invalid_resume
