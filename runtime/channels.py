@@ -13,9 +13,10 @@ from math import ceil
 from typing import Any, Final
 
 from lgc.runtime.constants import BRANCH_TO, MISSING
-from lgc.runtime.public.errors import error_class, with_code
+from lgc.runtime.public.errors import with_code
 from lgc.runtime.public.messages import messages_delta_reducer
-from lgc.runtime.public.types import loaded, overwritten, whole
+from lgc.runtime.public.wrapped_values import overwritten, unwrap_snapshot
+from lgc.runtime.upstream import error_class, loaded
 
 _NEVER: Final = 2**60
 
@@ -273,7 +274,7 @@ class BinaryOperatorAggregate(_Single):
 
     def restore(self, stored: object) -> Channel:
         # It is a snapshot where the key was a DeltaChannel when it was written.
-        return super().restore(whole(stored))
+        return super().restore(unwrap_snapshot(stored))
 
     def update_one(self, value: object) -> bool:
         self.value = self.after(value)
@@ -384,12 +385,8 @@ class DeltaChannel(_Single):
         # None is nothing stored since LangGraph 1.2.24; before, it was the value.
         if stored is MISSING or stored is None:
             return self.fresh()
-        # Who has read a checkpoint has loaded it.
-        from lgc.runtime.serde.type_encoders import is_snapshot
-
-        snapshot: Any = stored
         # A key that had another channel class stored the value itself.
-        return self._with(snapshot.value if is_snapshot(type(stored)) else stored)
+        return self._with(unwrap_snapshot(stored))
 
     def replay(self, writes: list[object]) -> None:
         # In one call of the reducer.

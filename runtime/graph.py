@@ -23,8 +23,8 @@ from lgc.runtime.drivers.generators import chunks, result, shown, with_interrupt
 from lgc.runtime.engine.loop import Run
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import is_a, loaded
 from lgc.runtime.serde.allowlist import is_strict
+from lgc.runtime.upstream import is_a, loaded
 
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = frozenset(("messages", "tools"))

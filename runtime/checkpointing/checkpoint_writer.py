@@ -16,7 +16,7 @@ from typing import Any
 
 from lgc.runtime.checkpointing.copies import copied, copied_checkpoint, copied_config
 from lgc.runtime.drivers.thread_pool import POOL
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 Writes = Sequence[tuple[str, Any]]
 

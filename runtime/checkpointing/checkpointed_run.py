@@ -34,9 +34,9 @@ from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id, interrupt_id
-from lgc.runtime.public.errors import error_class
+from lgc.runtime.public.commands import Command, update_as_tuples
 from lgc.runtime.public.messages import ensure_message_ids
-from lgc.runtime.public.types import Command, is_a, loaded, update_as_tuples
+from lgc.runtime.upstream import error_class, is_a, loaded
 
 Pending = list[tuple[str, str, Any]]
 

@@ -19,7 +19,7 @@ from lgc.runtime.constants import (
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.task import Task
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 
 class PregelTask(NamedTuple):

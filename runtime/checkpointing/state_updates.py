@@ -23,8 +23,8 @@ from lgc.runtime.constants import (
 from lgc.runtime.engine.program import Program
 from lgc.runtime.engine.task import Task, UpdateTask
 from lgc.runtime.ids import draw_checkpoint_id
-from lgc.runtime.public.errors import error_class
 from lgc.runtime.public.messages import ensure_message_ids
+from lgc.runtime.upstream import error_class
 
 Writes = list[tuple[str, Any]]
 

@@ -12,8 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from lgc.runtime.constants import MISSING
-from lgc.runtime.public.errors import error_class
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import error_class, loaded
 
 
 def reader(task: Any, pad: Any) -> partial[Any]:

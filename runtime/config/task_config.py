@@ -17,6 +17,7 @@ from itertools import count
 from typing import Any, Final
 
 from lgc.runtime.config.local_read import edge_reader, reader
+from lgc.runtime.config.scratchpad import Scratchpad
 from lgc.runtime.constants import (
     CONF,
     CONF_CALL,
@@ -34,16 +35,8 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import (
-    ExecutionInfo,
-    RunControl,
-    Runtime,
-    Scratchpad,
-    ServerInfo,
-    is_a,
-    loaded,
-    no_writer,
-)
+from lgc.runtime.public.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, no_writer
+from lgc.runtime.upstream import is_a, loaded
 
 DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
 

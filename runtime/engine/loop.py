@@ -35,9 +35,10 @@ from lgc.runtime.engine.program import Branch, Node, Output, Program, View
 from lgc.runtime.engine.task import Router, Task, find_langchain, run_node, run_path
 from lgc.runtime.ids import Draws
 from lgc.runtime.public import errors
-from lgc.runtime.public.errors import Unsupported, error_class, is_invalid_resume, with_code
+from lgc.runtime.public.commands import Command
+from lgc.runtime.public.errors import Unsupported, is_invalid_resume, with_code
 from lgc.runtime.public.messages import ensure_message_ids
-from lgc.runtime.public.types import Command, is_a
+from lgc.runtime.upstream import error_class, is_a
 
 # Phases of a run, in the order of pregel/main.py:stream.
 _TICK: Final = 0

@@ -20,7 +20,7 @@ from lgc.runtime.constants import CONF, CONF_RUNTIME, INTERRUPT, PULL, PUSH
 from lgc.runtime.engine.node_output import RUNNABLES, is_runnable
 from lgc.runtime.engine.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node, View
 from lgc.runtime.ids import path_text, task_id
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 if TYPE_CHECKING:
     from lgc.runtime.engine.loop import Run
