@@ -22,14 +22,14 @@ ROOT = Path(__file__).resolve().parent
 # What of lgc.runtime is compiled with mypyc: folders, files of the top level, and the files of
 # those folders that stay interpreted; each of them says why.
 NATIVE = (
-    "channels.py",
-    "constants.py",
-    "ids.py",
-    "upstream.py",
+    "channels",
     "checkpointing",
+    "constants.py",
     "drivers",
     "engine",
+    "ids.py",
     "serde",
+    "upstream.py",
 )
 INTERPRETED = (
     "checkpointing/model.py",

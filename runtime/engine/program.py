@@ -188,7 +188,7 @@ class Output:
         self.has: list[bool] = [False] * len(channels)
         for slot in self.slots:
             self.has[slot] = True
-        self.late: bool = not any(channels[slot].volatile for slot in self.slots)
+        self.late: bool = not any(channels[slot].changes_without_write for slot in self.slots)
 
 
 class Program:
