@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from lgc.runtime.channels import BinaryOperatorAggregate, Channel
 from lgc.runtime.constants import MISSING, NS_END, NS_SEP, NULL_TASK_ID
-from lgc.runtime.public.types import Snapshot, loaded, overwritten
+from lgc.runtime.public.wrapped_values import Snapshot, overwritten
+from lgc.runtime.upstream import loaded
 
 COUNTERS: Final = "counters_since_delta_snapshot"
 """The metadata key: by channel, (updates, supersteps) since its last snapshot."""

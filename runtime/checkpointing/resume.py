@@ -10,7 +10,7 @@ from lgc.runtime.constants import CONF, CONF_RESUME_MAP, NULL_TASK_ID, RESUME, S
 from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import interrupt_id
-from lgc.runtime.public.types import Command, update_as_tuples
+from lgc.runtime.public.commands import Command, update_as_tuples
 from lgc.runtime.upstream import error_class, is_a
 
 PendingWrites = list[tuple[str, str, Any]]

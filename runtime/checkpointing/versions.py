@@ -60,7 +60,11 @@ class ChannelVersions:
                 values.channels[slot] = channel
                 if channel.reshaped:
                     reshaped.append(channel)
-                if channel.volatile and channel.is_available() and slot not in values.volatile:
+                if (
+                    channel.changes_without_write
+                    and channel.is_available()
+                    and slot not in values.volatile
+                ):
                     values.volatile.append(slot)
 
         if reshaped and not self._is_anything_due(values):

@@ -12,7 +12,7 @@ from typing import Any, Final
 from lgc.runtime.config.ambient import ambient
 from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_STREAM, CONF_TASK_ID
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import Runtime
+from lgc.runtime.public.runtime import Runtime
 from lgc.runtime.upstream import is_a, loaded
 
 DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))

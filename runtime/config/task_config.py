@@ -13,6 +13,7 @@ from typing import Any
 
 from lgc.runtime.config.local_read import edge_reader, reader
 from lgc.runtime.config.merge import merge_metadata
+from lgc.runtime.config.scratchpad import Scratchpad
 from lgc.runtime.constants import (
     CONF,
     CONF_CALL,
@@ -30,14 +31,7 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import (
-    ExecutionInfo,
-    RunControl,
-    Runtime,
-    Scratchpad,
-    ServerInfo,
-    no_writer,
-)
+from lgc.runtime.public.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, no_writer
 from lgc.runtime.upstream import loaded
 
 _MAKING_CONTROL = allocate_lock()

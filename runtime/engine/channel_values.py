@@ -40,7 +40,7 @@ class ChannelValues:
         for slot in program.seeded:
             channel = program.channels[slot].fresh()
             self.channels[slot] = channel
-            if channel.volatile and channel.is_available():
+            if channel.changes_without_write and channel.is_available():
                 self.volatile.append(slot)
         self.updated: list[int] = []
         self.touched: list[int] = []
@@ -112,7 +112,7 @@ class ChannelValues:
                 values[slot] = channel.get()
             elif key in own:
                 values[slot] = channel.after(own[key])
-            elif channel.volatile:
+            elif channel.changes_without_write:
                 channel = channel.copy()
                 channel.update([])
                 values[slot] = channel.get()
@@ -358,7 +358,7 @@ class ChannelValues:
         for slot in updated:
             if self.transient_trigger[slot] or slot in self.volatile:
                 continue
-            if self.channels[slot].volatile:
+            if self.channels[slot].changes_without_write:
                 self.volatile.append(slot)
 
     def finish_deferred(self, changed: list[int], updated: list[int]) -> None:
@@ -381,7 +381,7 @@ class ChannelValues:
         pending = self.pending
         for slot in self.touched:
             if self.update(slot, None) and self.channels[slot].is_available():
-                if self.channels[slot].volatile:
+                if self.channels[slot].changes_without_write:
                     self.volatile.append(slot)
                 if self.output.contains[slot]:
                     self.has_values = True

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from lgc.runtime.constants import BRANCH_TO, END, ROOT, TASKS
+from lgc.runtime.public.commands import Command
 from lgc.runtime.public.errors import with_code
-from lgc.runtime.public.types import Command, annotated_keys, attributes
+from lgc.runtime.public.state import annotated_keys, attributes
 from lgc.runtime.upstream import error_class, is_a
 
 

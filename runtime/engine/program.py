@@ -190,7 +190,9 @@ class Output:
         self.contains: list[bool] = [False] * len(channels)
         for slot in self.slots:
             self.contains[slot] = True
-        self.readable_at_end: bool = not any(channels[slot].volatile for slot in self.slots)
+        self.readable_at_end: bool = not any(
+            channels[slot].changes_without_write for slot in self.slots
+        )
 
 
 class Program:

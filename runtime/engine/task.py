@@ -33,7 +33,7 @@ from lgc.runtime.engine.program import CALL, INVOKE, Branch, Node, View
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
-from lgc.runtime.public.types import Command
+from lgc.runtime.public.commands import Command
 from lgc.runtime.upstream import error_class, is_instance_of_error, is_runnable, loaded
 
 OVER: Final = -1
