@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
-from lgc.runtime.checkpointing.recorder import Recorder
-from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.config.langchain_import import watch
 from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, at_root, merge_configs
 from lgc.runtime.config.tracing import refuse_tracing
@@ -16,20 +13,15 @@ from lgc.runtime.constants import (
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
     CONF_RUNTIME,
-    EVENT_MODES,
     INTERRUPT,
     NS_END,
     NS_SEP,
 )
-from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.drivers.generators import chunks, shown
 from lgc.runtime.drivers.sync import SyncDriver
-from lgc.runtime.engine.channel_values import ChannelValues
-from lgc.runtime.engine.inbox import ChunkWriter
-from lgc.runtime.engine.loop import Loop
-from lgc.runtime.engine.program import Output, Program
-from lgc.runtime.engine.run import RunOptions, RunScope
+from lgc.runtime.engine.program import Program
+from lgc.runtime.engine.run import RunOptions
 from lgc.runtime.graph_arguments import (
     check_saver,
     check_stops,
@@ -40,17 +32,10 @@ from lgc.runtime.graph_arguments import (
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
+from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
 from lgc.runtime.streaming.sink import (
-    ChunksObserver,
-    Sink,
-    UpdatesObserver,
-    ValuesObserver,
     with_interrupts,
 )
-from lgc.runtime.upstream import is_a
-
-# What LangGraph streams and lgc does not yet.
-_OTHER_MODES = frozenset(("messages", "tools"))
 
 
 class CompiledGraph:
@@ -210,7 +195,7 @@ class CompiledGraph:
                 durability=durability,
                 stops=(interrupt_before, interrupt_after),
             )
-            scope, thread, recorder = _start(self.program, options, input)
+            scope, thread, recorder = start_run(self.program, options, input)
             return invoke(scope, input, thread, recorder)
         due = self.stream(
             input,
@@ -280,7 +265,7 @@ class CompiledGraph:
         wanted = modes
         if is_shown:
             wanted = [*([modes] if isinstance(modes, str) else list(modes)), *printed]
-        _refuse_modes({wanted} if isinstance(wanted, str) else set(wanted))
+        refuse_modes({wanted} if isinstance(wanted, str) else set(wanted))
         options = self._options(
             input,
             config,
@@ -290,7 +275,8 @@ class CompiledGraph:
             durability=durability,
             stops=(interrupt_before, interrupt_after),
         )
-        loop = self._streamed(options, input, wanted, subgraphs)
+        options.streams_from_subgraphs = subgraphs
+        loop = streamed_loop(self.program, options, input, wanted)
         due = chunks(SyncDriver(loop))
         yield from shown(due, modes, print_mode, subgraphs) if is_shown else due
 
@@ -387,7 +373,7 @@ class CompiledGraph:
         # Imported when it is first used: runs do without.
         from lgc.runtime.checkpointing.state_snapshots import StateReader
 
-        output = _output(self.program, self.program.streamed)
+        output = output_of(self.program, self.program.streamed)
         return StateReader(self.program, self.config, self._state_saver(config), output)
 
     def _refuse_subgraph(self, config: Any) -> None:
@@ -426,7 +412,7 @@ class CompiledGraph:
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
-        options = RunOptions(merged, _output(self.program, keys))
+        options = RunOptions(merged, output_of(self.program, keys))
         options.limit = limit
         options.saver = self._saver(merged[CONF])
         if options.saver is None and durability is not None:
@@ -459,36 +445,6 @@ class CompiledGraph:
         options.store = self.store
         return options
 
-    def _streamed(self, options: RunOptions, input: Any, modes: Any, subgraphs: bool) -> Loop:
-        """A run whose chunks of `modes` are consumed, not started."""
-        wanted = {modes} if isinstance(modes, str) else set(modes)
-        options.streams_from_nodes = "custom" in wanted or subgraphs
-        scope, thread, recorder = _start(self.program, options, input)
-        loop = Loop(scope, input, thread, recorder)
-        sink = Sink(isinstance(modes, list))
-        loop.chunks = sink.chunks
-        values = scope.values
-        if "updates" in wanted:
-            loop.observers.append(UpdatesObserver(sink, values))
-        if "values" in wanted:
-            loop.observers.append(ValuesObserver(sink, values))
-        events = EVENT_MODES.intersection(wanted)
-        if events:
-            from lgc.runtime.streaming.debug import DebugObserver
-
-            streamed = _output(self.program, self.program.streamed)
-            loop.observers.append(DebugObserver(sink, scope, events, streamed))
-        if options.streams_from_nodes:
-            loop.observers.append(ChunksObserver(sink))
-            writer = ChunkWriter(loop.inbox)
-            if "custom" in wanted:
-                scope.write_custom = writer
-            if subgraphs:
-                from lgc.runtime.streaming.subgraph_forwarding import SubgraphForwarding
-
-                scope.forwarding = SubgraphForwarding(writer, wanted)
-        return loop
-
     def _saver(self, conf: Mapping[str, Any]) -> Any:
         """The saver of a run or of a look at its state, or None (_resolve_checkpointer).
 
@@ -508,42 +464,3 @@ class CompiledGraph:
         if saver is not None and is_strict() and hasattr(saver, "with_allowlist"):
             saver = saver.with_allowlist(self.program.allowlist)
         return saver
-
-
-def _output(program: Program, output: str | Sequence[str] | None) -> Output:
-    """What a run reports that is asked for `output`; None is the root value."""
-    if output is None:
-        return program.output(("__root__",), True)
-    keys = (output,) if isinstance(output, str) else tuple(output)
-    for key in keys:
-        if key not in program.index:
-            raise ValueError(f"Key {key} not in channels")
-        if program.transient_trigger[program.index[key]]:
-            raise Unsupported("a trigger channel as output key", key)
-    return program.output(keys, isinstance(output, str))
-
-
-def _refuse_modes(modes: set[str]) -> None:
-    """Refuses the stream modes that lgc has not yet."""
-    if not _OTHER_MODES.isdisjoint(modes):
-        raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
-
-
-def _start(
-    program: Program, options: RunOptions, input: Any
-) -> tuple[RunScope, ThreadState | None, Recorder | None]:
-    """What a run starts with; a thread and its recorder only where something needs them."""
-    refresh_langchain_var()
-    scope = RunScope(program, ChannelValues(program, options.output), options)
-    saver = options.saver
-    stops = options.interrupt_before or options.interrupt_after
-    if saver is None and not stops and not is_a(input, "Command"):
-        return scope, None, None
-    scope.values.store_triggers()
-    thread = ThreadState(scope)
-    durability = options.effective_durability
-    writer = None
-    if saver is not None:
-        is_blocking = bool(getattr(type(saver), "blocking", True))
-        writer = CheckpointWriter(saver, durability == "async" and is_blocking)
-    return scope, thread, Recorder(thread, writer, durability == "exit")

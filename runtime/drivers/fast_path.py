@@ -55,7 +55,7 @@ def invoke(
                 return result.result()
         else:
             loop = Loop(scope, value, thread, recorder)
-            loop.observers = [result]
+            loop.superstep.observers = [result]
         driver = SyncDriver(loop)
         try:
             driver.run()
@@ -98,7 +98,7 @@ class _FastPath:
     def _go_on(self, value: Any = None) -> Loop:
         """The loop that goes on, to be told where."""
         loop = Loop(self.scope, value, None, None)
-        loop.observers = [self.result]
+        loop.superstep.observers = [self.result]
         self.loop = loop
         return loop
 

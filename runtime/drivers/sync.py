@@ -45,7 +45,7 @@ class SyncDriver:
         while True:
             what = loop.next()
             if what == RUN:
-                self._start(loop.take_tasks())
+                self._start(loop.superstep.take_tasks())
             elif what == OVER:
                 return None
             elif what == CHUNKS:
@@ -71,7 +71,7 @@ class SyncDriver:
             if what == OVER:
                 return
             if what == RUN:
-                self._start(loop.take_tasks())
+                self._start(loop.superstep.take_tasks())
             elif what == CHUNKS:
                 # Nobody reads them any more.
                 loop.take_chunks()
@@ -89,8 +89,8 @@ class SyncDriver:
                 except Exception as exc:
                     loop.store_failed(exc)
         elif what == LOAD:
-            assert loop.request is not None
-            function, args, kwargs = loop.request
+            assert loop.loading is not None and loop.loading.request is not None
+            function, args, kwargs = loop.loading.request
             try:
                 result = function(*args, **kwargs)
             except Exception as exc:
@@ -116,7 +116,7 @@ class SyncDriver:
     def _start(self, tasks: list[Task]) -> None:
         """Starts tasks; one that is alone has run when this returns."""
         loop = self.loop
-        if loop.is_inline:
+        if loop.superstep.is_inline:
             for task in tasks:
                 run_task(task)
                 loop.receive(task)
@@ -133,7 +133,7 @@ class SyncDriver:
             loop.receive(item)
             if isinstance(item, Task):
                 # A place is free.
-                self._start(loop.take_tasks())
+                self._start(loop.superstep.take_tasks())
             if inbox.is_empty():
                 return
             item = inbox.get()

@@ -13,25 +13,26 @@ from typing import Any, Final
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.first_input import FirstInput
 from lgc.runtime.checkpointing.recorder import Recorder
-from lgc.runtime.checkpointing.thread_state import ThreadState, has_moved_past, latest_config
-from lgc.runtime.constants import CONF, ERROR, INTERRUPT, RESUME, START
+from lgc.runtime.checkpointing.thread_loading import ThreadLoading
+from lgc.runtime.checkpointing.thread_state import ThreadState
+from lgc.runtime.constants import START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
-from lgc.runtime.engine.observer import Observer
 from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.superstep import Superstep
 from lgc.runtime.engine.task import Task
-from lgc.runtime.public.errors import is_invalid_resume, with_code
-from lgc.runtime.public.messages import ensure_message_ids
+from lgc.runtime.public.errors import with_code
 from lgc.runtime.upstream import error_class, is_instance_of_error
 
 # What `Loop.next` says.
 OVER: Final = 0
 """The run is over."""
 LOAD: Final = 1
-"""Call `request` and report with `loaded` or `load_failed`."""
+"""Make the call of `loading.request` and report with `loaded` or `load_failed`."""
 RUN: Final = 2
-"""Run the tasks of `take_tasks`, and report each with `receive`."""
+"""Run the tasks of `superstep.take_tasks`, one that `is_inline` on the driver's thread, and report
+each with `receive`."""
 WAIT: Final = 3
 """Nothing to do until something comes into the inbox: report it with `receive`."""
 STORE: Final = 4
@@ -48,23 +49,21 @@ _POINT: Final = -2
 # Phases of a run, in the order of pregel/main.py:stream; what LOAD and closing need are between.
 _START: Final = 0
 _LOADING: Final = 1
-_LOADING_LATEST: Final = 2
-_REBUILDING: Final = 3
-_FIRST_INPUT: Final = 4
-_RECORDED: Final = 5
-_ENTERED: Final = 6
-_TICK: Final = 7
-_EXECUTE: Final = 8
-_RUNNING: Final = 9
-_APPLIED: Final = 10
-_FAILING: Final = 11
-_INTERRUPTED: Final = 12
-_LEAVING: Final = 13
-_FLUSHED: Final = 14
-_ENDED: Final = 15
-_RAISING: Final = 16
-_CLOSING: Final = 17
-_CLOSED: Final = 18
+_FIRST_INPUT: Final = 2
+_RECORDED: Final = 3
+_ENTERED: Final = 4
+_TICK: Final = 5
+_EXECUTE: Final = 6
+_RUNNING: Final = 7
+_APPLIED: Final = 8
+_FAILING: Final = 9
+_INTERRUPTED: Final = 10
+_LEAVING: Final = 11
+_FLUSHED: Final = 12
+_ENDED: Final = 13
+_RAISING: Final = 14
+_CLOSING: Final = 15
+_CLOSED: Final = 16
 
 
 class Loop:
@@ -82,10 +81,9 @@ class Loop:
 
     Attributes:
         inbox: takes what comes from the tasks' threads.
-        observers: are told what happens.
+        superstep: the tasks that run.
         chunks: where observers put chunks; None when nobody consumes them.
-        tasks: those of the superstep.
-        request: the saver call of LOAD: `(function, arguments, keywords)`.
+        loading: has the saver call of LOAD.
     """
 
     def __init__(
@@ -97,31 +95,18 @@ class Loop:
         self.recorder: Recorder | None = recorder
         self.writer: CheckpointWriter | None = None if recorder is None else recorder.writer
         self.inbox: Inbox = Inbox()
-        self.observers: list[Observer] = []
         self.chunks: list[Any] | None = None
-        self.tasks: list[Task] = []
-        self.request: tuple[Any, tuple[Any, ...], dict[str, Any]] | None = None
-        self.is_inline: bool = False
+        self.superstep: Superstep = Superstep(scope, recorder)
+        self.loading: ThreadLoading | None = None
         self._value: Any = value
-        self._config: dict[str, Any] = scope.config
-        self._saved: Any = None
         self._first_input: FirstInput | None = None
         self._phase: int = _START
-        # The superstep's tasks that wait for a place, the next one last; how many places there
-        # are, and how many tasks run.
-        self._unstarted: list[Task] = []
-        self._places: int = 0
-        self._running: int = 0
+        # What the run raises, or has been interrupted with.
+        self._error: BaseException | None = None
         # Something came out of a task since chunks could last be handed out.
         self._has_news: bool = False
-        # A task of the superstep has writes that a saver, if there were one, would hold.
-        self._has_recorded: bool = False
-        self._has_left: bool = False
-        self._error: BaseException | None = None
-        # What does not stop a task's siblings, raised when all have finished: an exception that
-        # is no failure, and the tasks that interrupted.
-        self._deferred_error: BaseException | None = None
-        self._interrupted_tasks: list[Task] = []
+        # Nothing is left to be stored at the run's end: nothing has happened yet, or it is done.
+        self._has_left: bool = True
         self._is_exhausted: bool = False
         self._is_drained: bool = False
 
@@ -162,7 +147,7 @@ class Loop:
             return _POINT
         if phase == _EXECUTE:
             self._phase = _RUNNING
-            return RUN if self._unstarted else _NOTHING
+            return RUN if self.superstep.can_start() else _NOTHING
         if phase == _RUNNING:
             return self._proceed_running()
         if phase == _APPLIED:
@@ -215,80 +200,51 @@ class Loop:
     def _proceed_start(self, phase: int) -> int:
         """The phases before the first superstep (spec §4.1, §4.2)."""
         thread = self.thread
-        if phase == _START:
-            if thread is None:
-                self._apply_input()
-                self._phase = _TICK
-                return _NOTHING
-            self._config = _config_to_load(self.scope.config)
-            thread.is_addressed = bool(self._config[CONF].get("checkpoint_id"))
-            saver = self.scope.saver
-            if saver is None:
-                self._take_saved(None)
-                return _NOTHING
-            self._phase = _LOADING
-            self.request = (saver.get_tuple, (self._config,), {})
-        if phase <= _REBUILDING:
-            return LOAD
+        if phase == _START and thread is None:
+            self._apply_input()
+            self._phase = _TICK
+            return _NOTHING
         assert thread is not None and self.recorder is not None
-        if phase == _FIRST_INPUT:
+        if phase == _START:
+            self.loading = ThreadLoading(thread)
+            self.loading.begin()
+            self._phase = _LOADING
+        elif phase == _LOADING:
+            assert self.loading is not None
+            if self.loading.request is not None:
+                return LOAD
+            self.loading = None
+            self._phase = _FIRST_INPUT
+        elif phase == _FIRST_INPUT:
             self._first_input = FirstInput(thread, self.recorder, self._value)
             self._value = None
             self._first_input.record()
             self._phase = _RECORDED
-            return _NOTHING
-        if phase == _RECORDED:
+        elif phase == _RECORDED:
             assert self._first_input is not None
             self._first_input.apply()
             self._first_input = None
             self._phase = _ENTERED
-            return _NOTHING
-        self.scope.first_step = self.scope.step
-        self._phase = _TICK
-        if self.scope.resuming:
-            for observer in self.observers:
-                observer.on_resume()
+        else:
+            self.scope.first_step = self.scope.step
+            self._has_left = False
+            self._phase = _TICK
+            if self.scope.resuming:
+                for observer in self.superstep.observers:
+                    observer.on_resume()
         return _NOTHING
 
     def loaded(self, result: Any) -> None:
-        """The saver call of `request` returned `result`."""
-        thread = self.thread
-        assert thread is not None
+        """The saver call of `loading.request` returned `result`."""
+        assert self.loading is not None
         try:
-            if self._phase == _LOADING:
-                self._saved = result
-                if result is None or not thread.is_addressed:
-                    self._take_saved(result)
-                else:
-                    self._phase = _LOADING_LATEST
-                    latest = latest_config(self._config)
-                    self.request = (self.scope.saver.get_tuple, (latest,), {})
-            elif self._phase == _LOADING_LATEST:
-                thread.is_superseded = has_moved_past(self._saved, result)
-                self._take_saved(self._saved)
-            else:
-                thread.rebuild(result)
-                self._phase = _FIRST_INPUT
+            self.loading.answer(result)
         except Exception as exc:
             self._fail(exc)
 
     def load_failed(self, exc: BaseException) -> None:
-        """The saver call of `request` raised `exc`."""
+        """The saver call of `loading.request` raised `exc`."""
         self._fail(exc)
-
-    def _take_saved(self, saved: Any) -> None:
-        """The thread's checkpoint is there; DeltaChannels may need writes of earlier ones."""
-        thread = self.thread
-        assert thread is not None
-        thread.load_checkpoint(saved, self._config)
-        self._saved = None
-        keys = thread.keys_to_rebuild()
-        if keys:
-            self._phase = _REBUILDING
-            arguments = {"config": thread.checkpoint_config, "channels": keys}
-            self.request = (self.scope.saver.get_delta_channel_history, (), arguments)
-        else:
-            self._phase = _FIRST_INPUT
 
     def _apply_input(self) -> None:
         """Applies the input of a run without a thread, as the write to `__start__`."""
@@ -309,7 +265,8 @@ class Loop:
         # Upstream prepares them even then: an input that its schema refuses is reported first.
         self._is_exhausted = scope.is_past_stop()
         self._prepare()
-        tasks = self.tasks
+        superstep = self.superstep
+        tasks = superstep.tasks
         if self._is_exhausted or not tasks:
             return False
         if thread is not None:
@@ -322,63 +279,41 @@ class Loop:
         self._is_drained = scope.is_asked_to_stop()
         if self._is_drained:
             return False
-        for observer in self.observers:
+        for observer in superstep.observers:
             observer.on_tasks(tasks)
         if thread is None:
-            due = tasks.copy()
-        else:
-            due = [task for task in tasks if not task.has_writes]
-            for task in tasks:
-                if task.has_writes:
-                    for observer in self.observers:
-                        observer.on_cached(task)
-        due.reverse()
-        self._unstarted = due
-        self._places = self._count_places(len(due))
-        self.is_inline = len(due) == 1 and not scope.options.streams_from_nodes
+            superstep.start(tasks)
+            return True
+        for task in tasks:
+            if task.has_writes:
+                for observer in superstep.observers:
+                    observer.on_cached(task)
+        superstep.start([task for task in tasks if not task.has_writes])
         return True
 
     def _prepare(self) -> None:
         """Makes the tasks that are due, and tells of the checkpoint that they run on."""
         thread = self.thread
         if thread is None:
-            self.tasks = prepare_tasks(self.scope, triggered(self.scope))
+            self.superstep.tasks = prepare_tasks(self.scope, triggered(self.scope))
             return
-        self.tasks = thread.prepare()
+        self.superstep.tasks = thread.prepare()
         if self.scope.saver is not None:
-            for observer in self.observers:
-                observer.on_checkpoint(thread, self.tasks)
-
-    def _count_places(self, tasks: int) -> int:
-        """How many of a superstep's tasks may run at once."""
-        most: Any = self.scope.config.get("max_concurrency")
-        if most is None:
-            return tasks
-        # A thread pool of 2.5 threads has 3: it compares, too.
-        places = 1
-        while places < tasks and places < most:
-            places += 1
-        return places
-
-    def take_tasks(self) -> list[Task]:
-        """The tasks to start now; where `is_inline`, the one there is, on the driver's thread."""
-        tasks: list[Task] = []
-        while self._unstarted and self._running < self._places:
-            tasks.append(self._unstarted.pop())
-            self._running += 1
-        return tasks
+            for observer in self.superstep.observers:
+                observer.on_checkpoint(thread, self.superstep.tasks)
 
     def _proceed_running(self) -> int:
         """The superstep's tasks run, or are over."""
         if self._has_news:
             self._has_news = False
             return _POINT
-        if self._error is None:
-            if self._unstarted and self._running < self._places:
+        superstep = self.superstep
+        if superstep.error is None:
+            if superstep.can_start():
                 return RUN
-            if self._running:
+            if superstep.running:
                 return WAIT
-            self._error = self._deferred()
+        self._error = superstep.outcome()
         if self._error is not None:
             self._phase = _FAILING
         else:
@@ -388,25 +323,25 @@ class Loop:
 
     def _await_siblings(self) -> int:
         """A task has failed: its siblings run to their end, and the run raises."""
+        superstep = self.superstep
         # Upstream runs what waits for a place even then.
-        if self._unstarted and self._running < self._places:
+        if superstep.can_start():
             return RUN
-        if self._running:
+        if superstep.running:
             return WAIT
-        error = self._error
-        self._error = None
-        assert error is not None
-        raise error
+        superstep.error = None
+        assert self._error is not None
+        raise self._error
 
     def _apply_superstep(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
         recorder = self.recorder
         if recorder is None:
             self._apply_tasks()
-            self._has_recorded = False
+            self.superstep.has_recorded = False
             self._end_superstep()
             return
-        exit_writes = recorder.before_apply(self.tasks)
+        exit_writes = recorder.before_apply(self.superstep.tasks)
         self._apply_tasks()
         recorder.after_apply(exit_writes)
         recorder.clear_pending()
@@ -415,11 +350,11 @@ class Loop:
 
     def _apply_tasks(self) -> None:
         if self.thread is None:
-            self.values.apply(self.tasks)
+            self.values.apply(self.superstep.tasks)
         else:
-            self.thread.apply(None, self.tasks)
-        for observer in self.observers:
-            observer.on_superstep(self.tasks)
+            self.thread.apply(None, self.superstep.tasks)
+        for observer in self.superstep.observers:
+            observer.on_superstep(self.superstep.tasks)
 
     def _end_superstep(self) -> None:
         """Where there is no thread, a superstep only draws the id that its checkpoint has."""
@@ -433,7 +368,7 @@ class Loop:
         if thread is None:
             return
         names = self.scope.options.interrupt_after
-        if names and thread.stops_at(names, self.tasks):
+        if names and thread.stops_at(names, self.superstep.tasks):
             # The next superstep, which would tell of this checkpoint, does not come.
             self._prepare()
             raise error_class("GraphInterrupt")()
@@ -447,121 +382,23 @@ class Loop:
             item: a Task that is over, or a chunk as `Observer.on_chunk` takes it.
         """
         if not isinstance(item, Task):
-            for observer in self.observers:
+            for observer in self.superstep.observers:
                 observer.on_chunk(item)
             self._has_news = True
             return
-        self._running -= 1
+        superstep = self.superstep
+        superstep.running -= 1
         try:
             if self._phase == _RUNNING:
-                self._finish(item)
-            elif self.recorder is not None:
-                self._settle(item)
+                # A task on the driver's thread lets no chunk out before its superstep ends,
+                # unless it fails.
+                superstep.finish(item)
+                self._has_news = not superstep.is_inline or isinstance(superstep.error, Exception)
+            else:
+                superstep.settle(item)
         except Exception as exc:
             if self._phase < _CLOSING:
                 self._fail(exc)
-
-    def _finish(self, task: Task) -> None:
-        """A task is over whose siblings have not failed (pregel/_runner.py:commit)."""
-        error = task.error
-        self._has_news = not self.is_inline
-        if error is None:
-            try:
-                task.complete(self.scope.program.delta_keys)
-            except Exception as exc:
-                if not self.is_inline:
-                    raise
-                error = exc
-            else:
-                self._record(task, task.writes, True)
-                self._tell(task, task.writes)
-                return
-        if self.is_inline:
-            self._error = error
-            if isinstance(error, Exception):
-                self._has_news = True
-                self._record_error(task, error)
-            return
-        self._record_error(task, error)
-        if is_instance_of_error(error, "GraphInterrupt"):
-            self._interrupted_tasks.append(task)
-        elif is_instance_of_error(error, "GraphBubbleUp") or is_invalid_resume(error):
-            self._deferred_error = error
-        elif self._error is None:
-            self._error = error
-
-    def _settle(self, task: Task) -> None:
-        """A task is over whose siblings have failed, or whose run nobody reads any more."""
-        if task.error is None:
-            task.complete(self.scope.program.delta_keys)
-            self._record(task, task.writes, True)
-        else:
-            self._record_error(task, task.error)
-
-    def _record_error(self, task: Task, error: BaseException) -> None:
-        """Records what a task wrote that raised `error`: its interrupts, or its failure."""
-        writes = task.writes
-        if is_instance_of_error(error, "GraphInterrupt"):
-            if not error.args[0]:
-                return
-            resumes = [write for write in writes if write[0] == RESUME]
-            writes = [(INTERRUPT, error.args[0]), *resumes]
-        elif is_instance_of_error(error, "GraphBubbleUp"):
-            return
-        else:
-            # What the task wrote before it failed is streamed when there is any: a router that
-            # raises leaves its node's update.
-            writes.append((ERROR, error))
-        if self.scope.program.delta_keys:
-            ensure_message_ids(writes, self.scope.program.delta_keys)
-        self._record(task, writes, False)
-        self._tell(task, writes)
-
-    def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
-        """Has the writes stored of a task that has finished (`is_done`), failed or asked."""
-        self._has_recorded = True
-        if self.recorder is not None:
-            is_last = (
-                is_done
-                and not self._running
-                and not self._unstarted
-                and self._error is None
-                and self._deferred_error is None
-                and not self._interrupted_tasks
-            )
-            self.recorder.put_task_writes(task, writes, is_last=is_last)
-
-    def _tell(self, task: Task, writes: list[tuple[str, object]]) -> None:
-        """Tells the observers of a task that is over (pregel/_loop.py:output_writes)."""
-        if task.node.is_start or not self.observers:
-            return
-        kind = writes[0][0]
-        if kind == INTERRUPT:
-            value: Any = writes[0][1]
-            interrupts = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-            for observer in self.observers:
-                observer.on_interrupt(task, interrupts)
-        elif kind != ERROR:
-            for observer in self.observers:
-                observer.on_output(task)
-        for observer in self.observers:
-            observer.on_task_end(task, writes)
-
-    def _deferred(self) -> BaseException | None:
-        """What the run raises when all tasks of a superstep have finished, and none failed."""
-        if self._deferred_error is not None or not self._interrupted_tasks:
-            return self._deferred_error
-        interrupts: list[Any] = []
-        for task in self.tasks:
-            if task in self._interrupted_tasks:
-                assert task.error is not None
-                try:
-                    interrupts.extend(task.error.args[0])
-                except Exception as exc:
-                    # No list of interrupts: the run fails, after its finished tasks are shown.
-                    return exc
-        interrupt: BaseException = error_class("GraphInterrupt")(tuple(interrupts))
-        return interrupt
 
     # -- the end ----------------------------------------------------------------
 
@@ -576,7 +413,7 @@ class Loop:
             return False
         self._fail(exc)
         if self.recorder is not None:
-            self.recorder.flush_exit(self.tasks)
+            self.recorder.flush_exit(self.superstep.tasks)
         self._phase = _INTERRUPTED
         return True
 
@@ -588,13 +425,13 @@ class Loop:
         tuple(interrupts)
         self._error = None
         if self.thread is None:
-            is_pending = self._has_recorded
+            is_pending = self.superstep.has_recorded
         else:
             is_pending = len(self.thread.pending_writes) > 0
-        if is_pending and any(task.has_writes for task in self.tasks):
+        if is_pending and any(task.has_writes for task in self.superstep.tasks):
             self._apply_tasks()
         if not interrupts:
-            for observer in self.observers:
+            for observer in self.superstep.observers:
                 observer.on_breakpoint()
         self._leave()
 
@@ -602,7 +439,7 @@ class Loop:
         """The run is over and has not failed: what is left to its end is stored."""
         self._phase = _LEAVING
         if self.recorder is not None:
-            self.recorder.flush_exit(self.tasks)
+            self.recorder.flush_exit(self.superstep.tasks)
             self._has_left = True
             if self.writer is not None:
                 self.writer.release()
@@ -629,24 +466,21 @@ class Loop:
         """
         if self._phase >= _CLOSING:
             return
-        if self._phase < _TICK:
-            # Nothing of the run has happened that would be stored.
-            self._has_left = True
-        if not self._running:
-            self._unstarted = []
+        if not self.superstep.running:
+            self.superstep.drop_unstarted()
         self._phase = _CLOSING
 
     def _proceed_closing(self) -> int:
-        if self._unstarted and self._running < self._places:
+        if self.superstep.can_start():
             return RUN
-        if self._running:
+        if self.superstep.running:
             return WAIT
         self._phase = _CLOSED
         if self._has_left or self.writer is None:
             return _NOTHING
         assert self.recorder is not None
         try:
-            self.recorder.flush_exit(self.tasks)
+            self.recorder.flush_exit(self.superstep.tasks)
             self.writer.release()
         except Exception:
             return _NOTHING
@@ -660,9 +494,7 @@ class Loop:
 
     def adopt(self, task: Task) -> None:
         """Goes on with a superstep whose only task the fast path has run; `receive` comes next."""
-        self.tasks = [task]
-        self.is_inline = True
-        self._running = 1
+        self.superstep.adopt(task)
         self._phase = _RUNNING
 
     def fail(self, exc: BaseException) -> None:
@@ -675,20 +507,6 @@ class Loop:
 
         An exception that interrupts the run has them applied once more.
         """
-        self.tasks = [task]
-        self._has_recorded = True
+        self.superstep.tasks = [task]
+        self.superstep.has_recorded = True
         self.fail(exc)
-
-
-def _config_to_load(config: dict[str, Any]) -> dict[str, Any]:
-    """The config that addresses the checkpoint a run starts from (pregel/_loop.py)."""
-    conf = config[CONF]
-    by_namespace = conf.get("checkpoint_map")
-    if by_namespace is not None and conf.get("checkpoint_ns") in by_namespace:
-        # What the state of a graph around this one says of it (`with_parents`).
-        conf = {**conf, "checkpoint_id": by_namespace[conf["checkpoint_ns"]]}
-        config = {**config, CONF: conf}
-    thread = conf.get("thread_id")
-    if thread and not isinstance(thread, str):
-        config = {**config, CONF: {**conf, "thread_id": str(thread)}}
-    return config

@@ -28,6 +28,7 @@ class RunOptions:
         effective_durability: when checkpoints are stored: "sync", "async" or "exit".
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
         streams_from_nodes: chunks that nodes write are wanted while the nodes run.
+        streams_from_subgraphs: those of the graphs that nodes call are wanted, too.
     """
 
     def __init__(self, config: dict[str, Any], output: Output) -> None:
@@ -43,6 +44,7 @@ class RunOptions:
         self.interrupt_before: Any = ()
         self.interrupt_after: Any = ()
         self.streams_from_nodes: bool = False
+        self.streams_from_subgraphs: bool = False
 
 
 class RunScope:
