@@ -28,6 +28,7 @@ class SyncDriver:
     def __init__(self, loop: Loop) -> None:
         self.loop: Loop = loop
         writer = loop.writer
+        loop.run_call = partial(_submit, loop.inbox)
         self._background: Background | None = None
         if writer is not None and writer.is_background:
             self._background = Background()
@@ -122,7 +123,7 @@ class SyncDriver:
                 loop.receive(task)
             return
         for task in tasks:
-            POOL.submit(partial(_work, task, copy_context(), loop.inbox))
+            _submit(loop.inbox, task)
 
     def _wait(self) -> None:
         """Waits for something to come in, and takes over all that has."""
@@ -137,6 +138,11 @@ class SyncDriver:
             if inbox.is_empty():
                 return
             item = inbox.get()
+
+
+def _submit(inbox: Inbox, task: Task) -> None:
+    """Runs a task on a thread of the pool, in a copy of this thread's context."""
+    POOL.submit(partial(_work, task, copy_context(), inbox))
 
 
 def _work(task: Task, context: Context, inbox: Inbox) -> None:

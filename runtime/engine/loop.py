@@ -84,6 +84,8 @@ class Loop:
         superstep: the tasks that run.
         chunks: where observers put chunks; None when nobody consumes them.
         loading: has the saver call of LOAD.
+        run_call: of the driver: takes a task, on any thread, and returns while it runs on another;
+            that it is over is put into the inbox.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class Loop:
         self.chunks: list[Any] | None = None
         self.superstep: Superstep = Superstep(scope, recorder)
         self.loading: ThreadLoading | None = None
+        self.run_call: Any = None
         self._value: Any = value
         self._first_input: FirstInput | None = None
         self._phase: int = _START
@@ -308,6 +311,7 @@ class Loop:
             self._has_news = False
             return _POINT
         superstep = self.superstep
+        superstep.admit()
         if superstep.error is None:
             if superstep.can_start():
                 return RUN
@@ -387,6 +391,7 @@ class Loop:
             self._has_news = True
             return
         superstep = self.superstep
+        superstep.admit()
         superstep.running -= 1
         try:
             if self._phase == _RUNNING:
@@ -399,6 +404,15 @@ class Loop:
         except Exception as exc:
             if self._phase < _CLOSING:
                 self._fail(exc)
+
+    def accept_call(self, task: Task) -> None:
+        """A node has called a task, which runs in the node's superstep; called on any thread.
+
+        The driver's thread may be inside that node. So the driver's `run_call` starts the task at
+        once, and the superstep waits for it.
+        """
+        self.superstep.join(task)
+        self.run_call(task)
 
     # -- the end ----------------------------------------------------------------
 

@@ -39,6 +39,8 @@ class Superstep:
         self.running: int = 0
         self.error: BaseException | None = None
         self.has_recorded: bool = False
+        # The tasks that have joined on other threads, and are not among `tasks` yet.
+        self._joining: list[Task] = []
         # The tasks that wait for a place, the next one last, and how many places there are.
         self._unstarted: list[Task] = []
         self._places: int = 0
@@ -76,6 +78,16 @@ class Superstep:
         while places < tasks and places < most:
             places += 1
         return places
+
+    def join(self, task: Task) -> None:
+        """A task runs in this superstep that was not prepared for it; called on any thread."""
+        self._joining.append(task)
+
+    def admit(self) -> None:
+        """Counts the tasks that have joined; called on the driver's thread."""
+        while self._joining:
+            self.tasks.append(self._joining.pop(0))
+            self.running += 1
 
     def can_start(self) -> bool:
         """Whether a task waits that has a place."""
