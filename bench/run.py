@@ -25,7 +25,8 @@ import growth
 import imports
 import saved
 from measure import ratio
-from prepare import HERE, WORKLOADS, build_modules, build_runtime
+from nodes import WORKLOADS
+from prepare import HERE, build_modules, build_runtime
 
 from lgc.compiler.native import find_compiler
 

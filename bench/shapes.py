@@ -144,7 +144,7 @@ def _measure_here(*shapes: str) -> None:
         for shape in shapes:
             module = import_module(f"shape_{shape}.{workload}")
             invoke = module.invoke if shape == "loop" else module.graph.invoke
-            assert invoke(nodes.fresh()) == nodes.BY_HAND[workload](nodes.fresh())
+            assert invoke(nodes.fresh()) == nodes.WORKLOADS[workload].by_hand(nodes.fresh())
             contestants[shape] = lambda invoke=invoke: invoke(nodes.fresh())
         found = sample(contestants, ROUNDS)
         for shape, times in found.items():
@@ -154,7 +154,9 @@ def _measure_here(*shapes: str) -> None:
 
 def main() -> None:
     """Builds every shape of every workload, measures them and prints a table."""
-    from prepare import Options, build_runtime, compile_targets
+    from prepare import build_runtime
+
+    from lgc.compiler.pipeline import Options, compile_targets
 
     build_runtime()
     built = {}
