@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from random_graphs import Case, cases, check
+from graph_strategy import cases
+from random_graphs import Case, check
 from seeds import from_seeds
 
 

@@ -14,12 +14,14 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from graph_builder import build
+from graph_strategy import cases
 from hypothesis import HealthCheck, Phase, assume, given, reject, seed, settings
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 from inprocess import importable, module_text
 from langgraph.graph.state import StateGraph
 from parity import Log
-from random_graphs import Case, build, cases
+from random_graphs import Case
 
 from lgc.compiler.diagnostics import CompileError
 from lgc.compiler.native import MYPY_OPTIONS, for_mypyc, mypyc_extensions

@@ -6,21 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from channel_kinds import values_of
+from graph_builder import build, real
+from graph_spec import Ask, GraphSpec
+from graph_strategy import cases, chance, draw_input, draw_order
 from hypothesis import strategies as st
 from langgraph.graph import END, START
 from parity import COUNTS
-from random_graphs import (
-    Ask,
-    Case,
-    GraphSpec,
-    build,
-    cases,
-    chance,
-    draw_input,
-    draw_order,
-    real,
-    values_of,
-)
+from random_graphs import Case
 from threads import Answers, Script, Step, compare_scripts
 
 _AS_NODES = (None, None, START, END, "__input__", "__copy__", "nowhere")
@@ -58,14 +51,6 @@ def check(case: Thread, pairs: Any, folder: Any = None, *, pin: bool = True) -> 
         COUNTS[f"threads {feature}"] += 1
     if any(node.asks for node in graph.nodes):
         COUNTS["threads with interrupt"] += 1
-    for feature in graph.features():
-        COUNTS[f"threads {feature}"] += 1
-    if any(node.asks for node in graph.nodes):
-        COUNTS["threads with interrupt"] += 1
-    # Which tasks LangGraph does not start after one has failed is chance, and so is whether
-    # it stores an answer that one task took while another stored its writes.
-    chancy = any(node.fault or node.asks for node in graph.nodes)
-    chancy = chancy or any(router.fails or router.fault for router in graph.routers)
     compare_scripts(
         lambda log: build(graph, log),
         case.script,
