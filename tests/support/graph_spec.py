@@ -192,6 +192,11 @@ class GraphSpec:
         return any(map(_has_sent, [*acts, *(router.returns for router in self.routers)]))
 
     @property
+    def commands(self) -> bool:
+        """Whether a node returns a Command."""
+        return bool(orders_in([act.value for node in self.nodes for act in node.acts]))
+
+    @property
     def by_step(self) -> bool:
         """Whether the superstep tells what a node does next."""
         return self.saved or self.sends
@@ -206,9 +211,8 @@ class GraphSpec:
 
     def features(self) -> Iterator[str]:
         """What the summary of a run of the tests counts."""
-        values = [act.value for node in self.nodes for act in node.acts]
         yield from ["with Send"] if self.sends else []
-        yield from ["with Command"] if orders_in(values) else []
+        yield from ["with Command"] if self.commands else []
         flavors = {self.flavor, *(node.flavor for node in self.nodes)}
         yield from ["with a dataclass or model"] if flavors != {"typed"} else []
         yield from ["with a DeltaChannel"] if {k for _, k in self.keys} & {*DELTAS} else []

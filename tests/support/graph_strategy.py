@@ -56,8 +56,10 @@ def cases(draw: Any) -> Case:
     control = draw(st.sampled_from((0, 20, 50)))
     edges, joins = _draw_edges(draw, names, loops)
     routers = _draw_routers(draw, names, keys, loops, control)
-    hidden = draw(st.sampled_from(CHANNELS)) if chance(draw, 15) else ""
+    hidden = draw(st.sampled_from(CHANNELS)) if chance(draw, 25) else ""
     nodes = [_draw_node(draw, name, keys, hidden, control, names, loops) for name in names]
+    if hidden and keys[0][0] != "__root__":
+        nodes = _with_private_reader(nodes, [key for key, _ in keys])
     if chance(draw, 25):
         nodes, routers = _with_fault(draw, nodes, routers, keys)
     if not any(start == START for start, _ in edges):
@@ -91,6 +93,22 @@ def cases(draw: Any) -> Case:
         _draw_calls(draw, graph, config or {}),
         made_as if as_object and chance(draw, 10) else "",
     )
+
+
+def _with_private_reader(nodes: list[NodeSpec], known: Sequence[str]) -> list[NodeSpec]:
+    """Has a node read the key that the state has not, or the key would be nobody's.
+
+    Draws nothing: left to chance, hardly a graph had both such a node and a join.
+
+    Args:
+        nodes: one that reads some keys already is preferred to the last.
+        known: the keys of the state.
+    """
+    if any(HIDDEN in (node.reads or ()) for node in nodes):
+        return nodes
+    at = next((i for i, node in enumerate(nodes) if node.reads), len(nodes) - 1)
+    reads = (*(nodes[at].reads or known), HIDDEN)
+    return [*nodes[:at], replace(nodes[at], reads=reads), *nodes[at + 1 :]]
 
 
 def _stored(keys: Any) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import feature_counts
 from graph_builder import build, perform
 from graph_spec import Act, GraphSpec, is_field
 from inprocess import compile_in_process
@@ -42,6 +43,7 @@ def check(case: Case, compiled: Compile = compile_in_process) -> None:
     Args:
         compiled: makes lgc's graph of a builder.
     """
+    feature_counts.COUNTS.update(feature_counts.pairs_of(case.graph))
     for feature in case.graph.features():
         COUNTS[f"graphs {feature}"] += 1
     calls = (*case.calls, replace(case.calls[0], full_lane=True))
