@@ -880,7 +880,7 @@ DRAINS = {
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("when", DRAINS)
 def test_drain(when, parallel, given):
-    """A run that is asked to stop does so before its next superstep, if there is one (§4.13)."""
+    """A run that is asked to stop does so before its next superstep, if there is one (spec §4.13)."""
     if given == "nothing" and when == "before":
         pytest.skip("nobody could ask")
     seen = []
