@@ -14,10 +14,10 @@ from langgraph.channels import BaseChannel, DeltaChannel, LastValue, Topic
 from langgraph.graph import END, START, StateGraph
 from langgraph.managed.base import ManagedValue
 from langgraph.types import Command, Overwrite, Send
-from parity import INVOKE, UPDATES, Call, Log, compare
+from parity import FULL_PATH, INVOKE, UPDATES, Log, compare
 from threads import Script, Step, compare_scripts
 
-LANES = (INVOKE, Call(full_lane=True), UPDATES)
+PATHS = (INVOKE, FULL_PATH, UPDATES)
 KINDS = ("reducer", "reducer", "reducer", "delta", "last", "topic", "custom", "custom")
 ONE_BY_ONE = {"max_concurrency": 1}
 
@@ -199,7 +199,7 @@ def builds(seed: int, kinds: tuple[str, ...]) -> Any:
 
 
 PLAIN = ("reducer", "reducer", "last")
-"""Kinds that the plain lane runs."""
+"""Kinds that the fast path runs."""
 
 
 @pytest.mark.parametrize("kinds", [PLAIN, KINDS], ids=["plain", "all"])
@@ -207,7 +207,7 @@ PLAIN = ("reducer", "reducer", "last")
 def test_reducers_are_called_in_langgraphs_order(seed: int, kinds: tuple[str, ...]) -> None:
     """In the input, in fresh reads and at the end of a superstep."""
     draw = Draw(seed, kinds)
-    compare(builds(seed, kinds), draw.update(), ONE_BY_ONE, *LANES)
+    compare(builds(seed, kinds), draw.update(), ONE_BY_ONE, *PATHS)
 
 
 @pytest.mark.parametrize("seed", range(40))

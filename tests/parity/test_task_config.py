@@ -21,7 +21,7 @@ from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.prebuilt import ToolRuntime
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Command, Send
-from parity import BOTH, INVOKE, UPDATES, Call, compare, plain, plain_config
+from parity import BOTH, FULL_PATH, INVOKE, UPDATES, Call, compare, plain, plain_config
 from pydantic import BaseModel
 from threads import Script, Step, compare_scripts
 
@@ -153,9 +153,9 @@ def build(log: Any) -> StateGraph:
 _CONFIG = {"configurable": {"assistant_id": "a", "mine": 1, "ls_agent_type": "subagent"}}
 
 
-@pytest.mark.parametrize("call", [INVOKE, Call(full_lane=True), UPDATES, BOTH])
+@pytest.mark.parametrize("call", [INVOKE, FULL_PATH, UPDATES, BOTH])
 def test_what_is_behind_configurable(call):
-    """Keys and all behind them, without a saver, in both lanes; a read of one's own writes."""
+    """Keys and all behind them, without a saver, on both paths; a read of one's own writes."""
     (seen,) = compare(build, {"x": [], "y": ""}, {**_CONFIG, "recursion_limit": 9}, call)
     assert seen["error"] is None
     behind = {node: value for node, _, value in seen["log"]}
@@ -229,7 +229,7 @@ def test_triggers_read_by_a_router():
         builder.add_conditional_edges("a", lambda state: router(state))
         return builder
 
-    compare(make, {"x": []}, None, INVOKE, Call(full_lane=True), BOTH)
+    compare(make, {"x": []}, None, INVOKE, FULL_PATH, BOTH)
 
 
 @pytest.mark.parametrize("sent", [False, True])

@@ -22,11 +22,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.managed.base import ManagedValue
 from langgraph.types import Command, Send
-from parity import BOTH, INVOKE, UPDATES, Call, Log, compare
+from parity import BOTH, FULL_PATH, INVOKE, UPDATES, Log, compare
 from threads import Script, Step, compare_scripts
 
 SAVERS = [("UpstreamMemorySaver", "MemorySaver"), ("UpstreamMemorySaver", "UpstreamMemorySaver")]
-LANES = (INVOKE, Call(full_lane=True), UPDATES, BOTH)
+PATHS = (INVOKE, FULL_PATH, UPDATES, BOTH)
 
 
 class Stop(ManagedValue[Any]):
@@ -116,7 +116,7 @@ NUMBERS: dict[str, Any] = {
 @pytest.mark.parametrize("number", NUMBERS)
 def test_recursion_limit_is_compared_not_converted(number: str) -> None:
     """2.5 stops after two supersteps; errors have LangGraph's class and text."""
-    compare(loop, {}, {"recursion_limit": NUMBERS[number]}, *LANES)
+    compare(loop, {}, {"recursion_limit": NUMBERS[number]}, *PATHS)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -139,7 +139,7 @@ def fan(log: Log) -> Any:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_max_concurrency_is_compared_not_converted(number: str) -> None:
-    compare(fan, {"x": 1}, {"max_concurrency": NUMBERS[number]}, *LANES)
+    compare(fan, {"x": 1}, {"max_concurrency": NUMBERS[number]}, *PATHS)
 
 
 @pytest.mark.parametrize(("places", "most"), [(2.5, 3), (1.0, 1), (True, 1), (Fraction(3, 2), 2)])
@@ -371,7 +371,7 @@ def test_what_a_router_returns_is_looked_up_as_it_is(
         builder.add_conditional_edges(source, lambda state: KEYS[key], path_map)
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)
 
 
 def test_a_path_map_that_answers_for_missing_keys() -> None:
@@ -387,7 +387,7 @@ def test_a_path_map_that_answers_for_missing_keys() -> None:
         builder.add_conditional_edges("a", lambda state: "missing", ends)
         return builder
 
-    assert compare(build, {"x": 0}, None, *LANES)[0]["log"] == [("b", "seen", {"x": 1})]
+    assert compare(build, {"x": 0}, None, *PATHS)[0]["log"] == [("b", "seen", {"x": 1})]
 
 
 @pytest.mark.parametrize("key", [None, ("x", "y"), "y", 5, [], ["x"], ["y"], [None], [("x",)], {}])
@@ -404,7 +404,7 @@ def test_a_read_of_any_key(key: Any, fresh: bool) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)
 
 
 @pytest.mark.parametrize("target", [Color.RED, "b", "unknown", None, 5, [Color.RED], ("b", END)])
@@ -416,7 +416,7 @@ def test_where_a_command_goes(target: Any) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)
     steps = (Step(given=Command(goto=target)), Step("get_state"))
     compare_scripts(build, Script((Step(given={"x": 0}), *steps)), SAVERS)
 
@@ -431,4 +431,4 @@ def test_what_an_error_shows_of_a_value(returned: Any) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)

@@ -27,15 +27,15 @@ import langgraph._internal._config as upstream_config
 import langgraph.checkpoint.base.id as upstream_id
 import langgraph.pregel._checkpoint as upstream_checkpoint
 import langgraph.pregel._loop as upstream_loop
+from full_path import full_path
 from inprocess import compile_in_process
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
+from races import Steps, without_races
 
 from lgc.runtime.checkpointing import model
 from lgc.runtime.config import task_config
-from lgc.runtime.drivers import generators
-from lgc.runtime.engine.loop import Run
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.ids import SOURCES
 
@@ -44,7 +44,7 @@ COUNTS: Counter[str] = Counter()
 
 _DRAWN_ID = re.compile(r"(lc_run-+)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?")
 
-_TRIES = 30
+TRIES = 30
 """How often LangGraph is run again when it may do as lgc did by chance."""
 
 _NOW_NS = 1_750_000_000_123_456_700
@@ -65,6 +65,7 @@ class Log(list[tuple[Any, ...]]):
 Build = Callable[[Log], Any]
 """Makes a StateGraph, or a compiled one."""
 Compile = Callable[[StateGraph[Any, Any, Any, Any]], CompiledGraph]
+Normalise = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,17 @@ class Call:
         method: "invoke" or "stream".
         arguments: keyword arguments.
         take: close the stream after so many chunks; None for all.
-        full_lane: lgc runs an invoke in its full lane.
+        full_path: lgc takes the full path in an invoke.
     """
 
     method: str = "invoke"
     arguments: tuple[tuple[str, Any], ...] = ()
     take: int | None = None
-    full_lane: bool = False
+    full_path: bool = False
 
 
 INVOKE = Call()
+FULL_PATH = Call(full_path=True)
 UPDATES = Call("stream")
 VALUES = Call("stream", (("stream_mode", "values"),))
 BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
@@ -267,7 +269,7 @@ def observe(
     with pinned(), logged() as warnings:
         try:
             if call.method == "invoke":
-                with _lane(call):
+                with full_path() if call.full_path else nullcontext():
                     result = plain(graph.invoke(input, config, **arguments))
                 if "stream_mode" in arguments:
                     result, chunks = None, result
@@ -289,18 +291,6 @@ def observe(
 
 
 @contextmanager
-def _lane(call: Call) -> Iterator[None]:
-    """Has lgc run a call in the lane that it asks for; LangGraph has one only."""
-
-    def full(run: Run, value: Any) -> Any:
-        run.start(value)
-        return run.drain()
-
-    with patch.object(generators, "drain", full) if call.full_lane else nullcontext():
-        yield
-
-
-@contextmanager
 def logged() -> Iterator[list[str]]:
     """What LangGraph's loggers, and lgc under their name, say."""
     said: list[str] = []
@@ -316,20 +306,6 @@ def logged() -> Iterator[list[str]]:
     finally:
         logger.removeHandler(handler)
         logger.propagate = True
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The supersteps of a run under LangGraph, the hidden first one left out.
-
-    Attributes:
-        sizes: how many tasks each has.
-        races: a task of the last one fails while others run, so it is chance which
-            of their chunks come out before the exception.
-    """
-
-    sizes: tuple[int, ...]
-    races: bool
 
 
 def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Steps:
@@ -355,86 +331,65 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
     return Steps(tuple(sizes), bool(sizes) and (hidden or (failed and sizes[-1] > 1)))
 
 
-def without_races(
-    observed: dict[str, Any], steps: Steps, nodes: set[str], ordered: bool, abandoned: bool
-) -> dict[str, Any]:
-    """`observed` without what LangGraph leaves to chance in supersteps of several tasks.
+class SideBySide:
+    """One graph, built once for each engine, and its input.
 
-    The order of their `updates` chunks is the order of completion; when one of
-    them fails, or the consumer stops, it is chance which of the others' are out.
-    `custom` chunks, which name who wrote them and when, come between them.
-
-    Args:
-        observed: what `observe` gave.
-        steps: what `supersteps` gave.
-        nodes: the names by which an untagged `updates` chunk is known.
-        ordered: the tasks ran one after the other, so their order counts.
-        abandoned: the consumer stopped early.
+    Attributes:
+        steps: the supersteps of a run under LangGraph.
+        ordered: the tasks of a superstep run one after the other, so that their order counts.
     """
-    chunks: list[Any] = []
-    written: list[Any] = []
-    group: list[Any] = []
-    done = 0
 
-    def flush() -> None:
-        chunks.extend(written if ordered else sorted(written, key=_writer))
-        written.clear()
+    def __init__(
+        self,
+        build: Build,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        compiled: Compile = compile_in_process,
+    ) -> None:
+        """Builds both; the arguments are those of `compare`."""
+        self._input, self._config = input, config
+        self._logs = Log(), Log()
+        theirs = under_langgraph(build, self._logs[0])
+        self._graphs = theirs, compiled(build(self._logs[1]))
+        self._nodes = set(theirs.builder.nodes)
+        self.ordered = (config or {}).get("max_concurrency") == 1
+        self.steps = supersteps(theirs, input, config)
+        COUNTS["graphs"] += 1
 
-    for chunk in observed["chunks"]:
-        if _is_custom(chunk):
-            if steps.races:
-                continue
-            if written and _step(chunk) != _step(written[0]):
-                flush()
-            written.append(chunk)
-        elif not _is_update(chunk, nodes):
-            flush()
-            chunks.append(chunk)
-        else:
-            group.append(chunk)
-            if done < len(steps.sizes) and len(group) == steps.sizes[done]:
-                flush()
-                chunks += group if ordered else sorted(group, key=repr)
-                group = []
-                done += 1
-    if abandoned and not ordered and (written or group):
-        chunks.append(f"{len(written) + len(group)} chunks of the last superstep")
-        written.clear()
-        group = []
-    flush()
-    if steps.races:
-        if done == len(steps.sizes):
-            del chunks[-steps.sizes[-1] :]
-        group = []
-        if not ordered and observed["error"] is not None:
-            # A state that its model refuses fails all of them; the notes say which was first.
-            observed = {**observed, "error": {**observed["error"], "notes": None}}
-    elif group and not ordered:
-        group = [f"{len(group)} of {steps.sizes[done]}"]
-    return {**observed, "chunks": chunks + group}
+    def compare(self, call: Call, normalised: Normalise | None = None) -> dict[str, Any]:
+        """Runs both one way, and wants no difference.
 
+        Args:
+            call: how to run them.
+            normalised: takes what is chance out of what was observed; by default what
+                `without_races` takes out.
 
-def _is_update(chunk: Any, nodes: set[str]) -> bool:
-    if isinstance(chunk, tuple):
-        return bool(chunk[0] == "updates" and "__interrupt__" not in chunk[1])
-    return isinstance(chunk, dict) and len(chunk) == 1 and set(chunk) <= nodes
+        Returns:
+            What LangGraph did.
 
+        Raises:
+            AssertionError: lgc did something else.
+        """
 
-def _payload(chunk: Any) -> Any:
-    return chunk[1] if isinstance(chunk, tuple) else chunk
+        def seen_by(engine: int) -> dict[str, Any]:
+            graph, log = self._graphs[engine], self._logs[engine]
+            observed = observe(graph, self._input, self._config, call, log)
+            if normalised is not None:
+                return normalised(observed)
+            abandoned = call.take is not None
+            return without_races(observed, self.steps, self._nodes, self.ordered, abandoned)
 
-
-def _is_custom(chunk: Any) -> bool:
-    payload = _payload(chunk)
-    return isinstance(payload, dict) and set(payload) == {"custom", "step", "n"}
-
-
-def _step(chunk: Any) -> Any:
-    return _payload(chunk)["step"]
-
-
-def _writer(chunk: Any) -> str:
-    return str(_payload(chunk)["custom"])
+        expected, actual = seen_by(0), seen_by(1)
+        # Which failure LangGraph reports, and which tasks it does not start after one, is chance.
+        for _ in range(TRIES if self.steps.races else 0):
+            if _shown(expected) == _shown(actual):
+                break
+            expected = seen_by(0)
+        COUNTS["runs"] += 1
+        found = difference(expected, actual)
+        if found is not None:
+            raise AssertionError(f"{call}\n{found}")
+        return expected
 
 
 def compare(
@@ -455,40 +410,15 @@ def compare(
 
     Returns:
         What LangGraph did, call by call.
+
+    Raises:
+        AssertionError: lgc did something else.
     """
-    theirs_log, ours_log = Log(), Log()
-    theirs = under_langgraph(build, theirs_log)
-    ours = compiled(build(ours_log))
-    nodes = set(theirs.builder.nodes)
-    ordered = (config or {}).get("max_concurrency") == 1
-    steps = supersteps(theirs, input, config)
-    COUNTS["graphs"] += 1
-    seen = []
-    for call in calls or (INVOKE, UPDATES, VALUES, BOTH):
-        if steps.races and call.take is not None:
-            # Whether the consumer stops before or after the failure is chance.
-            continue
-
-        def seen_by(graph: Any, log: Log, call: Call = call) -> dict[str, Any]:
-            observed = observe(graph, input, config, call, log)
-            return without_races(observed, steps, nodes, ordered, call.take is not None)
-
-        expected, actual = seen_by(theirs, theirs_log), seen_by(ours, ours_log)
-        # Which failure LangGraph reports, and which tasks it does not start after one, is chance.
-        for _ in range(_TRIES if steps.races else 0):
-            if _shown(expected) == _shown(actual):
-                break
-            expected = seen_by(theirs, theirs_log)
-        COUNTS["runs"] += 1
-        _assert_same(expected, actual, call)
-        seen.append(expected)
-    return seen
-
-
-def _assert_same(expected: Any, actual: Any, call: Call) -> None:
-    found = difference(expected, actual)
-    if found is not None:
-        raise AssertionError(f"{call}\n{found}")
+    engines = SideBySide(build, input, config, compiled)
+    calls = calls or (INVOKE, UPDATES, VALUES, BOTH)
+    # Whether a consumer stops before or after a failure is chance.
+    chancy = engines.steps.races
+    return [engines.compare(call) for call in calls if call.take is None or not chancy]
 
 
 def difference(expected: Any, actual: Any) -> str | None:

@@ -37,8 +37,8 @@ class Case:
 def check(case: Case, compiled: Compile = compile_in_process) -> None:
     """Wants lgc to do what LangGraph does, in every call of `case`.
 
-    The first call is an invoke. It is made in the plain lane and once more in the full
-    lane; both do what LangGraph does, so they are equal.
+    The first call is an invoke. It is made once more on the full path; both paths do what
+    LangGraph does, so they are equal.
 
     Args:
         compiled: makes lgc's graph of a builder.
@@ -46,7 +46,7 @@ def check(case: Case, compiled: Compile = compile_in_process) -> None:
     feature_counts.COUNTS.update(feature_counts.pairs_of(case.graph))
     for feature in case.graph.features():
         COUNTS[f"graphs {feature}"] += 1
-    calls = (*case.calls, replace(case.calls[0], full_lane=True))
+    calls = (*case.calls, replace(case.calls[0], full_path=True))
     seen = compare(
         lambda log: build(case.graph, log), case.given(), case.config, *calls, compiled=compiled
     )
