@@ -76,8 +76,8 @@ def _folder(side: str) -> Path:
 
 
 def _measured(python: str, side: str, rounds: int, modules: str) -> Figures:
-    """The figures of one process for each of: no langchain-core, langchain-core, savers."""
-    found: Figures = {}
+    """Runs without langchain-core, with it, and with savers, each in a process of its own."""
+    figures: Figures = {}
     for script, reference, what in (
         (["measure.py", "installed", "without", str(rounds), "hand", modules], "hand", "{}"),
         (
@@ -89,8 +89,8 @@ def _measured(python: str, side: str, rounds: int, modules: str) -> Figures:
     ):
         for name, times in _samples(python, side, script).items():
             middle = ratio(times[modules], times[reference])[0]
-            found[what.format(name)] = middle, median(times[modules])
-    return found
+            figures[what.format(name)] = middle, median(times[modules])
+    return figures
 
 
 def _samples(python: str, side: str, script: list[str]) -> Samples:

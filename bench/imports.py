@@ -59,7 +59,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
 
 
 def show(rows: list[dict[str, Any]], rounds: int) -> None:
-    """Prints what `measure` found."""
+    """Prints the rows of `measure`."""
     print(
         "\nImport of a native module over that of its nodes alone, without langchain-core: at most "
         f"{LIMIT_MS} ms and {LIMIT_MB} MB.\n"
@@ -89,5 +89,5 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
     return median(values), low, high
 
 
-def _shown(found: tuple[float, float, float]) -> str:
-    return f"{found[0]:.2f} [{found[1]:.2f}, {found[2]:.2f}]"
+def _shown(spread: tuple[float, float, float]) -> str:
+    return f"{spread[0]:.2f} [{spread[1]:.2f}, {spread[2]:.2f}]"

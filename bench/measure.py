@@ -39,13 +39,13 @@ def sample(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
     for name, run in contestants.items():
         _time(run, 2)
         calls[name] = max(1, round(SLOT / _time(run, 2)))
-    found: dict[str, list[float]] = {name: [] for name in contestants}
+    samples: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
     for _ in range(rounds):
         for name in order:
-            found[name].append(_time(contestants[name], calls[name]) * 1e6)
+            samples[name].append(_time(contestants[name], calls[name]) * 1e6)
         order.append(order.pop(0))
-    return found
+    return samples
 
 
 def _time(run: Callable[[], Any], calls: int) -> float:

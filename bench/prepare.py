@@ -1,6 +1,6 @@
 """Makes what is measured: the compiled workloads and the native runtime, below build/bench.
 
-Both are made again only when the sources they come from have changed.
+Both are rebuilt only when the sources they come from have changed.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def build_runtime() -> None:
             shutil.copyfile(source, target)
         wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", folder, str(copy)]
         subprocess.run(wheel, check=True, env={**os.environ, "LGC_NATIVE": "1"})
-        made = next(Path(folder).glob("*.whl"))
+        wheel_file = next(Path(folder).glob("*.whl"))
         subprocess.run(
-            [*pip, "install", "--no-deps", "--target", str(RUNTIME), str(made)], check=True
+            [*pip, "install", "--no-deps", "--target", str(RUNTIME), str(wheel_file)], check=True
         )
     stamp.write_text(key)
 

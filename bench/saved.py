@@ -4,7 +4,7 @@ One process measures one runtime, and prints the samples as JSON:
 
     saved.py {interpreted,native,installed} ROUNDS [MODULES...]
 
-Every run is one of a new thread. Ratios are taken within a round (`measure.sample`).
+Every run has a thread of its own. Ratios are taken within a round (`measure.sample`).
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ def _row(what: str, times: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "what": what,
         "us_langgraph": median(theirs),
-        "us": {mode: median(found) for mode, found in times.items() if mode != "langgraph"},
+        "us": {mode: median(ours) for mode, ours in times.items() if mode != "langgraph"},
         "langgraph_over": {
-            mode: ratio(theirs, found) for mode, found in times.items() if mode != "langgraph"
+            mode: ratio(theirs, ours) for mode, ours in times.items() if mode != "langgraph"
         },
     }
 
@@ -104,18 +104,18 @@ def measure(runtime: str, rounds: int) -> list[dict[str, Any]]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Prints what `measure` found."""
+    """Prints the rows of `measure`."""
     print(
         f"\nWith a saver: {WORKLOAD.graph}, every run on a new thread, langchain-core loaded, µs.\n"
         "LangGraph ×: LangGraph / lgc, [quartiles]. SQLite with synchronous=FULL on both sides."
     )
-    print(f"{'':62}{'lgc':>9}{'LangGraph':>11}  LangGraph ×")
+    print(f"{'':72}{'lgc':>9}{'LangGraph':>11}  LangGraph ×")
     for row in rows:
-        for mode, found in row["us"].items():
+        for mode, us in row["us"].items():
             middle, low, high = row["langgraph_over"][mode]
             name = f"{row['runtime']} runtime, {mode} module, {row['what']}"
             print(
-                f"{name:62}{found:9.1f}{row['us_langgraph']:11.1f}"
+                f"{name:72}{us:9.1f}{row['us_langgraph']:11.1f}"
                 f"  {middle:.3g} [{low:.3g}, {high:.3g}]"
             )
 

@@ -171,7 +171,7 @@ def test_a_run_on_a_thread(error: str, place: str, durability: str) -> None:
         Step("stream", options=both),
         Step("update_state", {"a": 5}, options=(("as_node", "n"),)),
         Step("get_state"),
-        Step(given={"a": 2}, options=options),
+        Step(input={"a": 2}, options=options),
         Step("get_state_history"),
     )
     build = builds(place, EXCEPTIONS[error], False)

@@ -123,7 +123,7 @@ def test_recursion_limit_is_compared_not_converted(number: str) -> None:
 @pytest.mark.parametrize("durability", ["sync", "exit"])
 def test_recursion_limit_of_a_run_with_checkpoints(number: str, durability: str) -> None:
     options = (("durability", durability),)
-    steps = (Step(given={}, options=options), Step("get_state"), Step(options=options))
+    steps = (Step(input={}, options=options), Step("get_state"), Step(options=options))
     script = Script(steps, {"recursion_limit": NUMBERS[number]})
     compare_scripts(loop, script, SAVERS)
 
@@ -190,7 +190,7 @@ def test_durability_of_any_kind(value: str, inherited: str | None) -> None:
     """Only "sync" and "exit" mean something; None alone takes the config's."""
     options = (("durability", ODD[value]()),)
     config = {} if inherited is None else {"configurable": {"__pregel_durability": inherited}}
-    steps = (Step(given={"x": 1}, options=options), Step("get_state_history"))
+    steps = (Step(input={"x": 1}, options=options), Step("get_state_history"))
     compare_scripts(fan, Script(steps, config), SAVERS)
 
 
@@ -297,7 +297,7 @@ def test_snapshot_frequency_is_compared_not_converted(frequency: Any, derived: b
         builder.add_edge("a", "b")
         return builder
 
-    steps = (Step(given={"d": "i"}), Step(given={"d": "j"}), Step("get_state_history"))
+    steps = (Step(input={"d": "i"}), Step(input={"d": "j"}), Step("get_state_history"))
     compare_scripts(build, Script(steps), SAVERS[:1])
 
 
@@ -305,8 +305,8 @@ def test_snapshot_frequency_is_compared_not_converted(frequency: Any, derived: b
 def test_limit_of_a_history_of_any_kind(limit: Any) -> None:
     """The saver's own business; LangGraph's saver runs under both engines here."""
     steps = (
-        Step(given={"x": 1}),
-        Step(given={"x": 2}),
+        Step(input={"x": 1}),
+        Step(input={"x": 2}),
         Step("get_state_history", options=(("limit", limit),)),
     )
     compare_scripts(fan, Script(steps), SAVERS[1:])
@@ -315,7 +315,7 @@ def test_limit_of_a_history_of_any_kind(limit: Any) -> None:
 @pytest.mark.parametrize("task_id", ["given", "", None, 5, 0, b"x", ["a"]], ids=repr)
 def test_the_task_id_of_an_update_of_any_kind(task_id: Any) -> None:
     steps = (
-        Step(given={"x": 1}),
+        Step(input={"x": 1}),
         Step("update_state", {"x": 2}, options=(("as_node", "a"), ("task_id", task_id))),
         Step("get_state"),
         Step("get_state_history"),
@@ -417,8 +417,8 @@ def test_where_a_command_goes(target: Any) -> None:
         return builder
 
     compare(build, {"x": 0}, None, *PATHS)
-    steps = (Step(given=Command(goto=target)), Step("get_state"))
-    compare_scripts(build, Script((Step(given={"x": 0}), *steps)), SAVERS)
+    steps = (Step(input=Command(goto=target)), Step("get_state"))
+    compare_scripts(build, Script((Step(input={"x": 0}), *steps)), SAVERS)
 
 
 @pytest.mark.parametrize("returned", [Color.RED, 5, "text", ["a"], Send(Color.RED, {})], ids=repr)

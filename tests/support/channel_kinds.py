@@ -31,7 +31,7 @@ def batch(old: list[Any], writes: list[Any]) -> list[Any]:
     return [*old, len(writes), *(item for write in writes for item in write)]
 
 
-# kind of channel -> its annotation, and which of VALUES_OF it holds
+# kind of channel -> its annotation, and which of _STRATEGIES it holds
 KINDS: dict[str, tuple[Callable[[], Any], str]] = {
     "last_int": (lambda: int, "int"),
     "last_any": (lambda: Any, "any"),
@@ -73,7 +73,7 @@ REDUCED = (
 
 ints = st.integers(0, 3)
 lists = st.lists(ints, max_size=2)
-VALUES_OF = {
+_STRATEGIES = {
     "int": ints,
     "list": lists,
     "dict": st.dictionaries(st.sampled_from("ab"), ints, max_size=2),
@@ -84,4 +84,4 @@ VALUES_OF = {
 
 def values_of(kind: str) -> st.SearchStrategy[Any]:
     """What is written to a channel of that kind."""
-    return VALUES_OF[KINDS[kind][1]]
+    return _STRATEGIES[KINDS[kind][1]]

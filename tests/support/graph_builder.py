@@ -29,23 +29,23 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.config import get_config, get_stream_writer
 from langgraph.graph import StateGraph
 from langgraph.types import Command, Send
-from parity import Log, plain_config
+from parity import Log, comparable_config
 from pydantic import create_model
 
 from lgc.runtime.public import types as own
 
 _MARK: ContextVar[str] = ContextVar("mark", default="clean")
-"""Set by every node and router; none may see what another left."""
+"""Every node and router sets it, and must not see what another one set."""
 _LAST_SEND = 4
 """The superstep after which nodes and routers send no more, so that every run is small."""
 _SENDS_AGAIN = 9
-"""The one at which they begin again: a thread has many runs."""
+"""The superstep at which they send again, because a thread has many runs."""
 _PAUSE = 0.01
-"""Seconds after which a task that fails finds its siblings finished."""
+"""Seconds that a failing task waits, so that its siblings have finished."""
 
 
 def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
-    """A new builder, sharing nothing with another one made from `spec`."""
+    """A new builder, which shares nothing with another one of the same `spec`."""
     types = {key: KINDS[kind][0]() for key, kind in spec.keys}
     if spec.hidden:
         types[HIDDEN] = KINDS[spec.hidden][0]()
@@ -119,14 +119,14 @@ def _note(log: Log, who: str, state: Any, injected: dict[str, Any], wants: Seque
     log.note(who, "mark", _MARK.get())
     _MARK.set(who)
     for name, value in injected.items():
-        log.note(who, name, plain_config(value) if name == "config" else value)
+        log.note(who, name, comparable_config(value) if name == "config" else value)
         if name == "writer":
             value(_chunk(who, 1))
             value(_chunk(who, 2))
         if name == "runtime":
             value.stream_writer(_chunk(who, 3))
     if "ambient" in wants:
-        log.note(who, "ambient", plain_config(get_config()))
+        log.note(who, "ambient", comparable_config(get_config()))
         get_stream_writer()(_chunk(who, 4))
 
 
@@ -176,7 +176,7 @@ def _node(spec: NodeSpec, reads: Any, log: Log, graph: GraphSpec) -> Any:
     if spec.body == "lambda":
         return RunnableLambda(node)
     if spec.body == "sequence":
-        return RunnableLambda(lambda state: state) | RunnableLambda(node) | (lambda made: made)
+        return RunnableLambda(lambda state: state) | RunnableLambda(node) | (lambda output: output)
     if spec.body == "returns runnable":
         return lambda state: RunnableLambda(node)
     if spec.body == "generator":
@@ -205,12 +205,12 @@ def _constant(value: Any) -> Callable[[Any], Any]:
 
 
 def real(value: Any, may_send: bool = True) -> Any:
-    """The value that stands for `value` in a spec, made anew."""
+    """What a node writes for `value` of a spec: a new object each time."""
     if isinstance(value, Replace):
-        return value.made()
+        return value.written()
     if isinstance(value, Sent):
-        made = (own.Send if value.own else Send)(value.node, copy.deepcopy(value.arg))
-        return made if may_send else None
+        send = (own.Send if value.own else Send)(value.node, copy.deepcopy(value.arg))
+        return send if may_send else None
     if isinstance(value, Order):
         return _command(value, may_send)
     if isinstance(value, list):
@@ -233,7 +233,7 @@ def _command(order: Order, may_send: bool) -> Any:
             update = make_dataclass("Update", named)(**named)
     goto = order.goto
     if isinstance(goto, tuple):
-        goto = [made for item in goto if (made := real(item, may_send)) is not None]
+        goto = [target for item in goto if (target := real(item, may_send)) is not None]
     else:
         goto = real(goto, may_send) or ()
     if not may_send:
@@ -263,9 +263,9 @@ def perform(act: Act, name: str, state: Any, may_send: bool = True) -> Any:
         return create_model("Made", **fields)(**plainly_named)
     if act.kind == "annotated":
         annotations = dict.fromkeys(written, Any)
-        made = type("Made", (), {"__annotations__": annotations, "__repr__": lambda _: "Made"})()
-        vars(made).update(written)
-        return made
+        update = type("Made", (), {"__annotations__": annotations, "__repr__": lambda _: "Made"})()
+        vars(update).update(written)
+        return update
     return written
 
 

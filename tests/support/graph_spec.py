@@ -30,7 +30,7 @@ class Replace:
     form: Literal["object", "key", "json"]
     value: Any
 
-    def made(self) -> Any:
+    def written(self) -> Any:
         """What a node writes."""
         value = copy.deepcopy(self.value)
         if self.form == "object":
@@ -114,7 +114,7 @@ class Ask:
     swallowed: bool = False
 
     def put(self) -> Any:
-        """The answer, or what came in its place."""
+        """Calls `interrupt`; the answer, or the name of the exception that was swallowed."""
         if not self.swallowed:
             return interrupt(self.value, response_schema=_ANSWERS[self.schema])
         try:
@@ -142,7 +142,7 @@ class NodeSpec:
 
     Attributes:
         asks: what it asks before.
-        flavor: what `reads` is made into: "typed" (a TypedDict), "dataclass" or "model".
+        flavor: the class that `reads` becomes: "typed" (a TypedDict), "dataclass" or "model".
         body: what kind of object the node is.
         ends: the destinations it declares; `annotated` says as what.
     """
@@ -168,8 +168,8 @@ class GraphSpec:
         flavor: what the state is, as in NodeSpec.
         hidden: the kind of the key that only nodes' schemas have, or "".
         context: what the context schema is: "", "typed", "dataclass" or "model".
-        saved: the graph runs with a saver: what a node does goes by the superstep, not by how
-            often this process ran it, and one that fails does so after its siblings.
+        saved: the graph runs with a saver: which act a node performs depends on the superstep, not
+            on how often this process ran it, and a node that fails does so after its siblings.
     """
 
     keys: tuple[tuple[str, str], ...]

@@ -83,15 +83,15 @@ def cases(draw: Any) -> Case:
         silent = tuple(replace(r, wants=()) if r.source == START else r for r in graph.routers)
         graph = replace(graph, routers=silent)
     config = _draw_config(draw, loops or control > 0, graph.in_place)
-    made_as = draw(st.sampled_from(("dataclass", "model", "annotated")))
-    given = draw_input(draw, keys)
-    as_object = isinstance(given, dict) and not is_root and any(map(is_field, given))
+    input_class = draw(st.sampled_from(("dataclass", "model", "annotated")))
+    input = draw_input(draw, keys)
+    as_object = isinstance(input, dict) and not is_root and any(map(is_field, input))
     return Case(
         graph,
-        given,
+        input,
         config,
         _draw_calls(draw, graph, config or {}),
-        made_as if as_object and chance(draw, 10) else "",
+        input_class if as_object and chance(draw, 10) else "",
     )
 
 
@@ -126,7 +126,8 @@ def _draw_keys(draw: Any) -> tuple[tuple[str, str], ...]:
     if chance(draw, 15):
         return (("__root__", draw(st.sampled_from(("last_int", "add_list", "last_any")))),)
     names = draw(st.lists(st.sampled_from(_KEYS), min_size=1, max_size=4, unique=True))
-    # What a returned Send is read for is of no type of ours: two nodes might fail at once.
+    # A Send that a node returns is read by attribute, as a state: `node` and `arg` would get values
+    # of types that other kinds refuse, and two nodes might fail at once.
     keys = [
         (name, "any_value" if name in ("node", "arg") else draw(st.sampled_from(CHANNELS)))
         for name in names
@@ -169,7 +170,7 @@ def _draw_sent(draw: Any, targets: Sequence[str], keys: Any) -> Sent:
     node = draw(st.sampled_from(targets))
     arg = draw(odd) if chance(draw, 30) else {**writes, "unknown": draw(ints)}
     if node == START:
-        # Several of them that fail are several failures of one superstep.
+        # START refuses what is no input, and several such Sends would be several failures at once.
         arg = writes.get("__root__") if "__root__" in dict(keys) else writes
     return Sent(node, arg, own=chance(draw, 10))
 
@@ -264,7 +265,7 @@ def _draw_act(draw: Any, keys: Any) -> Act:
     chosen = [] if kind == "value" else draw(st.lists(st.sampled_from(keys), unique=True))
     writes = [(key, _draw_value(draw, of)) for key, of in chosen]
     if kind in ("dataclass", "annotated") and not any(is_field(key) for key, _ in writes):
-        # A class without annotations is an error, and two nodes might make it.
+        # A class without annotations is an error, and two nodes might fail over one at once.
         kind = "dict"
     if chance(draw, 10):
         writes.append((STRAY, 1))
@@ -274,7 +275,7 @@ def _draw_act(draw: Any, keys: Any) -> Act:
 def _draw_control(draw: Any, keys: Any, targets: Sequence[str], loops: bool) -> Act:
     """A node that returns a Send, a Command, or a list with a Command in it."""
     is_root = keys[0][0] == "__root__"
-    # A bare Send is no update of a root graph that other nodes could read.
+    # In a root graph a bare Send would become the value, which other nodes cannot read.
     if not is_root and chance(draw, 20):
         return Act("value", value=_draw_sent(draw, [*targets, START], keys))
     if not chance(draw, 25):
@@ -317,7 +318,7 @@ def draw_order(draw: Any, keys: Any, targets: Sequence[str]) -> Order:
 def _draw_value(draw: Any, kind: str) -> Any:
     value = draw(values_of(kind))
     if kind == "last_int" and chance(draw, 10):
-        # A model makes an int of it where it is read, or refuses it.
+        # A model that reads it converts it to an int, or refuses it.
         return draw(st.sampled_from(("7", "seven")))
     if kind in REDUCED and chance(draw, 10):
         return Replace(draw(st.sampled_from(("object", "key", "json"))), value)
@@ -361,8 +362,8 @@ def draw_input(draw: Any, keys: Any) -> Any:
     if chance(draw, 3):
         return draw(st.sampled_from((None, "text", [], 7)))
     chosen = draw(st.lists(st.sampled_from(keys), unique=True))
-    given = {key: draw(values_of(kind)) for key, kind in chosen}
-    return {**given, STRAY: 1} if chance(draw, 10) else given
+    values = {key: draw(values_of(kind)) for key, kind in chosen}
+    return {**values, STRAY: 1} if chance(draw, 10) else values
 
 
 def _draw_config(draw: Any, loops: bool, in_place: bool) -> dict[str, Any] | None:

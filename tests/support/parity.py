@@ -55,7 +55,7 @@ class Log(list[tuple[Any, ...]]):
 
     def note(self, node: str, what: str, value: Any) -> None:
         """Adds an entry; `value` may change afterwards."""
-        self.append((node, what, plain(value)))
+        self.append((node, what, comparable(value)))
 
     def visits(self, node: str, what: str) -> int:
         """How many such entries there are."""
@@ -96,11 +96,11 @@ BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
 def pinned() -> Iterator[Callable[[], None]]:
     """Pins time and chance; every entry starts the same sequence anew.
 
-    The clock stands still and the 48 bits of an id are counted, so a checkpoint
-    id drawn once too often, or not at all, shows in all that follow.
+    The clock stands still and the 48 random bits of an id are counted, so a checkpoint
+    id drawn once too often, or not at all, changes every id after it.
 
-    Gives what moves the clock on: each engine remembers its own last id only, so
-    between calls of two engines on one thread time has to pass.
+    Yields a function that moves the clock on by a second. Each engine remembers only its own
+    last id, so between calls of two engines on one thread time has to pass.
     """
     now = _NOW_NS
 
@@ -116,13 +116,13 @@ def pinned() -> Iterator[Callable[[], None]]:
         patch.object(random, "getrandbits", lambda k: next(nodes) if k == 48 else draw(k)),
         patch.object(random, "random", lambda: next(chances) / 2**20),
         patch.object(upstream_id, "_last_v6_timestamp", None),
-        # A set of LangGraph's, whose order shows in the metadata.
+        # LangGraph iterates over this set, and its order shows in the metadata.
         patch.object(upstream_config, "_PROPAGATE_TO_METADATA", task_config.TO_METADATA),
         patch.object(upstream_checkpoint, "datetime", _Clock),
         patch.object(upstream_loop, "datetime", _Clock),
         patch.object(model, "now", lambda: _Clock.now(timezone.utc).isoformat()),
     ):
-        # The native object cannot be patched; ids only have to grow, so 0 is a good value later.
+        # SOURCES is native and cannot be patched. 0 harms no later id: ids only have to grow.
         SOURCES.last = 0
         yield later
 
@@ -178,7 +178,7 @@ def under_langgraph(build: Build, log: Log, **options: Any) -> Any:
 
     Args:
         build, log: `build` is called with the log.
-        options: of `compile`; a compiled graph is given them instead.
+        options: of `compile`; of a compiled graph they replace its own.
     """
     with edges_in_order():
         target = build(log)
@@ -190,22 +190,22 @@ def under_langgraph(build: Build, log: Log, **options: Any) -> Any:
     return target.copy({f"{k}_nodes" if k in interrupts else k: v for k, v in options.items()})
 
 
-def plain(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     """`value` as data that prints the same for both engines, and does not change any more."""
     if isinstance(value, BaseMessage):
-        # An id that was not given is drawn anew each time.
+        # A message without an id gets a random one each time.
         return _DRAWN_ID.sub("<uuid>", repr(value))
     if isinstance(value, BaseCallbackManager):
         shown = {name: getattr(value, name) for name in _MANAGER}
-        return {"<callbacks>": plain(shown), "parent_run_id": value.parent_run_id is not None}
+        return {"<callbacks>": comparable(shown), "parent_run_id": value.parent_run_id is not None}
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if hasattr(value, "put_writes"):
         return "<saver>"
     if hasattr(value, "_asdict"):
-        return {f"<{type(value).__name__}>": plain(value._asdict())}
+        return {f"<{type(value).__name__}>": comparable(value._asdict())}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(plain, value))
+        return type(value)(map(comparable, value))
     if isinstance(value, (set, frozenset)):
         return {f"<{type(value).__name__}>": sorted(map(repr, value))}
     if isinstance(value, BaseException):
@@ -214,7 +214,7 @@ def plain(value: Any) -> Any:
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         shown = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {f"<{type(value).__name__}>": plain(shown)}
+        return {f"<{type(value).__name__}>": comparable(shown)}
     if callable(value):
         return "<callable>"
     if type(value).__repr__ is object.__repr__:
@@ -232,12 +232,12 @@ _MANAGER = (
 )
 
 
-def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config by its content: the order of its keys means nothing."""
     shown = dict(sorted(config.items()))
     shown["configurable"] = dict(sorted(shown["configurable"].items()))
-    plainly: dict[str, Any] = plain(shown)
-    return plainly
+    result: dict[str, Any] = comparable(shown)
+    return result
 
 
 def failure(error: BaseException | None) -> Any:
@@ -256,7 +256,7 @@ def failure(error: BaseException | None) -> Any:
 def observe(
     graph: Any, input: Any, config: Mapping[str, Any] | None, call: Call, log: Log
 ) -> dict[str, Any]:
-    """Runs `graph` on copies of the arguments; all that a caller and the nodes could see.
+    """Runs `graph` on copies of the arguments; returns all that a caller and the nodes can see.
 
     The entries of `log` are ordered by node: which of two parallel nodes comes
     first is chance.
@@ -270,13 +270,13 @@ def observe(
         try:
             if call.method == "invoke":
                 with full_path() if call.full_path else nullcontext():
-                    result = plain(graph.invoke(input, config, **arguments))
+                    result = comparable(graph.invoke(input, config, **arguments))
                 if "stream_mode" in arguments:
                     result, chunks = None, result
             else:
                 stream = graph.stream(input, config, **arguments)
                 for chunk in islice(stream, call.take):
-                    chunks.append(plain(chunk))
+                    chunks.append(comparable(chunk))
                 stream.close()
         except Exception as exc:
             error = failure(exc)
@@ -286,17 +286,17 @@ def observe(
         "error": error,
         "log": sorted(log, key=lambda entry: entry[0]),
         "warnings": sorted(warnings),
-        "config": plain(config),
+        "config": comparable(config),
     }
 
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """What LangGraph's loggers, and lgc under their name, say."""
+    """Collects the warnings of LangGraph's loggers, to which lgc logs, too."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    # Of the classes in checkpoints: said once in a process, by whichever engine reads one first.
+    # Warnings of classes in checkpoints come once in a process, from the engine that reads first.
     handler.addFilter(lambda record: not record.name.startswith("langgraph.checkpoint"))
     logger = logging.getLogger("langgraph")
     logger.addHandler(handler)
@@ -314,8 +314,8 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
     starting = failed = hidden = False
     with pinned(), logged():
         try:
-            given = copy.deepcopy(input), copy.deepcopy(config)
-            for event in graph.stream(*given, stream_mode="tasks"):
+            arguments = copy.deepcopy(input), copy.deepcopy(config)
+            for event in graph.stream(*arguments, stream_mode="tasks"):
                 if "triggers" not in event:
                     starting = False
                     failed = failed or event["error"] is not None
@@ -325,7 +325,7 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
                     sizes.append(1)
                     starting = True
         except Exception as exc:
-            # A Send to `__start__` makes a task of which there is no event.
+            # A Send to `__start__` is a task without a "tasks" chunk.
             notes = getattr(exc, "__notes__", [])
             hidden = any("During task with name '__start__'" in note for note in notes)
     return Steps(tuple(sizes), bool(sizes) and (hidden or (failed and sizes[-1] > 1)))
@@ -386,9 +386,9 @@ class SideBySide:
                 break
             expected = seen_by(0)
         COUNTS["runs"] += 1
-        found = difference(expected, actual)
-        if found is not None:
-            raise AssertionError(f"{call}\n{found}")
+        diff = difference(expected, actual)
+        if diff is not None:
+            raise AssertionError(f"{call}\n{diff}")
         return expected
 
 
@@ -402,8 +402,8 @@ def compare(
     """Builds a graph once for each engine, runs both every way, and wants no difference.
 
     Args:
-        build: makes the builder, or a compiled graph; its nodes note what they see in the log
-            they are given.
+        build: makes the builder, or a compiled graph, whose nodes note what they see in the
+            log that it is called with.
         input, config: arguments of every call.
         calls: how to run it; invoke and the three usual streams by default.
         compiled: makes lgc's graph of a builder.

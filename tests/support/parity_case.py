@@ -55,10 +55,10 @@ def check_parity(
         CompileError: lgc refuses the graph.
     """
     build: Build = (lambda log: builder) if isinstance(builder, StateGraph) else builder
-    given = tuple((arguments or {}).items())
+    extra = tuple((arguments or {}).items())
     engines = SideBySide(build, input, config)
     usual = (INVOKE, FULL_PATH, UPDATES, VALUES, BOTH)
-    calls = [Call(c.method, (*c.arguments, *given), full_path=c.full_path) for c in usual]
+    calls = [Call(c.method, (*c.arguments, *extra), full_path=c.full_path) for c in usual]
     invoked, *_ = [engines.compare(call) for call in calls]
     modes = ["values", "updates", "tasks", "checkpoints", "debug"]
     if not engines.ordered:
@@ -68,14 +68,14 @@ def check_parity(
     for mode in modes[2:]:
         # Between the values chunks tasks that run at once come in any order.
         selected = ["values", mode] if several else mode
-        call = Call("stream", (("stream_mode", selected), *given))
+        call = Call("stream", (("stream_mode", selected), *extra))
         engines.compare(call, without_order if several else dict)
-    run = Step("stream", input, options=(("stream_mode", modes), *given))
-    goes_on = [replace(run, given=None if a is None else Answers((a,))) for a in resume]
+    run = Step("stream", input, options=(("stream_mode", modes), *extra))
+    goes_on = [replace(run, input=None if a is None else Answers((a,))) for a in resume]
     tries = TRIES if several and (resume or engines.steps.races) else 5 if several else 1
     for durability in ("sync", "exit"):
         steps: list[Step] = []
-        for step in (run, *goes_on, replace(run, method="invoke", options=given)):
+        for step in (run, *goes_on, replace(run, method="invoke", options=extra)):
             options = (*step.options, ("durability", durability))
             steps += (replace(step, options=options), *_LOOK)
         script = Script(tuple(steps), config or {}, tuple(compiled.items()))

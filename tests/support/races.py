@@ -25,9 +25,9 @@ def without_races(
 ) -> dict[str, Any]:
     """`observed` without what LangGraph leaves to chance in supersteps of several tasks.
 
-    The order of their `updates` chunks is the order of completion; when one of
-    them fails, or the consumer stops, it is chance which of the others' are out.
-    `custom` chunks, which name who wrote them and when, come between them.
+    `updates` chunks come in the order in which the tasks complete. When one fails, or the
+    consumer stops, it is chance which chunks of the others came before. `custom` chunks, which
+    name their writer and superstep, come anywhere between them.
 
     Args:
         observed: what `observe` gave.
@@ -72,7 +72,7 @@ def without_races(
             del chunks[-steps.sizes[-1] :]
         group = []
         if not ordered and observed["error"] is not None:
-            # A state that its model refuses fails all of them; the notes say which was first.
+            # A state that its model refuses fails every task; the notes name the first.
             observed = {**observed, "error": {**observed["error"], "notes": None}}
     elif group and not ordered:
         group = [f"{len(group)} of {steps.sizes[done]}"]

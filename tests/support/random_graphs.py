@@ -18,20 +18,26 @@ from parity import COUNTS, Call, Compile, compare
 
 @dataclass(frozen=True)
 class Case:
-    """A graph and how to run it; `made_as` says what the input is an instance of, if not a dict."""
+    """A graph and how to run it.
+
+    Attributes:
+        graph, input, config, calls: the graph, and the arguments of every call.
+        input_class: what the input is an instance of: "dataclass", "model" or "annotated"; "" for
+            a dict or what is no state.
+    """
 
     graph: GraphSpec
     input: Any
     config: dict[str, Any] | None
     calls: tuple[Call, ...]
-    made_as: str = ""
+    input_class: str = ""
 
-    def given(self) -> Any:
-        """The input, as the caller gives it."""
-        if not self.made_as:
+    def new_input(self) -> Any:
+        """The input as the caller passes it."""
+        if not self.input_class:
             return self.input
         writes = tuple((key, value) for key, value in self.input.items() if is_field(key))
-        return perform(Act(self.made_as, writes), "input", None)  # type: ignore[arg-type]
+        return perform(Act(self.input_class, writes), "input", None)  # type: ignore[arg-type]
 
 
 def check(case: Case, compiled: Compile = compile_in_process) -> None:
@@ -48,7 +54,7 @@ def check(case: Case, compiled: Compile = compile_in_process) -> None:
         COUNTS[f"graphs {feature}"] += 1
     calls = (*case.calls, replace(case.calls[0], full_path=True))
     seen = compare(
-        lambda log: build(case.graph, log), case.given(), case.config, *calls, compiled=compiled
+        lambda log: build(case.graph, log), case.new_input(), case.config, *calls, compiled=compiled
     )
     invoked, streamed = seen[:2]
     assert invoked["error"] == streamed["error"]

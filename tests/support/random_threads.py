@@ -82,11 +82,13 @@ def threads(draw: Any) -> Thread:
         for which in ("interrupt_before", "interrupt_after")
         if chance(draw, 15)
     )
-    if drawn.made_as == "annotated":
+    if drawn.input_class == "annotated":
         # It has no form in a checkpoint.
-        drawn = replace(drawn, made_as="")
+        drawn = replace(drawn, input_class="")
     first = Step(
-        "invoke", replace(drawn, graph=None, calls=()).given, options=(("durability", durability),)
+        "invoke",
+        replace(drawn, graph=None, calls=()).new_input,
+        options=(("durability", durability),),
     )
     more = draw(st.integers(1, 6))
     steps = [first, *(_draw_step(draw, graph, names, durability) for _ in range(more))]
@@ -148,20 +150,20 @@ def _draw_step(draw: Any, graph: GraphSpec, names: list[str], durability: str) -
             options.append(("limit", draw(st.integers(0, 3))))
         return Step(method, options=tuple(options), **extra)
     if chance(draw, 70):
-        given, as_node = _draw_update(draw, graph, names, alone=True)
-        return Step("update_state", given, options=(("as_node", as_node),), **extra)
+        values, as_node = _draw_update(draw, graph, names, alone=True)
+        return Step("update_state", values, options=(("as_node", as_node),), **extra)
     supersteps = []
     for _ in range(draw(st.integers(1, 3))):
         updates = [
             _draw_update(draw, graph, names, alone=False) for _ in range(draw(st.integers(1, 3)))
         ]
         supersteps.append(updates)
-    return Step("bulk_update_state", partial(_made_all, supersteps), **extra)
+    return Step("bulk_update_state", partial(_new_supersteps, supersteps), **extra)
 
 
-def _made_all(supersteps: Any) -> Any:
+def _new_supersteps(supersteps: Any) -> Any:
     return [
-        [(given() if callable(given) else given, as_node) for given, as_node in updates]
+        [(each() if callable(each) else each, as_node) for each, as_node in updates]
         for updates in supersteps
     ]
 
@@ -193,24 +195,24 @@ def _draw_run(
     draw: Any, graph: GraphSpec, names: list[str], durability: str, extra: dict[str, Any]
 ) -> Step:
     kind = draw(st.sampled_from(("none", "none", "input", "resume", "resume", "map", "command")))
-    given: Any = None
+    input: Any = None
     if kind == "input":
-        given = draw_input(draw, graph.keys)
+        input = draw_input(draw, graph.keys)
     elif kind == "command":
-        given = partial(real, draw_order(draw, graph.keys, names))
+        input = partial(real, draw_order(draw, graph.keys, names))
     elif kind != "none":
         order = draw_order(draw, graph.keys, names) if chance(draw, 20) else None
         values = draw(st.lists(_ANSWERS, min_size=1, max_size=3).map(tuple))
         # With "exit" LangGraph stores an answer without an id, or not, by chance: one task may
         # take it while another's writes are taken down.
         by_id = kind == "map" or durability == "exit"
-        given = Answers(values, by_id, partial(real, order) if order else None)
+        input = Answers(values, by_id, partial(real, order) if order else None)
     options: list[tuple[str, Any]] = [("durability", durability)]
     for which in ("interrupt_before", "interrupt_after"):
         if chance(draw, 15):
             options.append((which, draw(_stops(names))))
     if chance(draw, 60):
-        return Step("invoke", given, options=tuple(options), **extra)
+        return Step("invoke", input, options=tuple(options), **extra)
     modes = ("values", ["values", "updates"], ["values", "updates"])
     options.append(("stream_mode", draw(st.sampled_from(modes))))
-    return Step("stream", given, options=tuple(options), **extra)
+    return Step("stream", input, options=tuple(options), **extra)

@@ -40,7 +40,7 @@ def label(value: object) -> str:
 
 
 def writes(**values: Any) -> Callable[[Any], Any]:
-    """A node that returns `values`, made anew."""
+    """A node that returns a new dict of `values` each time."""
     return lambda state: dict(values)
 
 
