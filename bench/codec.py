@@ -136,7 +136,7 @@ def measure(runtime: str, rounds: int) -> list[dict[str, Any]]:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Prints what `measure` found."""
+    """Prints the rows of `measure`."""
     print(
         "\nThe codec: lgc's Serializer and LangGraph's JsonPlusSerializer in one process, µs.\n"
         "LangGraph ×: LangGraph / lgc, [quartiles]. Plain data: lgc / msgpack alone, and "
@@ -145,11 +145,11 @@ def show(rows: list[dict[str, Any]]) -> None:
     print(f"{'':38}{'lgc':>9}{'LangGraph':>11}  {'LangGraph ×':<20}{'msgpack':>7}{'fast':>7}")
     for row in rows:
         middle, low, high = row["langgraph_over"]
-        plain = [row[key][0] for key in ("over_msgpack", "langgraph_over_fast") if key in row]
+        alone = [row[key][0] for key in ("over_msgpack", "langgraph_over_fast") if key in row]
         print(
             f"{row['runtime'] + ', ' + row['what']:38}{row['us_lgc']:9.2f}"
             f"{row['us_langgraph']:11.2f}  {f'{middle:.2f} [{low:.2f}, {high:.2f}]':<20}"
-            + "".join(f"{found:7.2f}" for found in plain)
+            + "".join(f"{number:7.2f}" for number in alone)
         )
 
 

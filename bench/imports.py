@@ -15,8 +15,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "bench"
-WORKLOADS = {"one": "light", "chain10": "nodes", "chain100": "nodes"}
-"""Which module the nodes of a workload are in."""
+GRAPHS = {"one": "light", "chain10": "nodes", "chain100": "nodes"}
+"""Which module the nodes of a graph are in."""
 # Linux's ru_maxrss would hold the peak of the parent too.
 _CHILD = """
 import sys, time
@@ -33,9 +33,9 @@ unwanted = {"langgraph", "langchain_core", "langchain"} & set(sys.modules)
 if unwanted:
     sys.exit(f"{module} imports {unwanted}")
 if "." in sys.argv[1]:
-    for native in (module, sys.modules["lgc.runtime.engine.loop"]):
-        if native.__file__.endswith(".py"):
-            sys.exit(f"{native} is not native")
+    runtime = [m for name, m in sys.modules.items() if name.startswith("lgc.runtime")]
+    if module.__file__.endswith(".py") or all(m.__file__.endswith(".py") for m in runtime):
+        sys.exit(f"{module} or the runtime is not native")
 print(seconds, peak)
 """
 LIMIT_MS = 30
@@ -43,10 +43,10 @@ LIMIT_MB = 8
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
-    """What the native module of every workload adds, in ms and MB: (median, low, high)."""
+    """What the native module of every graph adds, in ms and MB: (median, low, high)."""
     rows = []
-    for workload, user in WORKLOADS.items():
-        sides = (user, f"modules_native.{workload}")
+    for graph, user in GRAPHS.items():
+        sides = (user, f"modules_native.workloads_{graph}")
         for side in sides:
             _import_in_child(side)  # writes the bytecode
         times, peaks = [], []
@@ -54,12 +54,12 @@ def measure(rounds: int) -> list[dict[str, Any]]:
             (alone, low), (generated, high) = map(_import_in_child, sides)
             times.append((generated - alone) * 1e3)
             peaks.append((high - low) / 1024)
-        rows.append({"workload": workload, "ms": _spread(times), "mb": _spread(peaks)})
+        rows.append({"workload": graph, "ms": _spread(times), "mb": _spread(peaks)})
     return rows
 
 
 def show(rows: list[dict[str, Any]], rounds: int) -> None:
-    """Prints what `measure` found."""
+    """Prints the rows of `measure`."""
     print(
         "\nImport of a native module over that of its nodes alone, without langchain-core: at most "
         f"{LIMIT_MS} ms and {LIMIT_MB} MB.\n"
@@ -89,5 +89,5 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
     return median(values), low, high
 
 
-def _shown(found: tuple[float, float, float]) -> str:
-    return f"{found[0]:.2f} [{found[1]:.2f}, {found[2]:.2f}]"
+def _shown(spread: tuple[float, float, float]) -> str:
+    return f"{spread[0]:.2f} [{spread[1]:.2f}, {spread[2]:.2f}]"

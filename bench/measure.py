@@ -1,4 +1,9 @@
-"""One measured process: `measure.py {interpreted,native} {with,without} ROUNDS` prints JSON.
+"""One measured process: prints the samples of every workload as JSON.
+
+    measure.py {interpreted,native,installed} {with,without} ROUNDS [CONTESTANT...]
+
+With or without langchain-core loaded. The contestants are `hand`, the generated modules
+`interpreted` and `native`, and `langgraph`; all that can run unless some are named.
 
 Contestants take turns in many short rounds and every ratio is taken within a
 round, so that what disturbs the machine disturbs both sides of it.
@@ -7,9 +12,12 @@ round, so that what disturbs the machine disturbs both sides of it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from statistics import median, quantiles
 from time import perf_counter
@@ -18,7 +26,11 @@ from typing import Any
 SLOT = 0.004
 """Seconds one contestant is run for in one round, at least once."""
 
-OUT = Path(__file__).resolve().parent.parent / "build" / "bench"
+OUT = Path(
+    os.environ.get("LGC_BENCH_OUT") or Path(__file__).resolve().parent.parent / "build" / "bench"
+)
+"""Where the compiled modules are; `compare.py` has a folder for each side."""
+MODULES = ("interpreted", "native")
 
 
 def sample(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
@@ -27,13 +39,13 @@ def sample(contestants: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
     for name, run in contestants.items():
         _time(run, 2)
         calls[name] = max(1, round(SLOT / _time(run, 2)))
-    found: dict[str, list[float]] = {name: [] for name in contestants}
+    samples: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
     for _ in range(rounds):
         for name in order:
-            found[name].append(_time(contestants[name], calls[name]) * 1e6)
+            samples[name].append(_time(contestants[name], calls[name]) * 1e6)
         order.append(order.pop(0))
-    return found
+    return samples
 
 
 def _time(run: Callable[[], Any], calls: int) -> float:
@@ -51,47 +63,62 @@ def ratio(over: list[float], under: list[float]) -> tuple[float, float, float]:
     return median(values), low, high
 
 
-def use_runtime(mode: str) -> None:
-    """Puts the runtime of `mode` and the compiled modules on `sys.path`, and checks it."""
-    sys.path[:0] = [str(OUT / "runtime"), str(OUT)] if mode == "native" else [str(OUT)]
-    engine = import_module("lgc.runtime.engine.loop").__file__ or ""
-    if engine.endswith(".py") != (mode == "interpreted"):
-        raise SystemExit(f"wanted the {mode} runtime, found {engine}")
+def use_runtime(runtime: str) -> None:
+    """Puts a runtime and the compiled modules on `sys.path`.
+
+    Args:
+        runtime: "native" for the one that `prepare` built, "installed" for the native one of
+            this interpreter's environment, "interpreted" for the source of the checkout.
+
+    Raises:
+        SystemExit: what is imported is not in the mode that was asked for.
+    """
+    sys.path[:0] = [str(OUT / "runtime"), str(OUT)] if runtime == "native" else [str(OUT)]
+    package = Path(import_module("lgc").__file__ or "").parent
+    built = any(
+        path.name.endswith(tuple(EXTENSION_SUFFIXES)) for path in (package / "runtime").rglob("*.*")
+    )
+    if built == (runtime == "interpreted"):
+        raise SystemExit(f"the runtime in {package} is not the {runtime} one")
 
 
-def _contestants(name: str, langchain: bool) -> dict[str, Callable[[], Any]]:
-    nodes = import_module("nodes")
-    by_hand = nodes.BY_HAND[name]
-    fresh = nodes.INPUTS.get(name, nodes.fresh)
-    found: dict[str, Callable[[], Any]] = {"hand": lambda: by_hand(fresh())}
-    for mode in ("interpreted", "native"):
-        if (OUT / f"modules_{mode}").is_dir():
-            found[mode] = _invoking(import_module(f"modules_{mode}.{name}").graph, fresh)
-    if langchain:
-        found["langgraph"] = _invoking(getattr(import_module("workloads"), name).compile(), fresh)
-    wanted = found["hand"]()
-    for contestant, run in found.items():
-        if run() != wanted:
+def generated(mode: str, graph: str) -> Any:
+    """The generated module of a graph of `workloads`; None when there is none in this mode."""
+    if not (OUT / f"modules_{mode}").is_dir():
+        return None
+    return import_module(f"modules_{mode}.workloads_{graph}")
+
+
+def _contestants(name: str, wanted: tuple[str, ...]) -> dict[str, Callable[[], Any]]:
+    workload = import_module("nodes").WORKLOADS[name]
+    runs: dict[str, Callable[[], Any]] = {"hand": lambda: workload.by_hand(workload.fresh())}
+    graphs = {}
+    for mode in MODULES:
+        if mode in wanted and (module := generated(mode, workload.graph)) is not None:
+            graphs[mode] = module.graph
+    if "langgraph" in wanted:
+        graphs["langgraph"] = getattr(import_module("workloads"), workload.graph).compile()
+    runs.update({key: partial(workload.run, graph) for key, graph in graphs.items()})
+    expected = runs["hand"]()
+    for contestant, run in runs.items():
+        if run() != expected:
             raise SystemExit(f"{name}: {contestant} gave another result than the hand-written code")
-    return found
+    return runs
 
 
-def _invoking(graph: Any, fresh: Callable[[], Any]) -> Callable[[], Any]:
-    return lambda: graph.invoke(fresh())
-
-
-def main(runtime: str, langchain: str, rounds: str) -> None:
+def main(runtime: str, langchain: str, rounds: str, *contestants: str) -> None:
     """Measures every workload and prints the samples."""
     use_runtime(runtime)
-    found = {}
-    nodes = import_module("nodes")
-    for name in nodes.BY_HAND:
-        if langchain == "without" and name in nodes.NEEDS_LANGCHAIN:
-            continue
-        found[name] = sample(_contestants(name, langchain == "with"), int(rounds))
+    if langchain == "with":
+        import_module("langchain_core.runnables")
+    wanted = contestants or (*MODULES, *(["langgraph"] if langchain == "with" else []))
+    samples = {}
+    for name, workload in import_module("nodes").WORKLOADS.items():
+        if langchain == "with" or not workload.needs_langchain:
+            samples[name] = sample(_contestants(name, wanted), int(rounds))
     if ("langchain_core" in sys.modules) != (langchain == "with"):
         raise SystemExit(f"this process was to be {langchain} langchain-core")
-    json.dump(found, sys.stdout)
+    json.dump(samples, sys.stdout)
 
 
 if __name__ == "__main__":

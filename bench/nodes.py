@@ -6,10 +6,10 @@ It imports neither langgraph nor lgc, so that it can be measured without them.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 POOL = ThreadPoolExecutor(max_workers=10)
 """The threads of the hand-written code; LangGraph makes a pool of its own for every run."""
@@ -31,6 +31,12 @@ class Messages(TypedDict):
 
     messages: list[Any]
 
+
+WIDE = 20
+"""The keys of the state of `wide20`."""
+
+# A key each; `wide_step` reads the first and the last.
+Wide = TypedDict("Wide", {f"k{i}": int for i in range(WIDE)})  # type: ignore[misc]
 
 SENDS = 100
 TURNS = 10
@@ -57,6 +63,21 @@ def review(state: State) -> dict[str, Any]:
 def again(state: State) -> Literal["draft", "__end__"]:
     """Where the loop goes after `review`."""
     return "draft" if state["count"] < STEPS else END
+
+
+def wide_step(state: Any) -> dict[str, Any]:
+    """Writes two keys of twenty."""
+    return {"k0": state["k0"] + 1, f"k{WIDE - 1}": state["k1"]}
+
+
+def first_branch(state: State) -> Literal["left", "right"]:
+    """The router on START of `branches`."""
+    return "left" if state["count"] == 0 else "right"
+
+
+def second_branch(state: State) -> Literal["near", "far"]:
+    """The router after `left` and `right`."""
+    return "far" if state["count"] == 1 else "near"
 
 
 def leaf(state: State) -> dict[str, Any]:
@@ -125,6 +146,11 @@ def question() -> dict[str, Any]:
     return {"messages": [HumanMessage("?", id="human")]}
 
 
+def wide() -> dict[str, Any]:
+    """The input of `wide20`."""
+    return {f"k{i}": i for i in range(WIDE)}
+
+
 def chain_by_hand(nodes: tuple[Node, ...], value: dict[str, Any]) -> dict[str, Any]:
     """A chain as one would write it without a framework; every node gets a dict of its own."""
     state: Any = {"count": value["count"], "log": [] + value["log"]}
@@ -133,6 +159,45 @@ def chain_by_hand(nodes: tuple[Node, ...], value: dict[str, Any]) -> dict[str, A
         state["count"] = update["count"]
         state["log"] = state["log"] + update["log"]
     return dict(state)
+
+
+def wide_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """A chain of ten over a state in which every key is replaced."""
+    state = dict(value)
+    for _ in range(10):
+        state.update(wide_step(state.copy()))
+    return state
+
+
+def branches_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """Two decisions and three nodes, one after the other."""
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+
+    def run(node: Node) -> None:
+        update = node(state.copy())
+        state["count"] = update["count"]
+        state["log"] = state["log"] + update["log"]
+
+    run(draft if first_branch(state.copy()) == "left" else review)
+    run(step if second_branch(state.copy()) == "far" else draft)
+    run(review)
+    return dict(state)
+
+
+def stream_by_hand(mode: str | list[str], value: dict[str, Any]) -> Iterator[Any]:
+    """`chain10` as a generator of the chunks that a stream in this mode has."""
+    values, updates, tagged = "values" in mode, "updates" in mode, isinstance(mode, list)
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+    if values:
+        yield ("values", state.copy()) if tagged else state.copy()
+    for i, node in enumerate(CHAIN10):
+        update = node(state.copy())
+        if updates:
+            yield ("updates", {f"n{i}": update}) if tagged else {f"n{i}": update}
+        state["count"] = update["count"]
+        state["log"] = state["log"] + update["log"]
+        if values:
+            yield ("values", state.copy()) if tagged else state.copy()
 
 
 def loop_by_hand(value: dict[str, Any]) -> dict[str, Any]:
@@ -178,18 +243,50 @@ def react_by_hand(value: dict[str, Any]) -> dict[str, Any]:
 CHAIN10 = (step,) * 10
 CHAIN100 = (step,) * 100
 
-BY_HAND: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "chain10": lambda value: chain_by_hand(CHAIN10, value),
-    "chain100": lambda value: chain_by_hand(CHAIN100, value),
-    "loop50": loop_by_hand,
-    "fanout10": fanout_by_hand,
-    "send100": send_by_hand,
-    "react20": react_by_hand,
+
+class Workload(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        graph: its name in `workloads`.
+        by_hand: the same work, hand-written.
+        fresh: makes the input of a run.
+        stream_mode: of a stream that is consumed to its end; None for `invoke`.
+        needs_langchain: cannot be measured without langchain-core, as its messages are its own.
+    """
+
+    graph: str
+    by_hand: Callable[[dict[str, Any]], Any]
+    fresh: Callable[[], dict[str, Any]] = fresh
+    stream_mode: str | list[str] | None = None
+    needs_langchain: bool = False
+
+    def run(self, graph: Any) -> Any:
+        """Runs a compiled graph once; the result, or all chunks."""
+        if self.stream_mode is None:
+            return graph.invoke(self.fresh())
+        return list(graph.stream(self.fresh(), stream_mode=self.stream_mode))
+
+
+def _streamed(mode: str | list[str]) -> Workload:
+    return Workload("chain10", lambda value: list(stream_by_hand(mode, value)), stream_mode=mode)
+
+
+WORKLOADS = {
+    "chain10": Workload("chain10", lambda value: chain_by_hand(CHAIN10, value)),
+    "chain100": Workload("chain100", lambda value: chain_by_hand(CHAIN100, value)),
+    "wide20": Workload("wide20", wide_by_hand, wide),
+    "loop50": Workload("loop50", loop_by_hand),
+    "branches": Workload("branches", branches_by_hand),
+    "fanout10": Workload("fanout10", fanout_by_hand),
+    "send100": Workload("send100", send_by_hand),
+    "react20": Workload("react20", react_by_hand, question, needs_langchain=True),
+    # The full path: without a saver, only parallel nodes and streams take it.
+    "chain10, stream updates": _streamed("updates"),
+    "chain10, stream values": _streamed("values"),
+    "chain10, stream both": _streamed(["updates", "values"]),
 }
-"""The workloads, hand-written."""
+"""Every workload by the name that its rows have."""
 
-INPUTS = {"react20": question}
-"""The inputs that are not `fresh`."""
-
-NEEDS_LANGCHAIN = frozenset(["react20"])
-"""What cannot be measured without langchain-core: its messages are langchain-core's."""
+GRAPHS = tuple(dict.fromkeys(workload.graph for workload in WORKLOADS.values()))
+"""What is compiled for them."""

@@ -1,6 +1,6 @@
 """Makes what is measured: the compiled workloads and the native runtime, below build/bench.
 
-Both are made again only when the sources they come from have changed.
+Both are rebuilt only when the sources they come from have changed.
 """
 
 from __future__ import annotations
@@ -14,57 +14,52 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from lgc.compiler.native import building
-from lgc.compiler.pipeline import Options, compile_targets
+from nodes import GRAPHS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OUT = ROOT / "build" / "bench"
 RUNTIME = OUT / "runtime"
 """Where the native runtime is installed; goes first on `sys.path`."""
-WORKLOADS = ("chain10", "chain100", "loop50", "fanout10", "send100", "react20")
 IMPORTED = "one"
-"""A workload of which only the import is measured."""
+"""A graph of which only the import is measured."""
 _SHIPPED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "py.typed", "__init__.py")
 _FOLDERS = ("compiler", "runtime", "templates")
 
 
-def package(mode: str) -> str:
-    """The package of the compiled workloads: "modules_interpreted" or "modules_native"."""
-    return f"modules_{mode}"
-
-
 def build_modules(native: bool) -> None:
-    """Compiles the workloads into one package of interpreted and, if wanted, one of native modules.
+    """Compiles the graphs into one package of interpreted and, if wanted, one of native modules.
 
     Args:
         native: whether there is a C compiler.
     """
     if not native:
-        shutil.rmtree(OUT / package("native"), ignore_errors=True)
-    for name in (*WORKLOADS, IMPORTED):
-        options = Options((f"workloads:{name}",), HERE, HERE, OUT, name)
-        text = compile_targets(options)[0].text
-        write_module(package("interpreted"), name, text, native=False)
-        if native:
-            write_module(package("native"), name, text, native=True)
+        shutil.rmtree(OUT / "modules_native", ignore_errors=True)
+    for mode in ("interpreted", "native") if native else ("interpreted",):
+        compile_graphs(sys.executable, OUT, mode)
 
 
-def write_module(where: str, name: str, text: str, *, native: bool) -> None:
-    """Writes one module below build/bench unless it is there already."""
-    directory = OUT / where
-    directory.mkdir(parents=True, exist_ok=True)
-    source = directory / f"{name}.py"
-    built = list(directory.glob(f"{name}.*.so")) + list(directory.glob(f"{name}.*.pyd"))
-    if source.exists() and source.read_text(encoding="utf-8") == text and bool(built) == native:
-        return
-    for stale in built:
-        stale.unlink()
-    source.write_text(text, encoding="utf-8")
-    if native:
-        print(f"building {where}.{name}", file=sys.stderr)
-        with building(source, name) as made:
-            shutil.copy(made, directory)
+def compile_graphs(python: str, out: Path, mode: str) -> None:
+    """Compiles the graphs with the lgc of one Python, unless they are current.
+
+    Args:
+        python: an interpreter in whose environment lgc and its compiler are installed.
+        out: `modules_<mode>` in it is the package that is written.
+        mode: "interpreted" or "native".
+
+    Raises:
+        SystemExit: lgc refused.
+    """
+    print(f"compiling the {mode} modules", file=sys.stderr)
+    targets = [f"workloads:{name}" for name in (*GRAPHS, IMPORTED)]
+    how = "--require-native" if mode == "native" else "--no-native"
+    package = str(out / f"modules_{mode}")
+    command = [python, "-m", "lgc", "compile", *targets, "--root", str(HERE), "-o", package, how]
+    # In a directory without packages: `-m` makes it the first place of imports.
+    out.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(command, cwd=out, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
 
 
 def build_runtime() -> None:
@@ -84,9 +79,9 @@ def build_runtime() -> None:
             shutil.copyfile(source, target)
         wheel = [*pip, "wheel", "--no-deps", "--wheel-dir", folder, str(copy)]
         subprocess.run(wheel, check=True, env={**os.environ, "LGC_NATIVE": "1"})
-        made = next(Path(folder).glob("*.whl"))
+        wheel_file = next(Path(folder).glob("*.whl"))
         subprocess.run(
-            [*pip, "install", "--no-deps", "--target", str(RUNTIME), str(made)], check=True
+            [*pip, "install", "--no-deps", "--target", str(RUNTIME), str(wheel_file)], check=True
         )
     stamp.write_text(key)
 

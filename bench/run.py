@@ -25,7 +25,8 @@ import growth
 import imports
 import saved
 from measure import ratio
-from prepare import HERE, WORKLOADS, build_modules, build_runtime
+from nodes import WORKLOADS
+from prepare import HERE, build_modules, build_runtime
 
 from lgc.compiler.native import find_compiler
 
@@ -87,8 +88,8 @@ def _worker(runtime: str, langchain: str, rounds: int) -> Samples:
     print(f"measuring the {runtime} runtime {langchain} langchain-core", file=sys.stderr)
     command = [sys.executable, str(HERE / "measure.py"), runtime, langchain, str(rounds)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    found: Samples = json.loads(done.stdout)
-    return found
+    samples: Samples = json.loads(done.stdout)
+    return samples
 
 
 def _rows(
@@ -169,8 +170,8 @@ def _print_row(row: dict[str, Any], langgraph: str) -> None:
     )
 
 
-def _shown(found: tuple[float, float, float]) -> str:
-    return f"{found[0]:.3g} [{found[1]:.3g}, {found[2]:.3g}]"
+def _shown(spread: tuple[float, float, float]) -> str:
+    return f"{spread[0]:.3g} [{spread[1]:.3g}, {spread[2]:.3g}]"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Runs with a saver: chain10 on lgc and on LangGraph, with each one's savers.
 
-One process measures one runtime: `saved.py {interpreted,native} ROUNDS` prints JSON. Every run is
-one of a new thread. Ratios are taken within a round (`measure.sample`).
+One process measures one runtime, and prints the samples as JSON:
+
+    saved.py {interpreted,native,installed} ROUNDS [MODULES...]
+
+Every run has a thread of its own. Ratios are taken within a round (`measure.sample`).
 """
 
 from __future__ import annotations
@@ -20,19 +23,22 @@ from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
-from measure import OUT, ratio, sample, use_runtime
+from measure import MODULES, generated, ratio, sample, use_runtime
+from nodes import WORKLOADS
 
-WORKLOAD = "chain10"
+WORKLOAD = WORKLOADS["chain10"]
 
 
-def main(runtime: str, rounds: str) -> None:
-    """Measures every saver, and prints rows."""
+def main(runtime: str, rounds: str, *modules: str) -> None:
+    """Measures every saver, and prints the samples by what was measured."""
     use_runtime(runtime)
     with ExitStack() as stack:
-        json.dump([_row(*case) for case in _samples(int(rounds), stack)], sys.stdout)
+        json.dump(dict(_samples(int(rounds), modules or MODULES, stack)), sys.stdout)
 
 
-def _samples(rounds: int, stack: ExitStack) -> Iterator[tuple[str, dict[str, list[float]]]]:
+def _samples(
+    rounds: int, modules: tuple[str, ...], stack: ExitStack
+) -> Iterator[tuple[str, dict[str, list[float]]]]:
     """What is run, and its microseconds in every round by contestant."""
     savers = import_module("lgc.runtime.savers")
     folder = Path(stack.enter_context(TemporaryDirectory()))
@@ -41,45 +47,39 @@ def _samples(rounds: int, stack: ExitStack) -> Iterator[tuple[str, dict[str, lis
     theirs_file.setup()
     # As lgc's does by itself: what is stored stays when the machine stops.
     theirs_file.conn.execute("PRAGMA synchronous=FULL")
-    theirs = getattr(import_module("workloads"), WORKLOAD)
+    pairs = {
+        "InMemorySaver": (InMemorySaver(), InMemorySaver()),
+        "each one's memory saver": (InMemorySaver(), savers.MemorySaver()),
+        "each one's SQLite file": (theirs_file, ours_file),
+    }
     for durability in ("sync", "exit"):
-        yield (
-            f"InMemorySaver, {durability}",
-            _sample(theirs, InMemorySaver(), InMemorySaver(), durability, rounds),
-        )
-        yield (
-            f"each one's memory saver, {durability}",
-            _sample(theirs, InMemorySaver(), savers.MemorySaver(), durability, rounds),
-        )
-        yield (
-            f"each one's SQLite file, {durability}",
-            _sample(theirs, theirs_file, ours_file, durability, rounds),
-        )
+        for name, (theirs, ours) in pairs.items():
+            runs = _runs(theirs, ours, durability, modules)
+            yield f"{name}, {durability}", sample(runs, rounds)
 
 
-def _sample(
-    theirs: Any, their_saver: Any, our_saver: Any, durability: str, rounds: int
-) -> dict[str, list[float]]:
+def _runs(
+    their_saver: Any, our_saver: Any, durability: str, modules: tuple[str, ...]
+) -> dict[str, Callable[[], Any]]:
+    theirs = getattr(import_module("workloads"), WORKLOAD.graph)
     graphs = {"langgraph": theirs.compile(checkpointer=their_saver)}
-    for mode in ("interpreted", "native"):
-        if (OUT / f"modules_{mode}").is_dir():
-            module = import_module(f"modules_{mode}.{WORKLOAD}")
+    for mode in modules:
+        module = generated(mode, WORKLOAD.graph)
+        if module is not None:
             graphs[mode] = module.compile(checkpointer=our_saver)
     runs = {name: _invoking(graph, name, durability) for name, graph in graphs.items()}
-    wanted = runs["langgraph"]()
-    if any(run() != wanted for run in runs.values()):
-        raise SystemExit(f"{WORKLOAD}: the engines gave different results")
-    return sample(runs, rounds)
+    expected = runs["langgraph"]()
+    if any(run() != expected for run in runs.values()):
+        raise SystemExit(f"{WORKLOAD.graph}: the engines gave different results")
+    return runs
 
 
 def _invoking(graph: Any, name: str, durability: str) -> Callable[[], Any]:
-    nodes = import_module("nodes")
-    fresh = nodes.INPUTS.get(WORKLOAD, nodes.fresh)
     threads = count()
 
     def run() -> Any:
         config = {"configurable": {"thread_id": f"{name}-{durability}-{next(threads)}"}}
-        return graph.invoke(fresh(), config, durability=durability)
+        return graph.invoke(WORKLOAD.fresh(), config, durability=durability)
 
     return run
 
@@ -89,9 +89,9 @@ def _row(what: str, times: dict[str, list[float]]) -> dict[str, Any]:
     return {
         "what": what,
         "us_langgraph": median(theirs),
-        "us": {mode: median(found) for mode, found in times.items() if mode != "langgraph"},
+        "us": {mode: median(ours) for mode, ours in times.items() if mode != "langgraph"},
         "langgraph_over": {
-            mode: ratio(theirs, found) for mode, found in times.items() if mode != "langgraph"
+            mode: ratio(theirs, ours) for mode, ours in times.items() if mode != "langgraph"
         },
     }
 
@@ -100,22 +100,22 @@ def measure(runtime: str, rounds: int) -> list[dict[str, Any]]:
     """The rows of one runtime, from a process of its own."""
     command = [sys.executable, __file__, runtime, str(rounds)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return [{"runtime": runtime, **row} for row in json.loads(done.stdout)]
+    return [{"runtime": runtime, **_row(*case)} for case in json.loads(done.stdout).items()]
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Prints what `measure` found."""
+    """Prints the rows of `measure`."""
     print(
-        f"\nWith a saver: {WORKLOAD}, every run on a new thread, with langchain-core loaded, µs.\n"
+        f"\nWith a saver: {WORKLOAD.graph}, every run on a new thread, langchain-core loaded, µs.\n"
         "LangGraph ×: LangGraph / lgc, [quartiles]. SQLite with synchronous=FULL on both sides."
     )
-    print(f"{'':62}{'lgc':>9}{'LangGraph':>11}  LangGraph ×")
+    print(f"{'':72}{'lgc':>9}{'LangGraph':>11}  LangGraph ×")
     for row in rows:
-        for mode, found in row["us"].items():
+        for mode, us in row["us"].items():
             middle, low, high = row["langgraph_over"][mode]
             name = f"{row['runtime']} runtime, {mode} module, {row['what']}"
             print(
-                f"{name:62}{found:9.1f}{row['us_langgraph']:11.1f}"
+                f"{name:72}{us:9.1f}{row['us_langgraph']:11.1f}"
                 f"  {middle:.3g} [{low:.3g}, {high:.3g}]"
             )
 

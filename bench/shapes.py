@@ -6,8 +6,8 @@ Three shapes of the same graphs, natively built, on the native runtime:
   does the work;
 * functions: a small function a node that calls the user's, and the same rows;
 * loop: the module holds the loop over the supersteps, straight-line, and calls the
-  runtime for what a superstep of the plain lane needs: task, context, channels; what
-  the lane does for nodes that fail or write something else is left out.
+  runtime for what a superstep of the fast path needs: task, context, channels; what
+  the path does for nodes that fail or write something else is left out.
 """
 
 from __future__ import annotations
@@ -144,17 +144,19 @@ def _measure_here(*shapes: str) -> None:
         for shape in shapes:
             module = import_module(f"shape_{shape}.{workload}")
             invoke = module.invoke if shape == "loop" else module.graph.invoke
-            assert invoke(nodes.fresh()) == nodes.BY_HAND[workload](nodes.fresh())
+            assert invoke(nodes.fresh()) == nodes.WORKLOADS[workload].by_hand(nodes.fresh())
             contestants[shape] = lambda invoke=invoke: invoke(nodes.fresh())
-        found = sample(contestants, ROUNDS)
-        for shape, times in found.items():
-            low, middle, high = sorted(ratio(times, found[shapes[0]]))
+        samples = sample(contestants, ROUNDS)
+        for shape, times in samples.items():
+            low, middle, high = sorted(ratio(times, samples[shapes[0]]))
             print(workload, shape, median(times) / supersteps, middle, low, high)
 
 
 def main() -> None:
     """Builds every shape of every workload, measures them and prints a table."""
-    from prepare import Options, build_runtime, compile_targets
+    from prepare import build_runtime
+
+    from lgc.compiler.pipeline import Options, compile_targets
 
     build_runtime()
     built = {}

@@ -12,21 +12,26 @@ from nodes import (
     CHAIN100,
     Node,
     State,
+    Wide,
     again,
     agent,
     draft,
+    first_branch,
     joined,
     leaf,
     review,
+    second_branch,
     spread,
+    step,
     tools,
     wants_tools,
+    wide_step,
     work,
 )
 
 
-def _chain(nodes: tuple[Node, ...]) -> StateGraph[Any]:
-    builder: StateGraph[Any] = StateGraph(State)
+def _chain(nodes: tuple[Node, ...], state: type[Any] = State) -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(state)
     builder.add_sequence([(f"n{i}", node) for i, node in enumerate(nodes)])
     builder.add_edge(START, "n0")
     builder.add_edge(f"n{len(nodes) - 1}", END)
@@ -40,6 +45,19 @@ def _loop() -> StateGraph[Any]:
     builder.add_edge(START, "draft")
     builder.add_edge("draft", "review")
     builder.add_conditional_edges("review", again)
+    return builder
+
+
+def _branches() -> StateGraph[Any]:
+    builder: StateGraph[Any] = StateGraph(State)
+    for name, node in (("left", draft), ("right", review), ("far", step), ("near", draft)):
+        builder.add_node(name, node)
+    builder.add_node("last", review)
+    builder.add_conditional_edges(START, first_branch)
+    for name in ("left", "right"):
+        builder.add_conditional_edges(name, second_branch)
+    for name in ("far", "near"):
+        builder.add_edge(name, "last")
     return builder
 
 
@@ -86,7 +104,9 @@ def _one() -> StateGraph[Any]:
 
 chain10 = _chain(CHAIN10)
 chain100 = _chain(CHAIN100)
+wide20 = _chain((wide_step,) * 10, Wide)
 loop50 = _loop()
+branches = _branches()
 fanout10 = _fanout()
 send100 = _send()
 react20 = _react()

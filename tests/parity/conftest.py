@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import feature_counts
 import pytest
 from parity import COUNTS
 from totals import total
@@ -12,6 +13,7 @@ from lgc.runtime.serde import serializer as codec
 from lgc.runtime.serde.msgpack_encode import encode
 
 total("counts", COUNTS)
+total("features", feature_counts.COUNTS)
 
 
 @pytest.fixture(params=["msgpack", "ormsgpack"])
@@ -30,3 +32,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if COUNTS:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(COUNTS.items()))
         terminalreporter.write_line(f"parity with langgraph: {counts}")
+    if feature_counts.COUNTS:
+        terminalreporter.write_line("random graphs by feature, alone and in pairs:")
+        for line in feature_counts.table(feature_counts.COUNTS):
+            terminalreporter.write_line(line)

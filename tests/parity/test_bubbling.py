@@ -19,7 +19,7 @@ from langgraph.errors import (
 )
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Interrupt
-from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare
+from parity import BOTH, FULL_PATH, INVOKE, UPDATES, VALUES, Call, Log, compare
 from threads import Script, Step, compare_scripts
 
 
@@ -142,7 +142,7 @@ def builds(place: str, error: Callable[[], BaseException], beside: bool) -> Any:
     return build
 
 
-CALLS = (INVOKE, Call(full_lane=True), UPDATES, VALUES, BOTH)
+CALLS = (INVOKE, FULL_PATH, UPDATES, VALUES, BOTH)
 EVENTS = tuple(
     Call("stream", (("stream_mode", mode),)) for mode in ("tasks", "checkpoints", "debug")
 )
@@ -171,7 +171,7 @@ def test_a_run_on_a_thread(error: str, place: str, durability: str) -> None:
         Step("stream", options=both),
         Step("update_state", {"a": 5}, options=(("as_node", "n"),)),
         Step("get_state"),
-        Step(given={"a": 2}, options=options),
+        Step(input={"a": 2}, options=options),
         Step("get_state_history"),
     )
     build = builds(place, EXCEPTIONS[error], False)

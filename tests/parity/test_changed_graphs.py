@@ -28,7 +28,7 @@ from langgraph.channels.last_value import LastValueAfterFinish
 from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
-from parity import difference, failure, plain
+from parity import comparable, difference, failure
 from threads import opened
 from typing_extensions import TypedDict
 
@@ -298,12 +298,12 @@ def _outcome(graph: Any) -> Any:
     """The end of a thread that goes on, or how it fails."""
     try:
         state = graph.get_state(CONFIG)
-        result = plain(graph.invoke(None, CONFIG))
+        result = comparable(graph.invoke(None, CONFIG))
         after = graph.get_state(CONFIG)
     except Exception as exc:
         error = failure(exc)
         return {"error": error["class"], "text": error["text"]}
-    return plain([state.values, state.next, result, after.values, after.next])
+    return comparable([state.values, state.next, result, after.values, after.next])
 
 
 @pytest.mark.parametrize("new", CLASSES)

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.memory import InMemoryStore
-from parity import Call, Log, compare, plain, plain_config
+from parity import Call, Log, comparable, comparable_config, compare
 from threads import Script, Step, compare_scripts
 
 import lgc
@@ -31,7 +31,7 @@ def builder(log: Log) -> StateGraph[Any]:
     def node(name: str) -> Callable[[State], Any]:
         def run(state: State) -> Any:
             config = get_config()
-            shown = {k: v for k, v in plain_config(config).items() if k != "callbacks"}
+            shown = {k: v for k, v in comparable_config(config).items() if k != "callbacks"}
             conf = {k: v for k, v in shown["configurable"].items() if not k.startswith("__")}
             log.note(name, "config", {**shown, "configurable": conf})
             return {"x": [name]}
@@ -128,7 +128,7 @@ def test_what_is_bound_is_the_exported_graphs(name, way):
 def test_what_is_bound_is_kept_with_a_saver(name):
     """A saver is given to the exported graph's compile; its other defaults stay."""
     goes_on = Step("stream", None)
-    steps = (Step(given={"x": ["in"]}), Step("get_state"), goes_on, goes_on)
+    steps = (Step(input={"x": ["in"]}), Step("get_state"), goes_on, goes_on)
     history = Step("get_state_history")
     compare_scripts(
         lambda log: TARGETS[name](builder(log)),
@@ -209,9 +209,9 @@ def test_what_cannot_be_taken_over_is_refused(what):
 def test_the_target_is_not_changed():
     """Neither the compiled graph nor what is bound to it."""
     target = TARGETS["all"](builder(Log()))
-    before = plain(dict(target.config)), set(target.nodes), list(target.interrupt_before_nodes)
+    before = comparable(dict(target.config)), set(target.nodes), list(target.interrupt_before_nodes)
     for way in (compile_in_process, lgc.compile_graph):
         graph = way(target)
         graph.invoke({"x": []}, {"tags": ["u"], "metadata": {"z": 1}})
         assert graph.config == target.config
-    assert before == (plain(dict(target.config)), set(target.nodes), ["b"])
+    assert before == (comparable(dict(target.config)), set(target.nodes), ["b"])

@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from graph_builder import build
 from hypothesis import assume
 from parity import COUNTS, Build, difference
-from random_graphs import build
 from random_threads import Thread, threads
 from seeds import from_seeds
 from threads import (

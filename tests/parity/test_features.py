@@ -27,7 +27,7 @@ from langgraph.prebuilt import (
 )
 from langgraph.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, get_runtime
 from langgraph.types import Command, Send, StreamWriter, TracePolicy
-from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain
+from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, comparable, compare
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from small import Lists, error, label, result, wire, writes
 
@@ -880,7 +880,7 @@ DRAINS = {
 @pytest.mark.parametrize("parallel", [False, True])
 @pytest.mark.parametrize("when", DRAINS)
 def test_drain(when, parallel, given):
-    """A run that is asked to stop does so before its next superstep, if there is one (§4.13)."""
+    """A run that is asked to stop does so before its next superstep, if any (spec §4.13)."""
     if given == "nothing" and when == "before":
         pytest.skip("nobody could ask")
     seen = []
@@ -936,8 +936,8 @@ def test_runtime_of_sends_and_parallel_nodes():
 def test_plain_values_of_messages():
     """The comparison above sees a message's content, and not an id that was drawn."""
     message = AIMessage("text", id="1f0a2b3c-0000-4000-8000-000000000000")
-    assert "text" in plain(message)
-    assert "1f0a" not in plain(message)
+    assert "text" in comparable(message)
+    assert "1f0a" not in comparable(message)
 
 
 class User:

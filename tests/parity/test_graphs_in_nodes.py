@@ -239,7 +239,7 @@ def test_a_graph_in_a_node_on_a_thread(name, subgraphs):
     steps = (given, Step("get_state"), *goes_on, *asked, *_LOOK, given, *_LOOK)
     for durability in ("sync", "exit"):
         made = tuple(
-            Step(s.method, s.given, options=(*s.options, ("durability", durability)))
+            Step(s.method, s.input, options=(*s.options, ("durability", durability)))
             if s.method == "stream"
             else s
             for s in steps

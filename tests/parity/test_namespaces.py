@@ -15,7 +15,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StateUpdate, interrupt
-from parity import difference, failure, pinned, plain
+from parity import comparable, difference, failure, pinned
 from threads import ours, readable, stored, upstream
 from typing_extensions import TypedDict
 
@@ -160,7 +160,7 @@ def _observed(
         before = copy.copy(configurable)
         later()
         try:
-            result = plain(method(graph, config, saver))
+            result = comparable(method(graph, config, saver))
         except Exception as exc:
             error = failure(exc)
             error["context"] = None
@@ -169,7 +169,7 @@ def _observed(
     return {
         "result": result,
         "error": error,
-        "config": plain(config),
+        "config": comparable(config),
         "changed": changed,
         "rows": rows,
     }

@@ -14,10 +14,10 @@ from langgraph.channels import BaseChannel, DeltaChannel, LastValue, Topic
 from langgraph.graph import END, START, StateGraph
 from langgraph.managed.base import ManagedValue
 from langgraph.types import Command, Overwrite, Send
-from parity import INVOKE, UPDATES, Call, Log, compare
+from parity import FULL_PATH, INVOKE, UPDATES, Log, compare
 from threads import Script, Step, compare_scripts
 
-LANES = (INVOKE, Call(full_lane=True), UPDATES)
+PATHS = (INVOKE, FULL_PATH, UPDATES)
 KINDS = ("reducer", "reducer", "reducer", "delta", "last", "topic", "custom", "custom")
 ONE_BY_ONE = {"max_concurrency": 1}
 
@@ -198,16 +198,16 @@ def builds(seed: int, kinds: tuple[str, ...]) -> Any:
     return build
 
 
-PLAIN = ("reducer", "reducer", "last")
-"""Kinds that the plain lane runs."""
+FAST_PATH_KINDS = ("reducer", "reducer", "last")
+"""Kinds that the fast path runs."""
 
 
-@pytest.mark.parametrize("kinds", [PLAIN, KINDS], ids=["plain", "all"])
+@pytest.mark.parametrize("kinds", [FAST_PATH_KINDS, KINDS], ids=["fast path", "all"])
 @pytest.mark.parametrize("seed", range(60))
 def test_reducers_are_called_in_langgraphs_order(seed: int, kinds: tuple[str, ...]) -> None:
     """In the input, in fresh reads and at the end of a superstep."""
     draw = Draw(seed, kinds)
-    compare(builds(seed, kinds), draw.update(), ONE_BY_ONE, *LANES)
+    compare(builds(seed, kinds), draw.update(), ONE_BY_ONE, *PATHS)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -222,15 +222,15 @@ def test_reducers_are_called_in_langgraphs_order_on_a_thread(seed: int, durabili
         for _ in range(2)
     ]
     steps = (
-        Step(given=draw.update(), options=(*options, ("interrupt_before", ["p"]))),
+        Step(input=draw.update(), options=(*options, ("interrupt_before", ["p"]))),
         Step("get_state"),
         Step("update_state", draw.update(), options=(("as_node", "n"),)),
         Step("bulk_update_state", updates),
         Step("get_state"),
-        Step(given=Command(update=draw.update(), goto="n"), options=options),
+        Step(input=Command(update=draw.update(), goto="n"), options=options),
         Step("get_state"),
         Step("get_state", at=1),
-        Step(given=draw.update(), options=options),
+        Step(input=draw.update(), options=options),
         Step("get_state_history"),
     )
     savers = [("UpstreamMemorySaver", "MemorySaver")]

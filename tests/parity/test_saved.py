@@ -82,7 +82,7 @@ _RUN = (("run_id", "r"),)
 
 _TRAPS: dict[str, tuple[Step, ...]] = {
     "a resume without anything to resume": (Step("invoke"), *_LOOK),
-    "an input while questions wait": (_INPUT, replace(_INPUT, given={"log": ["new"]}), *_LOOK),
+    "an input while questions wait": (_INPUT, replace(_INPUT, input={"log": ["new"]}), *_LOOK),
     "a Command on a fresh thread": (
         Step("invoke", lambda: Command(update={"log": ["x"]}, goto="c")),
         *_LOOK,

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START
 from langgraph.types import Command, Send
-from parity import BOTH, INVOKE, UPDATES, VALUES, Log, compare, plain_config
+from parity import BOTH, INVOKE, UPDATES, VALUES, Log, comparable_config, compare
 from small import Lists, error, result, wire, writes
 
 from lgc.runtime.public import commands as own
@@ -189,7 +189,7 @@ def test_invalid_packets(packet: Any) -> None:
             send([("__pregel_tasks", packet), ("__pregel_tasks", Send("b", 1))])
 
         def look(state: Any, config: RunnableConfig) -> None:
-            log.note("b", "config", plain_config(config))
+            log.note("b", "config", comparable_config(config))
 
         return wire(Numbers, {"a": node, "b": look}, (START, "a"))
 
@@ -203,12 +203,14 @@ def test_what_a_pushed_task_sees() -> None:
 
     def build(log: Log) -> Any:
         def look(state: Any, config: RunnableConfig, runtime: Any) -> Any:
-            log.note(f"b{state}", "config", plain_config(config))
+            log.note(f"b{state}", "config", comparable_config(config))
             log.note(f"b{state}", "runtime", runtime)
             return {"x": [1]}
 
         def route(state: Any, config: RunnableConfig) -> Any:
-            log.note(f"r{config['metadata']['langgraph_path']}", "config", plain_config(config))
+            log.note(
+                f"r{config['metadata']['langgraph_path']}", "config", comparable_config(config)
+            )
             return END
 
         nodes = {"a": lambda state: Command(goto=[Send("b", 0), Send("b", 1)]), "b": look}

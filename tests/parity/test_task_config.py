@@ -21,7 +21,7 @@ from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.prebuilt import ToolRuntime
 from langgraph.runtime import Runtime, get_runtime
 from langgraph.types import Command, Send
-from parity import BOTH, INVOKE, UPDATES, Call, compare, plain, plain_config
+from parity import BOTH, FULL_PATH, INVOKE, UPDATES, Call, comparable, comparable_config, compare
 from pydantic import BaseModel
 from threads import Script, Step, compare_scripts
 
@@ -84,7 +84,7 @@ def reads(conf: dict[str, Any]) -> dict[str, Any]:
     state = conf.get("__pregel_read_state", "no key")
     return {
         "keys": sorted(conf),
-        "read": plain({key: conf.get(key) for key in AGENTS_READ}),
+        "read": comparable({key: conf.get(key) for key in AGENTS_READ}),
         "partial": isinstance(read, functools.partial),
         "keywords": read.keywords,
         "pad": pad is conf.get("__pregel_scratchpad", pad),
@@ -92,13 +92,13 @@ def reads(conf: dict[str, Any]) -> dict[str, Any]:
         "channels": {name: channel(found) for name, found in channels.items()},
         "unknown": (channels.get("zz"), "zz" in channels, len(channels)),
         "managed": {key: value.get(pad) for key, value in managed.items()},
-        "task": plain((task.path, task.name, list(task.writes), tuple(task.triggers))),
+        "task": comparable((task.path, task.name, list(task.writes), tuple(task.triggers))),
         "all": read(every),
         "fresh": read(every, True),
         "listed": (read(["y", "left"]), read(["left", "x"], fresh=True)),
         "single": (read("y"), read("unwritten"), read("x", True)),
         "state is partial": isinstance(state, functools.partial),
-        "state": plain(state() if callable(state) else state),
+        "state": comparable(state() if callable(state) else state),
     }
 
 
@@ -153,9 +153,9 @@ def build(log: Any) -> StateGraph:
 _CONFIG = {"configurable": {"assistant_id": "a", "mine": 1, "ls_agent_type": "subagent"}}
 
 
-@pytest.mark.parametrize("call", [INVOKE, Call(full_lane=True), UPDATES, BOTH])
+@pytest.mark.parametrize("call", [INVOKE, FULL_PATH, UPDATES, BOTH])
 def test_what_is_behind_configurable(call):
-    """Keys and all behind them, without a saver, in both lanes; a read of one's own writes."""
+    """Keys and all behind them, without a saver, on both paths; a read of one's own writes."""
     (seen,) = compare(build, {"x": [], "y": ""}, {**_CONFIG, "recursion_limit": 9}, call)
     assert seen["error"] is None
     behind = {node: value for node, _, value in seen["log"]}
@@ -167,7 +167,7 @@ def test_what_is_behind_configurable(call):
 def test_what_is_behind_configurable_with_a_saver():
     """The same on a thread, and in the routers of an update from outside."""
     update = Step("update_state", {"x": ["new"]}, options=(("as_node", "last"),))
-    steps = (Step(given={"x": [], "y": ""}), update, Step("get_state"), Step("get_state_history"))
+    steps = (Step(input={"x": [], "y": ""}), update, Step("get_state"), Step("get_state_history"))
     compare_scripts(build, Script(steps, _CONFIG), [("UpstreamMemorySaver", "UpstreamMemorySaver")])
 
 
@@ -229,7 +229,7 @@ def test_triggers_read_by_a_router():
         builder.add_conditional_edges("a", lambda state: router(state))
         return builder
 
-    compare(make, {"x": []}, None, INVOKE, Call(full_lane=True), BOTH)
+    compare(make, {"x": []}, None, INVOKE, FULL_PATH, BOTH)
 
 
 @pytest.mark.parametrize("sent", [False, True])
@@ -256,7 +256,7 @@ def test_runtime_of_a_task(sent):
                 execution_info=runtime.execution_info,
                 server_info=runtime.server_info,
             )
-            log.note("node", "config", plain_config(tool.config))
+            log.note("node", "config", comparable_config(tool.config))
             log.note("node", "tool", dataclasses.replace(tool, config={}))
             log.note("node", "override", runtime.override(context=5).context)
             return Command(update={"y": "done"})

@@ -27,7 +27,7 @@ from langgraph.errors import (
 from langgraph.graph import END, START
 from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.types import Command, Overwrite, Send
-from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, compare, plain, plain_config
+from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, comparable, comparable_config, compare
 from pydantic import BaseModel, Field
 from small import Lists, error, result, wire, writes
 
@@ -175,7 +175,7 @@ def test_trap_7_first_value_is_not_reduced(first: Any) -> None:
     def build(log: Log) -> Any:
         return wire(Unseeded, {"a": writes(x=2)}, (START, "a"))
 
-    assert result(build, {"x": first}) == {"x": (plain(first), 2)}
+    assert result(build, {"x": first}) == {"x": (comparable(first), 2)}
 
 
 @pytest.mark.parametrize(
@@ -477,8 +477,8 @@ def test_trap_25_start_is_a_superstep() -> None:
 
     def build(log: Log) -> Any:
         def route(state: Lists, config: RunnableConfig) -> str:
-            log.note("start", "config", plain_config(config))
-            log.note("start", "ambient", plain_config(get_config()))
+            log.note("start", "config", comparable_config(config))
+            log.note("start", "ambient", comparable_config(get_config()))
             return "a"
 
         return wire(Lists, {"a": writes(last=1), "b": writes()}, (START, "b"), (START, route))
@@ -717,7 +717,7 @@ def watched(log: Log) -> Any:
     """A graph whose node notes its config."""
 
     def node(state: Lists, config: RunnableConfig) -> None:
-        log.note("a", "config", plain_config(config))
+        log.note("a", "config", comparable_config(config))
         log.note("a", "same", get_config() is config)
 
     return wire(Lists, {"a": node}, (START, "a"))

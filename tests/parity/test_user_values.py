@@ -22,11 +22,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.managed.base import ManagedValue
 from langgraph.types import Command, Send
-from parity import BOTH, INVOKE, UPDATES, Call, Log, compare
+from parity import BOTH, FULL_PATH, INVOKE, UPDATES, Log, compare
 from threads import Script, Step, compare_scripts
 
 SAVERS = [("UpstreamMemorySaver", "MemorySaver"), ("UpstreamMemorySaver", "UpstreamMemorySaver")]
-LANES = (INVOKE, Call(full_lane=True), UPDATES, BOTH)
+PATHS = (INVOKE, FULL_PATH, UPDATES, BOTH)
 
 
 class Stop(ManagedValue[Any]):
@@ -116,14 +116,14 @@ NUMBERS: dict[str, Any] = {
 @pytest.mark.parametrize("number", NUMBERS)
 def test_recursion_limit_is_compared_not_converted(number: str) -> None:
     """2.5 stops after two supersteps; errors have LangGraph's class and text."""
-    compare(loop, {}, {"recursion_limit": NUMBERS[number]}, *LANES)
+    compare(loop, {}, {"recursion_limit": NUMBERS[number]}, *PATHS)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("durability", ["sync", "exit"])
 def test_recursion_limit_of_a_run_with_checkpoints(number: str, durability: str) -> None:
     options = (("durability", durability),)
-    steps = (Step(given={}, options=options), Step("get_state"), Step(options=options))
+    steps = (Step(input={}, options=options), Step("get_state"), Step(options=options))
     script = Script(steps, {"recursion_limit": NUMBERS[number]})
     compare_scripts(loop, script, SAVERS)
 
@@ -139,7 +139,7 @@ def fan(log: Log) -> Any:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_max_concurrency_is_compared_not_converted(number: str) -> None:
-    compare(fan, {"x": 1}, {"max_concurrency": NUMBERS[number]}, *LANES)
+    compare(fan, {"x": 1}, {"max_concurrency": NUMBERS[number]}, *PATHS)
 
 
 @pytest.mark.parametrize(("places", "most"), [(2.5, 3), (1.0, 1), (True, 1), (Fraction(3, 2), 2)])
@@ -190,7 +190,7 @@ def test_durability_of_any_kind(value: str, inherited: str | None) -> None:
     """Only "sync" and "exit" mean something; None alone takes the config's."""
     options = (("durability", ODD[value]()),)
     config = {} if inherited is None else {"configurable": {"__pregel_durability": inherited}}
-    steps = (Step(given={"x": 1}, options=options), Step("get_state_history"))
+    steps = (Step(input={"x": 1}, options=options), Step("get_state_history"))
     compare_scripts(fan, Script(steps, config), SAVERS)
 
 
@@ -297,7 +297,7 @@ def test_snapshot_frequency_is_compared_not_converted(frequency: Any, derived: b
         builder.add_edge("a", "b")
         return builder
 
-    steps = (Step(given={"d": "i"}), Step(given={"d": "j"}), Step("get_state_history"))
+    steps = (Step(input={"d": "i"}), Step(input={"d": "j"}), Step("get_state_history"))
     compare_scripts(build, Script(steps), SAVERS[:1])
 
 
@@ -305,8 +305,8 @@ def test_snapshot_frequency_is_compared_not_converted(frequency: Any, derived: b
 def test_limit_of_a_history_of_any_kind(limit: Any) -> None:
     """The saver's own business; LangGraph's saver runs under both engines here."""
     steps = (
-        Step(given={"x": 1}),
-        Step(given={"x": 2}),
+        Step(input={"x": 1}),
+        Step(input={"x": 2}),
         Step("get_state_history", options=(("limit", limit),)),
     )
     compare_scripts(fan, Script(steps), SAVERS[1:])
@@ -315,7 +315,7 @@ def test_limit_of_a_history_of_any_kind(limit: Any) -> None:
 @pytest.mark.parametrize("task_id", ["given", "", None, 5, 0, b"x", ["a"]], ids=repr)
 def test_the_task_id_of_an_update_of_any_kind(task_id: Any) -> None:
     steps = (
-        Step(given={"x": 1}),
+        Step(input={"x": 1}),
         Step("update_state", {"x": 2}, options=(("as_node", "a"), ("task_id", task_id))),
         Step("get_state"),
         Step("get_state_history"),
@@ -371,7 +371,7 @@ def test_what_a_router_returns_is_looked_up_as_it_is(
         builder.add_conditional_edges(source, lambda state: KEYS[key], path_map)
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)
 
 
 def test_a_path_map_that_answers_for_missing_keys() -> None:
@@ -387,7 +387,7 @@ def test_a_path_map_that_answers_for_missing_keys() -> None:
         builder.add_conditional_edges("a", lambda state: "missing", ends)
         return builder
 
-    assert compare(build, {"x": 0}, None, *LANES)[0]["log"] == [("b", "seen", {"x": 1})]
+    assert compare(build, {"x": 0}, None, *PATHS)[0]["log"] == [("b", "seen", {"x": 1})]
 
 
 @pytest.mark.parametrize("key", [None, ("x", "y"), "y", 5, [], ["x"], ["y"], [None], [("x",)], {}])
@@ -404,7 +404,7 @@ def test_a_read_of_any_key(key: Any, fresh: bool) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)
 
 
 @pytest.mark.parametrize("target", [Color.RED, "b", "unknown", None, 5, [Color.RED], ("b", END)])
@@ -416,9 +416,9 @@ def test_where_a_command_goes(target: Any) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
-    steps = (Step(given=Command(goto=target)), Step("get_state"))
-    compare_scripts(build, Script((Step(given={"x": 0}), *steps)), SAVERS)
+    compare(build, {"x": 0}, None, *PATHS)
+    steps = (Step(input=Command(goto=target)), Step("get_state"))
+    compare_scripts(build, Script((Step(input={"x": 0}), *steps)), SAVERS)
 
 
 @pytest.mark.parametrize("returned", [Color.RED, 5, "text", ["a"], Send(Color.RED, {})], ids=repr)
@@ -431,4 +431,4 @@ def test_what_an_error_shows_of_a_value(returned: Any) -> None:
         builder.add_edge(START, "a")
         return builder
 
-    compare(build, {"x": 0}, None, *LANES)
+    compare(build, {"x": 0}, None, *PATHS)

@@ -22,10 +22,11 @@ from threads import THREAD, Player, Script, Step, opened, ours, upstream
 
 
 class Scripted(BaseChatModel):
-    """Says the lines of a script, one a call, over and over; notes what it is asked.
+    """A chat model that answers with the lines of a script, one a call, over and over.
 
-    A line is a message, made anew, or an exception that is raised. Whenever the log is cleared
-    the script begins anew, except on threads: there it goes on where the run before stopped.
+    It notes its input in the log. A line is a message, which is copied, or an exception, which is
+    raised. Clearing the log restarts the script, except on threads: there the script goes on where
+    the run before stopped.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -109,7 +110,7 @@ def compare_threads(scenario: Scenario, kinds: tuple[str, str], durability: str)
 
     Args:
         scenario: its first run is streamed in all modes, then come its steps; at the end the
-            state and the history are read, a second run is made, and they are read again.
+            state and the history are read, it runs once more, and they are read again.
         kinds: the saver under LangGraph, and the one under lgc.
         durability: of the runs.
 
@@ -139,8 +140,8 @@ def compare_threads(scenario: Scenario, kinds: tuple[str, str], durability: str)
             seen.append(shown)
             held.append(_held(saver))
     for number, (step, theirs, mine) in enumerate(zip(steps, *seen, strict=True)):
-        found = difference(theirs, mine)
-        assert found is None, f"step {number}: {step}\n{found}"
+        diff = difference(theirs, mine)
+        assert diff is None, f"step {number}: {step}\n{diff}"
     if named(repr(held[0])) != named(repr(held[1])):
         texts = [named(pformat(rows, width=100)).splitlines() for rows in held]
         raise AssertionError(f"what the savers hold\n{difference(*texts)}")

@@ -274,7 +274,7 @@ def _together() -> StateGraph[Any, Any, Any, Any]:
 
 
 def _answers(snapshot: Any) -> Any:
-    return Command(resume={asked.id: asked.value.upper() for asked in snapshot.interrupts})
+    return Command(resume={each.id: each.value.upper() for each in snapshot.interrupts})
 
 
 def _failing() -> StateGraph[Any, Any, Any, Any]:
@@ -336,27 +336,27 @@ def _saver(kind: str, store: str, inside: bool) -> Iterator[Any]:
         "their sqlite": TheirSqliteSaver,
         "postgres": PostgresSaver,
     }
-    with classes[kind].from_conn_string(store) as found:
+    with classes[kind].from_conn_string(store) as saver:
         if inside:
-            found.conn.set_trace_callback(lambda sql: CHILD.point(f"at {sql.strip()[:40]!r}"))
-        yield Pointed(found)
+            saver.conn.set_trace_callback(lambda sql: CHILD.point(f"at {sql.strip()[:40]!r}"))
+        yield Pointed(saver)
 
 
-def _live(asked: dict[str, Any], saver: Any) -> None:
+def _live(request: dict[str, Any], saver: Any) -> None:
     """Goes on with a thread to its end, and notes its history.
 
     Args:
-        asked: the request: `first` is the act to begin with, and `again` whether its input has to
+        request: `first` is the act to begin with, and `again` whether its input has to
             be given; otherwise what the thread holds is resumed.
         saver: keeps the thread.
     """
-    story = STORIES[asked["story"]]
-    graph = _compiled(asked["story"]).compile(checkpointer=saver, **story.options)
-    config = {"configurable": {"thread_id": asked["thread"]}}
-    for number in range(asked["first"], len(story.acts)):
+    story = STORIES[request["story"]]
+    graph = _compiled(request["story"]).compile(checkpointer=saver, **story.options)
+    config = {"configurable": {"thread_id": request["thread"]}}
+    for number in range(request["first"], len(story.acts)):
         CHILD.act = number
         act = None
-        if number > asked["first"] or asked["again"]:
+        if number > request["first"] or request["again"]:
             snapshot = graph.get_state(config)
             CHILD.note(began=number, at=snapshot.config["configurable"].get("checkpoint_id"))
             act = story.acts[number]
@@ -365,7 +365,7 @@ def _live(asked: dict[str, Any], saver: Any) -> None:
             graph.update_state(config, act.values, act.as_node)
         else:
             with suppress(Failure):
-                graph.invoke(act, config, durability=asked["durability"])
+                graph.invoke(act, config, durability=request["durability"])
         CHILD.note(ended=number)
     history = [
         [state.metadata["step"], state.metadata.get("source"), state.values, state.next]
@@ -374,13 +374,13 @@ def _live(asked: dict[str, Any], saver: Any) -> None:
     CHILD.note(history=history, points=CHILD.points)
 
 
-def _child(asked: dict[str, Any]) -> int:
+def _child(request: dict[str, Any]) -> int:
     """The life of a child; its exit status."""
     signal.alarm(_PATIENCE)
-    CHILD.begin(asked["log"], asked["kill"])
+    CHILD.begin(request["log"], request["kill"])
     try:
-        with _saver(asked["saver"], asked["store"], asked["inside"]) as saver:
-            _live(asked, saver)
+        with _saver(request["saver"], request["store"], request["inside"]) as saver:
+            _live(request, saver)
     except BaseException:
         CHILD.note(error=traceback.format_exc())
         return 1
@@ -392,11 +392,11 @@ def main() -> None:
     # A collection in a child would copy all that it shares with this process.
     gc.freeze()
     for line in sys.stdin:
-        asked = json.loads(line)
-        _compiled(asked["story"])
+        request = json.loads(line)
+        _compiled(request["story"])
         child = os.fork()
         if child == 0:
-            os._exit(_child(asked))
+            os._exit(_child(request))
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 

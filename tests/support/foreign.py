@@ -36,10 +36,10 @@ class _Own(BaseChannel[Any, Any, Any]):
         return self.typ
 
     def from_checkpoint(self, checkpoint: Any) -> Any:
-        made = type(self)(self.typ, self.key)
+        channel = type(self)(self.typ, self.key)
         if checkpoint is not MISSING:
-            made.value, made.finished = checkpoint
-        return made
+            channel.value, channel.finished = checkpoint
+        return channel
 
     def checkpoint(self) -> Any:
         return MISSING if self.value is MISSING else (self.value, self.finished)

@@ -14,12 +14,14 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from graph_builder import build
+from graph_strategy import cases
 from hypothesis import HealthCheck, Phase, assume, given, reject, seed, settings
 from hypothesis.internal.conjecture.providers import HypothesisProvider
 from inprocess import importable, module_text
 from langgraph.graph.state import StateGraph
 from parity import Log
-from random_graphs import Case, build, cases
+from random_graphs import Case
 
 from lgc.compiler.diagnostics import CompileError
 from lgc.compiler.native import MYPY_OPTIONS, for_mypyc, mypyc_extensions
@@ -32,7 +34,7 @@ def sample(size: int) -> list[tuple[Case, str]]:
 
     They depend on `size`, the version of hypothesis and the strategy alone.
     """
-    found: list[tuple[Case, str]] = []
+    drawn: list[tuple[Case, str]] = []
     seen: set[str] = set()
 
     @seed(_SEED)
@@ -47,17 +49,17 @@ def sample(size: int) -> list[tuple[Case, str]]:
     def draw(case: Case) -> None:
         assume(repr(case) not in seen)
         try:
-            text = module_text(build(case.graph, Log()), home(len(found)))
+            text = module_text(build(case.graph, Log()), home(len(drawn)))
         except CompileError:
             reject()
         seen.add(repr(case))
-        found.append((case, text))
+        drawn.append((case, text))
 
-    # Hypothesis also draws constants it finds in whatever modules happen to be loaded.
+    # Hypothesis also draws constants from whatever modules happen to be loaded.
     with patch.object(HypothesisProvider, "_maybe_draw_constant", lambda *_, **__: None):
         draw()
-    assert len(found) == size
-    return found
+    assert len(drawn) == size
+    return drawn
 
 
 def home(number: int) -> str:
@@ -72,7 +74,7 @@ class Unit:
         """Builds them.
 
         Args:
-            folder: where to work; made, and kept.
+            folder: where to work; it is created, and kept.
             name: the name of the unit.
             texts: the modules by the number of their case.
 

@@ -1,12 +1,12 @@
 """Graphs written with lgc's types, run by plain LangGraph; as a script it compares them.
 
 A case is a generator function. Up to its first `yield` it makes nodes and values
-from the types it is given; lgc's are taken, and all of this is done with them,
+from the types that are its argument; lgc's are taken, and all of this is done with them,
 before langgraph is loaded. Then it builds and runs a graph and yields what was
 seen. The script prints what differs from the same case with LangGraph's types.
 """
 
-# No `annotations` from __future__: LangGraph has to see the annotations made from lgc's types.
+# No `annotations` from __future__: LangGraph has to see the annotations of lgc's types.
 
 import asyncio
 import json
@@ -52,21 +52,21 @@ def run(graph: Any, value: Any, config: Any = None, **options: Any) -> list[str]
     Between two chunks of values the order is that in which parallel tasks finish, so what
     stands there is sorted.
     """
-    found: list[str] = []
+    chunks: list[str] = []
     start = 0
     try:
         for mode, chunk in graph.stream(
             value, config, stream_mode=["values", "updates", "custom"], **options
         ):
             if mode == "values":
-                found[start:] = sorted(found[start:])
-                start = len(found) + 1
-            found.append(shown((mode, chunk)))
-        found[start:] = sorted(found[start:])
+                chunks[start:] = sorted(chunks[start:])
+                start = len(chunks) + 1
+            chunks.append(shown((mode, chunk)))
+        chunks[start:] = sorted(chunks[start:])
     except Exception as error:
-        found[start:] = sorted(found[start:])
-        found.append(shown(error))
-    return found
+        chunks[start:] = sorted(chunks[start:])
+        chunks.append(shown(error))
+    return chunks
 
 
 def build(nodes: dict[str, Any], schema: Any = State, **options: Any) -> Any:
@@ -90,12 +90,12 @@ def command(t: Types) -> Iterator[Any]:
     """Updates and destinations; LangGraph reads them from the annotation."""
 
     def first(state: State) -> t.Command[Literal["left", "right"]]:
-        return made[state["last"]]
+        return commands[state["last"]]
 
     def maybe(state: State) -> t.Command[Literal["right"]] | None:
         return None
 
-    made = [
+    commands = [
         t.Command(update={"last": 7}, goto="left"),
         t.Command(update=[("last", 8), ("seen", ["x"])], goto=["left", "right"]),
         t.Command(goto=(t.Send("left", {"last": 9}), "right", t.END)),
@@ -114,7 +114,7 @@ def command(t: Types) -> Iterator[Any]:
     builder = build({"first": first, "left": visits("l"), "right": visits("r"), "maybe": maybe})
     ends = {name: builder.nodes[name].ends for name in builder.nodes}
     graph = builder.compile()
-    yield [ends, [run(graph, {"last": n, "seen": ["start"]}) for n in range(len(made))]]
+    yield [ends, [run(graph, {"last": n, "seen": ["start"]}) for n in range(len(commands))]]
 
 
 @case
@@ -147,18 +147,18 @@ def send(t: Types) -> Iterator[Any]:
     yield
     from langgraph.checkpoint.memory import InMemorySaver
 
-    found = []
+    outcomes = []
     for number in range(len(routes)):
         builder = build({"start": visits("s"), "a": visits("a"), "b": visits("b")})
         builder.add_conditional_edges("start", route)
         saver = InMemorySaver()
         graph = builder.compile(saver)
         config = {"configurable": {"thread_id": "1"}}
-        found.append(run(graph, {"last": number}, config))
-        found.append(shown([state.values for state in graph.get_state_history(config)]))
+        outcomes.append(run(graph, {"last": number}, config))
+        outcomes.append(shown([state.values for state in graph.get_state_history(config)]))
         packets = [value for key, value in saver.blobs.items() if key[2] == "__pregel_tasks"]
-        found.append(shown(packets))
-    yield found
+        outcomes.append(shown(packets))
+    yield outcomes
 
 
 @case
@@ -173,13 +173,13 @@ def overwrite(t: Types) -> Iterator[Any]:
         return {"seen": values[state["last"][1]]}
 
     yield
-    found = []
+    outcomes = []
     for pair in [(0, 2), (2, 0), (0, 0), (1, 2), (2, 1)]:
         builder = build({"one": one, "two": two})
         builder.set_entry_point("two")
-        found.append(run(builder.compile(), {"last": pair, "seen": ["start"]}))
-        found.append(run(builder.compile(), {"last": pair, "seen": t.Overwrite(["in"])}))
-    yield found
+        outcomes.append(run(builder.compile(), {"last": pair, "seen": ["start"]}))
+        outcomes.append(run(builder.compile(), {"last": pair, "seen": t.Overwrite(["in"])}))
+    yield outcomes
 
 
 @case
@@ -200,12 +200,12 @@ def retry(t: Types) -> Iterator[Any]:
         raise state["last"]("no")
 
     yield
-    found = []
+    outcomes = []
     for policy in policies:
         graph = build({"fails": fails}, retry_policy=policy).compile()
         for error in (ValueError, KeyError, ConnectionError, Exception):
-            found.append(run(graph, {"last": error}))
-    yield [found, attempts]
+            outcomes.append(run(graph, {"last": error}))
+    yield [outcomes, attempts]
 
 
 @case
@@ -216,12 +216,12 @@ def cache(t: Types) -> Iterator[Any]:
     yield
     from langgraph.cache.memory import InMemoryCache
 
-    found = []
+    outcomes = []
     for policy in policies:
         builder = build({"a": visits("a")}, cache_policy=policy)
         graph = builder.compile(cache=InMemoryCache())
-        found.append([run(graph, {"last": value}) for value in (1, 1, 2, [1], [1])])
-    yield found
+        outcomes.append([run(graph, {"last": value}) for value in (1, 1, 2, [1], [1])])
+    yield outcomes
 
 
 @case
@@ -245,14 +245,14 @@ def timeout(t: Types) -> Iterator[Any]:
         except Exception as error:
             return re.sub(r"elapsed: [0-9.]+", "", shown(error))
 
-    found = [outcome(build({"fast": fast}, timeout=calm).compile())]
+    outcomes = [outcome(build({"fast": fast}, timeout=calm).compile())]
     for policy in policies[:2]:
-        found.append(outcome(build({"slow": slow}, timeout=policy).compile()))
+        outcomes.append(outcome(build({"slow": slow}, timeout=policy).compile()))
     for packet in sends:
         builder = build({"fast": fast, "slow": slow})
         builder.add_conditional_edges("fast", lambda state, packet=packet: packet)
-        found.append(outcome(builder.compile()))
-    yield found
+        outcomes.append(outcome(builder.compile()))
+    yield outcomes
 
 
 @case
@@ -269,11 +269,11 @@ def interrupt_and_resume(t: Types) -> Iterator[Any]:
 
     graph = build({"ask": ask, "other": visits("o")}).compile(InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
-    found = [run(graph, {"seen": ["start"]}, config), run(graph, resume, config)]
-    found.append([shown(graph.get_state(config).values)])
-    found += [run(graph, jump, config), run(graph, t.Command(graph=t.Command.PARENT), config)]
+    outcomes = [run(graph, {"seen": ["start"]}, config), run(graph, resume, config)]
+    outcomes.append([shown(graph.get_state(config).values)])
+    outcomes += [run(graph, jump, config), run(graph, t.Command(graph=t.Command.PARENT), config)]
     graph.update_state(config, {"seen": t.Overwrite(["set"])}, as_node="other")
-    yield [*found, shown(graph.get_state(config).values)]
+    yield [*outcomes, shown(graph.get_state(config).values)]
 
 
 @case
@@ -315,16 +315,16 @@ def messages(t: Types) -> Iterator[Any]:
     yield
     from langchain_core.messages import HumanMessage, RemoveMessage
 
-    found = []
+    outcomes = []
     for schema in (t.MessagesState, More, Formatted):
         builder = build({"talk": talk, "forget": forget}, schema)
         builder.add_edge("talk", "forget")
-        found.append(type(builder.channels["messages"]).__name__)
-        found.append(sorted(builder.channels))
+        outcomes.append(type(builder.channels["messages"]).__name__)
+        outcomes.append(sorted(builder.channels))
         graph = builder.compile()
-        found.append(run(graph, {"messages": HumanMessage("hello", id="1")}))
-        found.append(run(graph, {"messages": t.Overwrite([HumanMessage("hello", id="1")])}))
-    yield found
+        outcomes.append(run(graph, {"messages": HumanMessage("hello", id="1")}))
+        outcomes.append(run(graph, {"messages": t.Overwrite([HumanMessage("hello", id="1")])}))
+    yield outcomes
 
 
 @case
@@ -345,12 +345,12 @@ def tools(t: Types) -> Iterator[Any]:
     from langchain_core.tools import tool
     from langgraph.prebuilt import ToolNode
 
-    found = []
+    outcomes = []
     for name in ("move", "leave"):
         nodes = {"tools": ToolNode([tool(move), tool(leave)]), "after": lambda state: {}}
         call = AIMessage("", id="1", tool_calls=[{"name": name, "args": {}, "id": "c1"}])
-        found.append(run(build(nodes, t.MessagesState).compile(), {"messages": [call]}))
-    yield found
+        outcomes.append(run(build(nodes, t.MessagesState).compile(), {"messages": [call]}))
+    yield outcomes
 
 
 def main() -> None:
@@ -373,8 +373,8 @@ def main() -> None:
     for name, function in CASES.items():
         other = function(theirs)
         next(other)
-        found, expected = next(mine[name]), next(other)
-        differences[name] = None if found == expected else [str(found), str(expected)]
+        actual, expected = next(mine[name]), next(other)
+        differences[name] = None if actual == expected else [str(actual), str(expected)]
     print(json.dumps(differences))
 
 

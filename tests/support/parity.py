@@ -27,15 +27,15 @@ import langgraph._internal._config as upstream_config
 import langgraph.checkpoint.base.id as upstream_id
 import langgraph.pregel._checkpoint as upstream_checkpoint
 import langgraph.pregel._loop as upstream_loop
+from full_path import full_path
 from inprocess import compile_in_process
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
+from races import Steps, without_races
 
-from lgc.runtime import graph
 from lgc.runtime.checkpointing import model
 from lgc.runtime.config import merge
-from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.ids import SOURCES
 
@@ -44,7 +44,7 @@ COUNTS: Counter[str] = Counter()
 
 _DRAWN_ID = re.compile(r"(lc_run-+)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?")
 
-_TRIES = 30
+TRIES = 30
 """How often LangGraph is run again when it may do as lgc did by chance."""
 
 _NOW_NS = 1_750_000_000_123_456_700
@@ -55,7 +55,7 @@ class Log(list[tuple[Any, ...]]):
 
     def note(self, node: str, what: str, value: Any) -> None:
         """Adds an entry; `value` may change afterwards."""
-        self.append((node, what, plain(value)))
+        self.append((node, what, comparable(value)))
 
     def visits(self, node: str, what: str) -> int:
         """How many such entries there are."""
@@ -65,6 +65,7 @@ class Log(list[tuple[Any, ...]]):
 Build = Callable[[Log], Any]
 """Makes a StateGraph, or a compiled one."""
 Compile = Callable[[StateGraph[Any, Any, Any, Any]], CompiledGraph]
+Normalise = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,17 @@ class Call:
         method: "invoke" or "stream".
         arguments: keyword arguments.
         take: close the stream after so many chunks; None for all.
-        full_lane: lgc runs an invoke in its full lane.
+        full_path: lgc takes the full path in an invoke.
     """
 
     method: str = "invoke"
     arguments: tuple[tuple[str, Any], ...] = ()
     take: int | None = None
-    full_lane: bool = False
+    full_path: bool = False
 
 
 INVOKE = Call()
+FULL_PATH = Call(full_path=True)
 UPDATES = Call("stream")
 VALUES = Call("stream", (("stream_mode", "values"),))
 BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
@@ -94,11 +96,11 @@ BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
 def pinned() -> Iterator[Callable[[], None]]:
     """Pins time and chance; every entry starts the same sequence anew.
 
-    The clock stands still and the 48 bits of an id are counted, so a checkpoint
-    id drawn once too often, or not at all, shows in all that follow.
+    The clock stands still and the 48 random bits of an id are counted, so a checkpoint
+    id drawn once too often, or not at all, changes every id after it.
 
-    Gives what moves the clock on: each engine remembers its own last id only, so
-    between calls of two engines on one thread time has to pass.
+    Yields a function that moves the clock on by a second. Each engine remembers only its own
+    last id, so between calls of two engines on one thread time has to pass.
     """
     now = _NOW_NS
 
@@ -114,13 +116,13 @@ def pinned() -> Iterator[Callable[[], None]]:
         patch.object(random, "getrandbits", lambda k: next(nodes) if k == 48 else draw(k)),
         patch.object(random, "random", lambda: next(chances) / 2**20),
         patch.object(upstream_id, "_last_v6_timestamp", None),
-        # A set of LangGraph's, whose order shows in the metadata.
+        # LangGraph iterates over this set, and its order shows in the metadata.
         patch.object(upstream_config, "_PROPAGATE_TO_METADATA", merge.TO_METADATA),
         patch.object(upstream_checkpoint, "datetime", _Clock),
         patch.object(upstream_loop, "datetime", _Clock),
         patch.object(model, "now", lambda: _Clock.now(timezone.utc).isoformat()),
     ):
-        # The native object cannot be patched; ids only have to grow, so 0 is a good value later.
+        # SOURCES is native and cannot be patched. 0 harms no later id: ids only have to grow.
         SOURCES.last = 0
         yield later
 
@@ -176,7 +178,7 @@ def under_langgraph(build: Build, log: Log, **options: Any) -> Any:
 
     Args:
         build, log: `build` is called with the log.
-        options: of `compile`; a compiled graph is given them instead.
+        options: of `compile`; of a compiled graph they replace its own.
     """
     with edges_in_order():
         target = build(log)
@@ -188,22 +190,22 @@ def under_langgraph(build: Build, log: Log, **options: Any) -> Any:
     return target.copy({f"{k}_nodes" if k in interrupts else k: v for k, v in options.items()})
 
 
-def plain(value: Any) -> Any:
+def comparable(value: Any) -> Any:
     """`value` as data that prints the same for both engines, and does not change any more."""
     if isinstance(value, BaseMessage):
-        # An id that was not given is drawn anew each time.
+        # A message without an id gets a random one each time.
         return _DRAWN_ID.sub("<uuid>", repr(value))
     if isinstance(value, BaseCallbackManager):
         shown = {name: getattr(value, name) for name in _MANAGER}
-        return {"<callbacks>": plain(shown), "parent_run_id": value.parent_run_id is not None}
+        return {"<callbacks>": comparable(shown), "parent_run_id": value.parent_run_id is not None}
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: comparable(item) for key, item in value.items()}
     if hasattr(value, "put_writes"):
         return "<saver>"
     if hasattr(value, "_asdict"):
-        return {f"<{type(value).__name__}>": plain(value._asdict())}
+        return {f"<{type(value).__name__}>": comparable(value._asdict())}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(plain, value))
+        return type(value)(map(comparable, value))
     if isinstance(value, (set, frozenset)):
         return {f"<{type(value).__name__}>": sorted(map(repr, value))}
     if isinstance(value, BaseException):
@@ -212,7 +214,7 @@ def plain(value: Any) -> Any:
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         shown = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {f"<{type(value).__name__}>": plain(shown)}
+        return {f"<{type(value).__name__}>": comparable(shown)}
     if callable(value):
         return "<callable>"
     if type(value).__repr__ is object.__repr__:
@@ -230,12 +232,12 @@ _MANAGER = (
 )
 
 
-def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
+def comparable_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config by its content: the order of its keys means nothing."""
     shown = dict(sorted(config.items()))
     shown["configurable"] = dict(sorted(shown["configurable"].items()))
-    plainly: dict[str, Any] = plain(shown)
-    return plainly
+    result: dict[str, Any] = comparable(shown)
+    return result
 
 
 def failure(error: BaseException | None) -> Any:
@@ -254,7 +256,7 @@ def failure(error: BaseException | None) -> Any:
 def observe(
     graph: Any, input: Any, config: Mapping[str, Any] | None, call: Call, log: Log
 ) -> dict[str, Any]:
-    """Runs `graph` on copies of the arguments; all that a caller and the nodes could see.
+    """Runs `graph` on copies of the arguments; returns all that a caller and the nodes can see.
 
     The entries of `log` are ordered by node: which of two parallel nodes comes
     first is chance.
@@ -267,14 +269,14 @@ def observe(
     with pinned(), logged() as warnings:
         try:
             if call.method == "invoke":
-                with _lane(call):
-                    result = plain(graph.invoke(input, config, **arguments))
+                with full_path() if call.full_path else nullcontext():
+                    result = comparable(graph.invoke(input, config, **arguments))
                 if "stream_mode" in arguments:
                     result, chunks = None, result
             else:
                 stream = graph.stream(input, config, **arguments)
                 for chunk in islice(stream, call.take):
-                    chunks.append(plain(chunk))
+                    chunks.append(comparable(chunk))
                 stream.close()
         except Exception as exc:
             error = failure(exc)
@@ -284,28 +286,17 @@ def observe(
         "error": error,
         "log": sorted(log, key=lambda entry: entry[0]),
         "warnings": sorted(warnings),
-        "config": plain(config),
+        "config": comparable(config),
     }
 
 
 @contextmanager
-def _lane(call: Call) -> Iterator[None]:
-    """Has lgc run a call in the lane that it asks for; LangGraph has one only."""
-
-    def full(scope: Any, value: Any, thread: Any, recorder: Any) -> Any:
-        return invoke(scope, value, thread, recorder, False)
-
-    with patch.object(graph, "invoke", full) if call.full_lane else nullcontext():
-        yield
-
-
-@contextmanager
 def logged() -> Iterator[list[str]]:
-    """What LangGraph's loggers, and lgc under their name, say."""
+    """Collects the warnings of LangGraph's loggers, to which lgc logs, too."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    # Of the classes in checkpoints: said once in a process, by whichever engine reads one first.
+    # Warnings of classes in checkpoints come once in a process, from the engine that reads first.
     handler.addFilter(lambda record: not record.name.startswith("langgraph.checkpoint"))
     logger = logging.getLogger("langgraph")
     logger.addHandler(handler)
@@ -317,28 +308,14 @@ def logged() -> Iterator[list[str]]:
         logger.propagate = True
 
 
-@dataclass(frozen=True)
-class Steps:
-    """The supersteps of a run under LangGraph, the hidden first one left out.
-
-    Attributes:
-        sizes: how many tasks each has.
-        races: a task of the last one fails while others run, so it is chance which
-            of their chunks come out before the exception.
-    """
-
-    sizes: tuple[int, ...]
-    races: bool
-
-
 def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Steps:
     """Runs LangGraph's `graph` to see its supersteps."""
     sizes: list[int] = []
     starting = failed = hidden = False
     with pinned(), logged():
         try:
-            given = copy.deepcopy(input), copy.deepcopy(config)
-            for event in graph.stream(*given, stream_mode="tasks"):
+            arguments = copy.deepcopy(input), copy.deepcopy(config)
+            for event in graph.stream(*arguments, stream_mode="tasks"):
                 if "triggers" not in event:
                     starting = False
                     failed = failed or event["error"] is not None
@@ -348,92 +325,71 @@ def supersteps(graph: Any, input: Any, config: Mapping[str, Any] | None) -> Step
                     sizes.append(1)
                     starting = True
         except Exception as exc:
-            # A Send to `__start__` makes a task of which there is no event.
+            # A Send to `__start__` is a task without a "tasks" chunk.
             notes = getattr(exc, "__notes__", [])
             hidden = any("During task with name '__start__'" in note for note in notes)
     return Steps(tuple(sizes), bool(sizes) and (hidden or (failed and sizes[-1] > 1)))
 
 
-def without_races(
-    observed: dict[str, Any], steps: Steps, nodes: set[str], ordered: bool, abandoned: bool
-) -> dict[str, Any]:
-    """`observed` without what LangGraph leaves to chance in supersteps of several tasks.
+class SideBySide:
+    """One graph, built once for each engine, and its input.
 
-    The order of their `updates` chunks is the order of completion; when one of
-    them fails, or the consumer stops, it is chance which of the others' are out.
-    `custom` chunks, which name who wrote them and when, come between them.
-
-    Args:
-        observed: what `observe` gave.
-        steps: what `supersteps` gave.
-        nodes: the names by which an untagged `updates` chunk is known.
-        ordered: the tasks ran one after the other, so their order counts.
-        abandoned: the consumer stopped early.
+    Attributes:
+        steps: the supersteps of a run under LangGraph.
+        ordered: the tasks of a superstep run one after the other, so that their order counts.
     """
-    chunks: list[Any] = []
-    written: list[Any] = []
-    group: list[Any] = []
-    done = 0
 
-    def flush() -> None:
-        chunks.extend(written if ordered else sorted(written, key=_writer))
-        written.clear()
+    def __init__(
+        self,
+        build: Build,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        compiled: Compile = compile_in_process,
+    ) -> None:
+        """Builds both; the arguments are those of `compare`."""
+        self._input, self._config = input, config
+        self._logs = Log(), Log()
+        theirs = under_langgraph(build, self._logs[0])
+        self._graphs = theirs, compiled(build(self._logs[1]))
+        self._nodes = set(theirs.builder.nodes)
+        self.ordered = (config or {}).get("max_concurrency") == 1
+        self.steps = supersteps(theirs, input, config)
+        COUNTS["graphs"] += 1
 
-    for chunk in observed["chunks"]:
-        if _is_custom(chunk):
-            if steps.races:
-                continue
-            if written and _step(chunk) != _step(written[0]):
-                flush()
-            written.append(chunk)
-        elif not _is_update(chunk, nodes):
-            flush()
-            chunks.append(chunk)
-        else:
-            group.append(chunk)
-            if done < len(steps.sizes) and len(group) == steps.sizes[done]:
-                flush()
-                chunks += group if ordered else sorted(group, key=repr)
-                group = []
-                done += 1
-    if abandoned and not ordered and (written or group):
-        chunks.append(f"{len(written) + len(group)} chunks of the last superstep")
-        written.clear()
-        group = []
-    flush()
-    if steps.races:
-        if done == len(steps.sizes):
-            del chunks[-steps.sizes[-1] :]
-        group = []
-        if not ordered and observed["error"] is not None:
-            # A state that its model refuses fails all of them; the notes say which was first.
-            observed = {**observed, "error": {**observed["error"], "notes": None}}
-    elif group and not ordered:
-        group = [f"{len(group)} of {steps.sizes[done]}"]
-    return {**observed, "chunks": chunks + group}
+    def compare(self, call: Call, normalised: Normalise | None = None) -> dict[str, Any]:
+        """Runs both one way, and wants no difference.
 
+        Args:
+            call: how to run them.
+            normalised: takes what is chance out of what was observed; by default what
+                `without_races` takes out.
 
-def _is_update(chunk: Any, nodes: set[str]) -> bool:
-    if isinstance(chunk, tuple):
-        return bool(chunk[0] == "updates" and "__interrupt__" not in chunk[1])
-    return isinstance(chunk, dict) and len(chunk) == 1 and set(chunk) <= nodes
+        Returns:
+            What LangGraph did.
 
+        Raises:
+            AssertionError: lgc did something else.
+        """
 
-def _payload(chunk: Any) -> Any:
-    return chunk[1] if isinstance(chunk, tuple) else chunk
+        def seen_by(engine: int) -> dict[str, Any]:
+            graph, log = self._graphs[engine], self._logs[engine]
+            observed = observe(graph, self._input, self._config, call, log)
+            if normalised is not None:
+                return normalised(observed)
+            abandoned = call.take is not None
+            return without_races(observed, self.steps, self._nodes, self.ordered, abandoned)
 
-
-def _is_custom(chunk: Any) -> bool:
-    payload = _payload(chunk)
-    return isinstance(payload, dict) and set(payload) == {"custom", "step", "n"}
-
-
-def _step(chunk: Any) -> Any:
-    return _payload(chunk)["step"]
-
-
-def _writer(chunk: Any) -> str:
-    return str(_payload(chunk)["custom"])
+        expected, actual = seen_by(0), seen_by(1)
+        # Which failure LangGraph reports, and which tasks it does not start after one, is chance.
+        for _ in range(TRIES if self.steps.races else 0):
+            if _shown(expected) == _shown(actual):
+                break
+            expected = seen_by(0)
+        COUNTS["runs"] += 1
+        diff = difference(expected, actual)
+        if diff is not None:
+            raise AssertionError(f"{call}\n{diff}")
+        return expected
 
 
 def compare(
@@ -446,48 +402,23 @@ def compare(
     """Builds a graph once for each engine, runs both every way, and wants no difference.
 
     Args:
-        build: makes the builder, or a compiled graph; its nodes note what they see in the log
-            they are given.
+        build: makes the builder, or a compiled graph, whose nodes note what they see in the
+            log that it is called with.
         input, config: arguments of every call.
         calls: how to run it; invoke and the three usual streams by default.
         compiled: makes lgc's graph of a builder.
 
     Returns:
         What LangGraph did, call by call.
+
+    Raises:
+        AssertionError: lgc did something else.
     """
-    theirs_log, ours_log = Log(), Log()
-    theirs = under_langgraph(build, theirs_log)
-    ours = compiled(build(ours_log))
-    nodes = set(theirs.builder.nodes)
-    ordered = (config or {}).get("max_concurrency") == 1
-    steps = supersteps(theirs, input, config)
-    COUNTS["graphs"] += 1
-    seen = []
-    for call in calls or (INVOKE, UPDATES, VALUES, BOTH):
-        if steps.races and call.take is not None:
-            # Whether the consumer stops before or after the failure is chance.
-            continue
-
-        def seen_by(graph: Any, log: Log, call: Call = call) -> dict[str, Any]:
-            observed = observe(graph, input, config, call, log)
-            return without_races(observed, steps, nodes, ordered, call.take is not None)
-
-        expected, actual = seen_by(theirs, theirs_log), seen_by(ours, ours_log)
-        # Which failure LangGraph reports, and which tasks it does not start after one, is chance.
-        for _ in range(_TRIES if steps.races else 0):
-            if _shown(expected) == _shown(actual):
-                break
-            expected = seen_by(theirs, theirs_log)
-        COUNTS["runs"] += 1
-        _assert_same(expected, actual, call)
-        seen.append(expected)
-    return seen
-
-
-def _assert_same(expected: Any, actual: Any, call: Call) -> None:
-    found = difference(expected, actual)
-    if found is not None:
-        raise AssertionError(f"{call}\n{found}")
+    engines = SideBySide(build, input, config, compiled)
+    calls = calls or (INVOKE, UPDATES, VALUES, BOTH)
+    # Whether a consumer stops before or after a failure is chance.
+    chancy = engines.steps.races
+    return [engines.compare(call) for call in calls if call.take is None or not chancy]
 
 
 def difference(expected: Any, actual: Any) -> str | None:

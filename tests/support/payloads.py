@@ -253,7 +253,7 @@ class Strict(BaseModel):
 
 
 class Box:
-    """Nothing upstream knows, unless it is given attributes."""
+    """Nothing upstream knows, unless attributes are set on it."""
 
     def __init__(self, **attributes: Any) -> None:
         vars(self).update(attributes)
@@ -500,7 +500,7 @@ EVERY: list[Any] = [value for values in KINDS.values() for value in values]
 @functools.cache
 def written() -> list[bytes]:
     """What LangGraph writes of every value it takes, if that is not long."""
-    found = []
+    blobs = []
     writer = JsonPlusSerializer()
     for value in EVERY:
         try:
@@ -508,8 +508,8 @@ def written() -> list[bytes]:
         except (TypeError, ValueError):
             continue
         if len(data) < 2000:
-            found.append(data)
-    return found
+            blobs.append(data)
+    return blobs
 
 
 def shape(value: Any) -> Any:

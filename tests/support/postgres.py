@@ -31,23 +31,23 @@ def binaries() -> Path:
     Raises:
         SystemExit: they are missing, and this is not root on Debian or a relative of it.
     """
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    directory = _installed()
+    if directory is None and os.geteuid() == 0 and shutil.which("apt-get"):
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "postgresql"]):
             subprocess.run(["apt-get", "-qq", *arguments], env=environment, check=True)
-        found = _installed()
-    if found is None:
+        directory = _installed()
+    if directory is None:
         sys.exit("PostgreSQL is missing: install its server (initdb, pg_ctl) and try again")
-    return found
+    return directory
 
 
 def _installed() -> Path | None:
     """The directory of the newest `initdb`: Debian keeps its versions off the PATH."""
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = sorted(versions, key=lambda path: float(path.parts[-3]))
-    found = shutil.which("initdb")
-    return newest[-1].parent if newest else Path(found).resolve().parent if found else None
+    directory = shutil.which("initdb")
+    return newest[-1].parent if newest else Path(directory).resolve().parent if directory else None
 
 
 def _somebody() -> dict[str, Any]:

@@ -6,21 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from channel_kinds import values_of
+from graph_builder import build, real
+from graph_spec import Ask, GraphSpec
+from graph_strategy import cases, chance, draw_input, draw_order
 from hypothesis import strategies as st
 from langgraph.graph import END, START
 from parity import COUNTS
-from random_graphs import (
-    Ask,
-    Case,
-    GraphSpec,
-    build,
-    cases,
-    chance,
-    draw_input,
-    draw_order,
-    real,
-    values_of,
-)
+from random_graphs import Case
 from threads import Answers, Script, Step, compare_scripts
 
 _AS_NODES = (None, None, START, END, "__input__", "__copy__", "nowhere")
@@ -58,14 +51,6 @@ def check(case: Thread, pairs: Any, folder: Any = None, *, pin: bool = True) -> 
         COUNTS[f"threads {feature}"] += 1
     if any(node.asks for node in graph.nodes):
         COUNTS["threads with interrupt"] += 1
-    for feature in graph.features():
-        COUNTS[f"threads {feature}"] += 1
-    if any(node.asks for node in graph.nodes):
-        COUNTS["threads with interrupt"] += 1
-    # Which tasks LangGraph does not start after one has failed is chance, and so is whether
-    # it stores an answer that one task took while another stored its writes.
-    chancy = any(node.fault or node.asks for node in graph.nodes)
-    chancy = chancy or any(router.fails or router.fault for router in graph.routers)
     compare_scripts(
         lambda log: build(graph, log),
         case.script,
@@ -97,11 +82,13 @@ def threads(draw: Any) -> Thread:
         for which in ("interrupt_before", "interrupt_after")
         if chance(draw, 15)
     )
-    if drawn.made_as == "annotated":
+    if drawn.input_class == "annotated":
         # It has no form in a checkpoint.
-        drawn = replace(drawn, made_as="")
+        drawn = replace(drawn, input_class="")
     first = Step(
-        "invoke", replace(drawn, graph=None, calls=()).given, options=(("durability", durability),)
+        "invoke",
+        replace(drawn, graph=None, calls=()).new_input,
+        options=(("durability", durability),),
     )
     more = draw(st.integers(1, 6))
     steps = [first, *(_draw_step(draw, graph, names, durability) for _ in range(more))]
@@ -163,20 +150,20 @@ def _draw_step(draw: Any, graph: GraphSpec, names: list[str], durability: str) -
             options.append(("limit", draw(st.integers(0, 3))))
         return Step(method, options=tuple(options), **extra)
     if chance(draw, 70):
-        given, as_node = _draw_update(draw, graph, names, alone=True)
-        return Step("update_state", given, options=(("as_node", as_node),), **extra)
+        values, as_node = _draw_update(draw, graph, names, alone=True)
+        return Step("update_state", values, options=(("as_node", as_node),), **extra)
     supersteps = []
     for _ in range(draw(st.integers(1, 3))):
         updates = [
             _draw_update(draw, graph, names, alone=False) for _ in range(draw(st.integers(1, 3)))
         ]
         supersteps.append(updates)
-    return Step("bulk_update_state", partial(_made_all, supersteps), **extra)
+    return Step("bulk_update_state", partial(_new_supersteps, supersteps), **extra)
 
 
-def _made_all(supersteps: Any) -> Any:
+def _new_supersteps(supersteps: Any) -> Any:
     return [
-        [(given() if callable(given) else given, as_node) for given, as_node in updates]
+        [(each() if callable(each) else each, as_node) for each, as_node in updates]
         for updates in supersteps
     ]
 
@@ -208,24 +195,24 @@ def _draw_run(
     draw: Any, graph: GraphSpec, names: list[str], durability: str, extra: dict[str, Any]
 ) -> Step:
     kind = draw(st.sampled_from(("none", "none", "input", "resume", "resume", "map", "command")))
-    given: Any = None
+    input: Any = None
     if kind == "input":
-        given = draw_input(draw, graph.keys)
+        input = draw_input(draw, graph.keys)
     elif kind == "command":
-        given = partial(real, draw_order(draw, graph.keys, names))
+        input = partial(real, draw_order(draw, graph.keys, names))
     elif kind != "none":
         order = draw_order(draw, graph.keys, names) if chance(draw, 20) else None
         values = draw(st.lists(_ANSWERS, min_size=1, max_size=3).map(tuple))
         # With "exit" LangGraph stores an answer without an id, or not, by chance: one task may
         # take it while another's writes are taken down.
         by_id = kind == "map" or durability == "exit"
-        given = Answers(values, by_id, partial(real, order) if order else None)
+        input = Answers(values, by_id, partial(real, order) if order else None)
     options: list[tuple[str, Any]] = [("durability", durability)]
     for which in ("interrupt_before", "interrupt_after"):
         if chance(draw, 15):
             options.append((which, draw(_stops(names))))
     if chance(draw, 60):
-        return Step("invoke", given, options=tuple(options), **extra)
+        return Step("invoke", input, options=tuple(options), **extra)
     modes = ("values", ["values", "updates"], ["values", "updates"])
     options.append(("stream_mode", draw(st.sampled_from(modes))))
-    return Step("stream", given, options=tuple(options), **extra)
+    return Step("stream", input, options=tuple(options), **extra)

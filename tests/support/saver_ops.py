@@ -39,15 +39,15 @@ _FILTERS = st.dictionaries(
 
 
 def _config(draw: Any, checkpoint_id: int | None = None) -> dict[str, Any]:
-    given: dict[str, Any] = {
+    configurable: dict[str, Any] = {
         "thread_id": draw(st.sampled_from(THREADS)),
         "checkpoint_ns": draw(st.sampled_from(_NAMESPACES)),
     }
     if checkpoint_id is not None:
-        given["checkpoint_id"] = str(checkpoint_id)
+        configurable["checkpoint_id"] = str(checkpoint_id)
     if draw(st.booleans()):
-        given["user"] = draw(st.sampled_from(["u", "v\0w", 7, None]))
-    return {"configurable": given, "metadata": {"tag": 1.5} if draw(st.booleans()) else None}
+        configurable["user"] = draw(st.sampled_from(["u", "v\0w", 7, None]))
+    return {"configurable": configurable, "metadata": {"tag": 1.5} if draw(st.booleans()) else None}
 
 
 def _put(draw: Any) -> tuple[Any, ...]:
@@ -142,8 +142,8 @@ def apply(saver: Any, operation: Operation) -> str:
     try:
         if name == "put_superstep" and not hasattr(saver, name):
             return repr(_in_parts(saver, *args))
-        found = getattr(saver, name)(*args, **options)
-        return shown(list(found) if name == "list" else found)
+        result = getattr(saver, name)(*args, **options)
+        return shown(list(result) if name == "list" else result)
     except Exception as error:
         return type(error).__name__
 
@@ -154,7 +154,7 @@ async def apply_twin(saver: Any, operation: Operation) -> str:
     method = getattr(saver, f"a{name}")
     try:
         if name == "list":
-            return shown([found async for found in method(*args, **options)])
+            return shown([result async for result in method(*args, **options)])
         return shown(await method(*args, **options))
     except Exception as error:
         return type(error).__name__
@@ -166,8 +166,8 @@ def _in_parts(saver: Any, config: Any, tasks: Any, *rest: Any) -> Any:
     return saver.put(config, *rest)
 
 
-def shown(found: Any) -> str:
+def shown(result: Any) -> str:
     """A result as text, whosever class a checkpoint tuple is."""
-    if isinstance(found, list):
-        return "\n".join(map(shown, found))
-    return repr(tuple(found) if hasattr(found, "_fields") else found)
+    if isinstance(result, list):
+        return "\n".join(map(shown, result))
+    return repr(tuple(result) if hasattr(result, "_fields") else result)

@@ -96,7 +96,7 @@ class Suite:
         def body(case: Any) -> None:
             check(case)
 
-        # It stands in hypothesis's report.
+        # Hypothesis reports a failure under this name.
         body.__name__ = body.__qualname__ = self.name
         with only_strategies(), patch.object(engine, "MAX_SHRINKING_SECONDS", _SHRINKING):
             body()
@@ -132,7 +132,7 @@ def from_seeds(
 def read_seeds(text: str) -> list[int]:
     """The seeds of a file's text: the first word of every line that is not empty or a comment."""
     words = (line.partition("#")[0].split() for line in text.splitlines())
-    return [int(found[0]) for found in words if found]
+    return [int(line_words[0]) for line_words in words if line_words]
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import StateGraph
-from parity import Build, compare
+from parity import Build
+from parity_case import check_parity
 
 Nodes = dict[str, Any]
 
@@ -39,15 +40,15 @@ def label(value: object) -> str:
 
 
 def writes(**values: Any) -> Callable[[Any], Any]:
-    """A node that returns `values`, made anew."""
+    """A node that returns a new dict of `values` each time."""
     return lambda state: dict(values)
 
 
 def result(build: Build, input: Any, config: Any = None) -> Any:
-    """What `invoke` gives, after the comparison of all calls."""
-    return compare(build, input, config)[0]["result"]
+    """What `invoke` gives, after the comparison of everything (`check_parity`)."""
+    return check_parity(build, input, config)["result"]
 
 
 def error(build: Build, input: Any, config: Any = None) -> Any:
-    """The error of `invoke`, after the comparison of all calls."""
-    return compare(build, input, config)[0]["error"]
+    """The error of `invoke`, after the comparison of everything (`check_parity`)."""
+    return check_parity(build, input, config)["error"]

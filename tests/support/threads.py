@@ -1,6 +1,6 @@
-"""Runs a script of calls on one thread of a saver, under each engine, and compares all there is.
+"""Runs a script of calls on a thread under each engine; compares what they show and store.
 
-A script names checkpoints and questions by their place, never by id: the same script runs
+A script names checkpoints and interrupts by their place, never by id: the same script runs
 under both engines, and under pinned time and chance the ids are equal (design §8.1).
 """
 
@@ -25,11 +25,11 @@ from parity import (
     COUNTS,
     Build,
     Log,
+    comparable,
     difference,
     failure,
     logged,
     pinned,
-    plain,
     under_langgraph,
 )
 
@@ -48,19 +48,19 @@ class Answers:
 
     Attributes:
         values: the answers.
-        by_id: they go to the pending questions, one each; else the first is given without an id.
-        command: a Command to do beside, made anew for each run.
+        by_id: one goes to each pending interrupt, by its id; else the first goes without an id.
+        command: makes a Command whose update and goto go with the answers.
     """
 
     values: tuple[Any, ...]
     by_id: bool = False
     command: Callable[[], Any] | None = None
 
-    def made(self, saver: Any) -> Any:
-        """The Command."""
+    def command_for(self, saver: Any) -> Any:
+        """The Command that answers what the newest checkpoint in `saver` has asked."""
         other = self.command() if self.command else Command()
         if self.by_id:
-            resume: Any = dict(zip(questions(saver), self.values, strict=False))
+            resume: Any = dict(zip(pending_interrupts(saver), self.values, strict=False))
         else:
             resume = copy.deepcopy(self.values[0])
         return Command(resume=resume, update=other.update, goto=other.goto, graph=other.graph)
@@ -72,7 +72,7 @@ class Step:
 
     Attributes:
         method: the graph's method.
-        given: its input or its values, what makes them, or Answers.
+        input: its input or its values, what makes them, or Answers.
         at: the checkpoint it addresses, counted from the newest; None for the thread.
         options: keyword arguments; `before` of a history counts as `at` does.
         configurable, metadata: added to the config.
@@ -80,7 +80,7 @@ class Step:
     """
 
     method: str = "invoke"
-    given: Any = None
+    input: Any = None
     at: int | None = None
     options: tuple[tuple[str, Any], ...] = ()
     configurable: tuple[tuple[str, Any], ...] = ()
@@ -102,23 +102,30 @@ class Script:
 
         LangGraph's savers on SQL keep the first then (docs/differences.md).
         """
-        answers = [step.given for step in self.steps if isinstance(step.given, Answers)]
-        plain = [answer for answer in answers if not answer.by_id]
+        answers = [step.input for step in self.steps if isinstance(step.input, Answers)]
+        without_id = [answer for answer in answers if not answer.by_id]
         writes = any(answer.command for answer in answers)
-        return len(plain) > 1 and (writes or any(callable(step.given) for step in self.steps))
+        return len(without_id) > 1 and (writes or any(callable(step.input) for step in self.steps))
 
 
 def addressed(saver: Any) -> list[dict[str, Any]]:
     """The configs of the thread's checkpoints, the newest first."""
-    found = saver.list({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
-    return [saved.config for saved in found]
+    newest_first = saver.list({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
+    return [saved.config for saved in newest_first]
 
 
-def questions(saver: Any) -> list[str]:
-    """The ids of what the newest checkpoint's tasks have asked, sorted."""
+def pending_interrupts(saver: Any) -> list[str]:
+    """The ids of the interrupts that wait at the newest checkpoint, sorted."""
     saved = saver.get_tuple({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
     pending = saved.pending_writes if saved is not None else ()
-    return sorted({q.id for _, name, asked in pending if name == "__interrupt__" for q in asked})
+    return sorted(
+        {
+            each.id
+            for _, name, interrupts in pending
+            if name == "__interrupt__"
+            for each in interrupts
+        }
+    )
 
 
 def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: Log) -> Any:
@@ -143,7 +150,7 @@ def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: 
         except Exception as exc:
             error = failure(exc)
             if is_instance_of_error(exc.__context__, "GraphInterrupt"):
-                # Where lgc applies what was finished when the run was interrupted.
+                # lgc applies the writes of finished tasks while it handles the interrupt.
                 error["context"] = None
     return {
         "result": result,
@@ -151,45 +158,45 @@ def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: 
         "error": error,
         "log": sorted(log, key=lambda entry: entry[0]),
         "warnings": sorted(warnings),
-        "config": plain(config),
+        "config": comparable(config),
     }
 
 
 def _id(saver: Any, at: int) -> str:
-    found = addressed(saver)
-    if not found:
+    configs = addressed(saver)
+    if not configs:
         return "1ef00000-0000-6000-8000-000000000000"
-    name: str = found[at % len(found)]["configurable"]["checkpoint_id"]
+    name: str = configs[at % len(configs)]["configurable"]["checkpoint_id"]
     return name
 
 
 def _called(graph: Any, saver: Any, step: Step, config: Any) -> tuple[Any, list[Any]]:
-    given, options = step.given, copy.deepcopy(dict(step.options))
-    if isinstance(given, Answers):
-        given = given.made(saver)
+    input, options = step.input, copy.deepcopy(dict(step.options))
+    if isinstance(input, Answers):
+        input = input.command_for(saver)
     else:
-        given = given() if callable(given) else copy.deepcopy(given)
+        input = input() if callable(input) else copy.deepcopy(input)
     if step.method == "invoke":
-        result = plain(graph.invoke(given, config, **options))
+        result = comparable(graph.invoke(input, config, **options))
         return (None, result) if isinstance(result, list) else (result, [])
     if step.method == "stream":
         chunks = []
-        stream = graph.stream(given, config, **options)
+        stream = graph.stream(input, config, **options)
         for chunk in islice(stream, step.take):
-            chunks.append(plain(chunk))
+            chunks.append(comparable(chunk))
         stream.close()
         return None, chunks
     if step.method == "get_state":
-        return plain(graph.get_state(config)), []
+        return comparable(graph.get_state(config)), []
     if step.method == "get_state_history":
         if options.get("before") is not None:
             chosen = {"thread_id": THREAD, "checkpoint_id": _id(saver, options["before"])}
             options["before"] = {"configurable": chosen}
-        return plain(list(graph.get_state_history(config, **options))), []
+        return comparable(list(graph.get_state_history(config, **options))), []
     if step.method == "update_state":
-        return plain(graph.update_state(config, given, **options)), []
-    supersteps = [[StateUpdate(*update) for update in updates] for updates in given]
-    return plain(graph.bulk_update_state(config, supersteps)), []
+        return comparable(graph.update_state(config, input, **options)), []
+    supersteps = [[StateUpdate(*update) for update in updates] for updates in input]
+    return comparable(graph.bulk_update_state(config, supersteps)), []
 
 
 # -- savers -----------------------------------------------------------------------------------
@@ -234,8 +241,8 @@ def stored(saver: Any) -> dict[Any, Any]:
     if hasattr(saver, "storage"):
         for thread, namespaces in saver.storage.items():
             for namespace, checkpoints in namespaces.items():
-                for made, row in checkpoints.items():
-                    rows["checkpoints", thread, namespace, made] = row
+                for checkpoint_id, row in checkpoints.items():
+                    rows["checkpoints", thread, namespace, checkpoint_id] = row
         for key, blob in saver.blobs.items():
             rows[("checkpoint_blobs", *key)] = blob
         for key, writes in saver.writes.items():
@@ -287,7 +294,7 @@ _TYPED = ("checkpoint", "value", "blob")
 
 def content(saver: Any, played: Played) -> list[str]:
     """What a thread holds, and what was seen of it, with chance and time named by their turn."""
-    found = [
+    checkpoints = [
         [
             saved.config["configurable"]["checkpoint_ns"],
             saved.checkpoint,
@@ -303,12 +310,12 @@ def content(saver: Any, played: Played) -> list[str]:
         return names.setdefault(match[0], f"<{len(names)}>")
 
     seen = [observed for observed, _ in played]
-    return _CHANCE.sub(name, pformat([found, seen], width=100)).splitlines()
+    return _CHANCE.sub(name, pformat([checkpoints, seen], width=100)).splitlines()
 
 
 def _age(saved: Any) -> str:
-    made: str = saved.checkpoint["id"]
-    return made
+    checkpoint_id: str = saved.checkpoint["id"]
+    return checkpoint_id
 
 
 _CHANCE = re.compile(
@@ -355,13 +362,13 @@ class Player:
 
 
 def played(players: Sequence[Player], script: Script, *, pin: bool = True) -> Played:
-    """The steps of a script, each made by the player in its place; the last makes the rest."""
-    found = []
+    """Plays a script: each step by the player in its place, the rest by the last player."""
+    steps = []
     with pinned() if pin else nullcontext(lambda: None) as later:
         for number, step in enumerate(script.steps):
             later()
-            found.append(players[min(number, len(players) - 1)].play(step))
-    return found
+            steps.append(players[min(number, len(players) - 1)].play(step))
+    return steps
 
 
 def compare_scripts(
@@ -390,12 +397,12 @@ def compare_scripts(
                 expected = played([Player(upstream, build, script, theirs)], script, pin=pin)
                 actual = played([Player(ours, build, script, mine)], script, pin=pin)
                 if pin:
-                    found = first_difference(expected, actual, theirs, mine, script)
+                    diff = first_difference(expected, actual, theirs, mine, script)
                 else:
-                    found = difference(content(theirs, expected), content(mine, actual))
-            if found is None:
+                    diff = difference(content(theirs, expected), content(mine, actual))
+            if diff is None:
                 break
-        assert found is None, found
+        assert diff is None, diff
         COUNTS["scripts"] += 1
         COUNTS["calls on threads"] += len(script.steps)
 
@@ -406,7 +413,7 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
     group: list[Any] = []
     for chunk in [*observed["chunks"], None]:
         payload = chunk[1] if isinstance(chunk, tuple) else chunk
-        if isinstance(chunk, tuple) and chunk[0] == "values" and not _asks(payload):
+        if isinstance(chunk, tuple) and chunk[0] == "values" and not _has_interrupt(payload):
             ends = True
         else:
             ends = payload is None
@@ -416,7 +423,7 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
         else:
             group.append(chunk)
     result = observed["result"]
-    if _asks(result):
+    if _has_interrupt(result):
         result = {**result, "__interrupt__": sorted(result["__interrupt__"], key=repr)}
     return {**observed, "chunks": chunks, "result": result}
 
@@ -425,7 +432,7 @@ def _without_ids(chunk: Any) -> str:
     return _CHANCE.sub("", repr(chunk))
 
 
-def _asks(payload: Any) -> bool:
+def _has_interrupt(payload: Any) -> bool:
     return isinstance(payload, dict) and "__interrupt__" in payload
 
 
@@ -435,8 +442,8 @@ def first_difference(
     """How what was played differs, in the first step that does; None if none does."""
     for number, (step, *pair) in enumerate(zip(script.steps, expected, actual, strict=True)):
         (theirs, their_rows), (ours, our_rows) = pair
-        if (found := difference(theirs, ours)) is not None:
-            return f"step {number}: {step}\n{found}"
+        if (diff := difference(theirs, ours)) is not None:
+            return f"step {number}: {step}\n{diff}"
         if their_rows != our_rows:
             rows = readable(their_rows, saver), readable(our_rows, other)
             return f"what is stored after step {number}: {step}\n{difference(*rows)}"

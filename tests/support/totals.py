@@ -9,7 +9,7 @@ _TOTALS: dict[str, Counter[str]] = {}
 
 
 def total(name: str, counter: Counter[str]) -> None:
-    """Has the counter hold, in the end, what all workers counted.
+    """Registers a counter, which at the end of the run holds the sum over all workers.
 
     Args:
         name: the same in every process.
