@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 def loaded(module: str, name: str) -> Any:
     """`name` of `module` when that module is loaded, else None."""
-    return getattr(sys.modules.get(module), name, None)
+    origin = sys.modules.get(module)
+    # A native getattr() on None would make an AttributeError first, which takes a microsecond.
+    return None if origin is None else getattr(origin, name, None)
 
 
 class Counterpart:
@@ -43,6 +45,9 @@ class Counterpart:
         """LangGraph's class, or None while it is not loaded."""
         return loaded(self.module, self.name)
 
+
+# isinstance() without the metaclass of lgc's classes, which would look for LangGraph's once more.
+_is_instance: Final[Any] = type.__instancecheck__
 
 # By the name of lgc's class.
 _COUNTERPARTS: Final[dict[str, Counterpart]] = {}
@@ -87,8 +92,7 @@ def is_a(value: Any, name: str) -> bool:
         return True
     theirs = loaded(counterpart.module, counterpart.name)
     if theirs is None:
-        # Not isinstance(): the metaclass of lgc's classes would look for LangGraph's once more.
-        return bool(type.__instancecheck__(own, value))
+        return bool(_is_instance(own, value))
     return isinstance(value, theirs)
 
 
