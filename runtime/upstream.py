@@ -1,9 +1,9 @@
 """Which classes of langgraph and langchain-core are loaded, and whether a value is one of theirs.
 
-lgc imports neither of them. Its own classes stand in for LangGraph's until langgraph is loaded
-(design §5, "whose types"). A node may be the first to import it, so the answers change during a
-run: every question looks into `sys.modules` again. The classes of `lgc.runtime.public` register
-here when they are defined (`mirrors`); this module imports nothing of lgc.
+lgc imports neither of them. Its own classes stand in for LangGraph's until langgraph is loaded. A
+node may be the first to import it, so the answers change during a run: every question looks into
+`sys.modules` again. The classes of `lgc.runtime.public` register here when they are defined
+(`mirrors`); this module imports nothing of lgc.
 """
 
 from __future__ import annotations
