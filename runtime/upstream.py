@@ -128,7 +128,8 @@ def error_class(name: str) -> type[BaseException]:
 def hand_out_error(name: str) -> type[BaseException]:
     """The exception class a user gets for `lgc.<name>`: LangGraph's once it is loaded.
 
-    From lgc's own class on, `error_class` sees to it that the user's handlers go on working.
+    It may be lgc's own; `error_class` then gives classes that a handler for that one catches, too,
+    whatever is loaded meanwhile.
     """
     counterpart = _COUNTERPARTS[name]
     theirs: type[BaseException] | None = counterpart.theirs()
