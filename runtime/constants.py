@@ -1,7 +1,7 @@
-"""The reserved strings of LangGraph (spec, table of reserved strings).
+"""The reserved strings of LangGraph (listed at the head of docs/semantics.md).
 
-Their values are on the wire and in user-visible configs, so they are never
-changed; `langgraph._internal._constants` is the upstream file.
+They stand in checkpoints and in configs that users read, so their values never change. The file
+upstream is `_internal/_constants.py`.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ IGNORED_WRITES: Final = frozenset(
 """Writes that `apply_writes` passes over (pregel/_algo.py)."""
 
 CONTROL_WRITES: Final = frozenset((ERROR, ERROR_SOURCE_NODE, INTERRUPT, RESUME))
-"""Writes that say what happened to a task, not what it gave (pregel/_task_status.py)."""
+"""Writes that record what happened to a task, not its result (pregel/_task_status.py)."""
 
 EVENT_MODES: Final = frozenset(("checkpoints", "debug", "tasks"))
-"""The stream modes that tell of tasks and checkpoints."""
+"""The stream modes whose chunks describe tasks and checkpoints."""
 
 
 class _Missing:
@@ -70,4 +70,4 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-"""A channel without a value; distinct from one that holds None."""
+"""The value of a channel that holds none; None is a value."""

@@ -1,8 +1,8 @@
 """Ids: checkpoints, tasks, interrupts and channel versions (spec §4.5-§4.8, §4.12).
 
-Chance enters lgc here and nowhere else, and time here and where a task starts.
-`time` and `random` are called through their modules, so a test that patches
-`time.time_ns` or `random.getrandbits` pins LangGraph and lgc alike.
+Random numbers are drawn here and nowhere else; the clock is read here and where a task starts.
+`time` and `random` are called through their modules, so a test that patches `time.time_ns` or
+`random.getrandbits` pins LangGraph and lgc alike.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from xxhash import xxh3_128_hexdigest
 
 # 100 ns intervals between 1582-10-15 (the epoch of UUIDs) and 1970-01-01.
 _UUID_EPOCH: Final = 0x01B21DD213814000
-# Of the empty checkpoint that every run starts from.
+# The superstep of the empty checkpoint that every run starts from.
 _FIRST_STEP: Final = -2
 
 
 class Sources:
-    """What ids remember of the process.
+    """The state of the process that ids depend on.
 
     Attributes:
         last: the newest uuid6 timestamp handed out, in 100 ns; the next one is
@@ -35,10 +35,10 @@ SOURCES: Final = Sources()
 
 
 class CheckpointIds:
-    """The ids of a run's checkpoints: drawn in their turn, or when one is read.
+    """The ids of a run's checkpoints: drawn after each superstep, or when one is read.
 
-    A plain run draws nothing until an id is read, and then all that are due: the
-    ids are those of a run that drew each in its turn.
+    A run without a saver draws nothing until an id is read, and then those of all supersteps so
+    far, in order: the ids are those of a run that drew each in its turn.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class CheckpointIds:
         self.texts: dict[int, str] = {}
 
     def draw(self, step: int) -> None:
-        """Draws, in order, what is still to be drawn up to the checkpoint of superstep `step`."""
+        """Draws, in order, the ids up to superstep `step` that have not been drawn."""
         while len(self.timestamps) <= step - _FIRST_STEP:
             self.timestamps.append(_timestamp())
             self.nodes.append(random.getrandbits(48))
@@ -98,8 +98,8 @@ def task_id(checkpoint_id: str, parts: tuple[str, ...], first_layout: bool = Fal
         checkpoint_id: the uuid of the checkpoint the task was prepared from.
         parts: for a PULL task namespace, step, name, `__pregel_pull`, triggers
             (the parts of other kinds: spec §4.6).
-        first_layout: the checkpoint is of version 1, whose tasks go by SHA-1 and not by
-            XXH3-128 (pregel/_algo.py:_uuid5_str, _xxhash_str).
+        first_layout: the checkpoint is of version 1, in which task ids are made with SHA-1 and
+            not with XXH3-128 (pregel/_algo.py:_uuid5_str, _xxhash_str).
     """
     data = bytes.fromhex(checkpoint_id.replace("-", "")) + "".join(parts).encode()
     h: str

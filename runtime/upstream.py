@@ -1,9 +1,9 @@
 """Which classes of langgraph and langchain-core are loaded, and whether a value is one of theirs.
 
-lgc imports neither of them. Its own classes stand in for LangGraph's until langgraph is loaded
-(design §5, "whose types"). A node may be the first to import it, so the answers change during a
-run: every question looks into `sys.modules` again. The classes of `lgc.runtime.public` register
-here when they are defined (`mirrors`); this module imports nothing of lgc.
+lgc imports neither of them. Its own classes stand in for LangGraph's until langgraph is loaded. A
+node may be the first to import it, so the answers change during a run: every question looks into
+`sys.modules` again. The classes of `lgc.runtime.public` register here when they are defined
+(`mirrors`); this module imports nothing of lgc.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 def loaded(module: str, name: str) -> Any:
     """`name` of `module` when that module is loaded, else None."""
-    return getattr(sys.modules.get(module), name, None)
+    origin = sys.modules.get(module)
+    # A native getattr() on None would make an AttributeError first, which takes a microsecond.
+    return None if origin is None else getattr(origin, name, None)
 
 
 class Counterpart:
@@ -43,6 +45,9 @@ class Counterpart:
         """LangGraph's class, or None while it is not loaded."""
         return loaded(self.module, self.name)
 
+
+# isinstance() without the metaclass of lgc's classes, which would look for LangGraph's once more.
+_is_instance: Final[Any] = type.__instancecheck__
 
 # By the name of lgc's class.
 _COUNTERPARTS: Final[dict[str, Counterpart]] = {}
@@ -87,8 +92,7 @@ def is_a(value: Any, name: str) -> bool:
         return True
     theirs = loaded(counterpart.module, counterpart.name)
     if theirs is None:
-        # Not isinstance(): the metaclass of lgc's classes would look for LangGraph's once more.
-        return bool(type.__instancecheck__(own, value))
+        return bool(_is_instance(own, value))
     return isinstance(value, theirs)
 
 
@@ -124,7 +128,8 @@ def error_class(name: str) -> type[BaseException]:
 def hand_out_error(name: str) -> type[BaseException]:
     """The exception class a user gets for `lgc.<name>`: LangGraph's once it is loaded.
 
-    From lgc's own class on, `error_class` sees to it that the user's handlers go on working.
+    It may be lgc's own; `error_class` then gives classes that a handler for that one catches, too,
+    whatever is loaded meanwhile.
     """
     counterpart = _COUNTERPARTS[name]
     theirs: type[BaseException] | None = counterpart.theirs()

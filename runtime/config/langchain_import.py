@@ -1,10 +1,9 @@
 """The ambient config of nodes that were started before langchain-core was loaded.
 
-A node may be the first to import it (`from langgraph.types import interrupt` in
-its body). It was entered with lgc's contextvar set and not langchain-core's, and
-so were the nodes that run beside it and those around it. So when the module that
-defines langchain-core's contextvar is loaded, the variable is replaced by one
-that falls back to lgc's (design §5, "ambient config").
+A node may be the first to import it (`from langgraph.types import interrupt` in its body). When
+the node started, lgc's contextvar was set and langchain-core's did not exist; the same holds for
+the nodes that run beside it and around it. So when the module that defines langchain-core's
+contextvar is loaded, the variable is replaced by one that falls back to lgc's.
 """
 
 from __future__ import annotations
@@ -25,16 +24,19 @@ _VARIABLE: Final = "var_child_runnable_config"
 
 
 def watch() -> None:
-    """Waits for langchain-core's first import; called for every graph, does something once."""
+    """Installs the import hook, unless langchain-core is loaded or the hook is there.
+
+    Called for every graph.
+    """
     if _MODULE not in sys.modules and _FINDER not in sys.meta_path:
         sys.meta_path.insert(0, _FINDER)
 
 
 class AmbientVar:
-    """Stands for langchain-core's contextvar; where that is unset, the running task's config.
+    """Takes the place of langchain-core's contextvar; gives the task's config where that is unset.
 
     Args:
-        var: the contextvar.
+        var: langchain-core's contextvar.
     """
 
     __slots__ = ("_var", "name", "reset", "set")
@@ -47,19 +49,19 @@ class AmbientVar:
 
     def get(self, *default: Any) -> Any:
         """As `ContextVar.get`."""
-        found = self._var.get(None)
-        if found is None:
-            current = CURRENT.get()
-            if current is None:
+        config = self._var.get(None)
+        if config is None:
+            task = CURRENT.get()
+            if task is None:
                 return self._var.get(*default)
-            found = current.ambient()
-            # Everybody who asks from now on gets the same object.
-            self._var.set(found)
-        return found
+            config = task.ambient()
+            # All later readers in this context get the same object.
+            self._var.set(config)
+        return config
 
 
 class _Finder:
-    """Finds the one module as the other finders do, and wraps its loader."""
+    """Has the other finders find langchain-core's module of configs, and wraps its loader."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -80,7 +82,7 @@ _FINDER: Final = _Finder()
 
 
 class _Loader:
-    """Loads the module with its own loader, then replaces the variable.
+    """Loads the module with its own loader, then replaces its contextvar.
 
     Args:
         loader: the module's own loader.
@@ -94,12 +96,13 @@ class _Loader:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The module keeps no trace of the wrapper: `inspect` and others ask for its loader.
+        # `inspect` and others ask the module for its loader: they must get its own.
         module.__loader__ = self.loader
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         setattr(module, _VARIABLE, AmbientVar(getattr(module, _VARIABLE)))
         refresh_langchain_var()
-        # A new list: one that shrinks would make another thread's import pass over a finder.
+        # A new list: if this one shrank, the import of another thread, which iterates over it,
+        # would skip a finder.
         sys.meta_path = [finder for finder in sys.meta_path if finder is not _FINDER]

@@ -2,8 +2,8 @@
 
 When langgraph is loaded, LangGraph's class is raised, so existing handlers keep working; otherwise
 the one defined here. A program that took lgc's class before langgraph was loaded gets an exception
-that both classes catch (`upstream.error_class`; design §5, "whose types"). This file stays
-interpreted: users may derive from these classes.
+that both classes catch (`upstream.error_class`). This file stays interpreted: users may derive
+from these classes.
 """
 
 from __future__ import annotations

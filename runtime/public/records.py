@@ -1,9 +1,9 @@
 """What lgc's value types have in common: objects of them pass for LangGraph's of the same name.
 
-They are used where langgraph is not loaded; once it is, its classes are handed out (design §5,
-"whose types"). An object of lgc's that was made before passes for LangGraph's own: `isinstance`
-says so (through `__class__`), it compares equal by fields in both directions, pickles as
-LangGraph's, and its engine reads it. LangGraph's objects are instances of lgc's classes, too.
+lgc's classes are used where langgraph is not loaded; once it is, LangGraph's are handed out. An
+object of lgc's that was made before passes for LangGraph's own: `isinstance` says so (through
+`__class__`), it compares equal by fields in both directions, pickles as LangGraph's, and
+LangGraph's engine reads it. LangGraph's objects are instances of lgc's classes, too.
 
 Plain classes with slots: importing `dataclasses` would cost more than the rest of the runtime.
 The files of these classes stay interpreted, since users derive from them.

@@ -598,7 +598,7 @@ def test_without_langgraph() -> None:
         "from lgc.runtime.public import commands as own\n"
         "from lgc.runtime.public.policies import TimeoutPolicy\n"
         "from lgc.runtime.serde.serializer import Serializer\n"
-        "from lgc.runtime.public.types import Snapshot\n"
+        "from lgc.runtime.public.wrapped_values import Snapshot\n"
         "values = [own.Send('n', {'a': (1, {2})}), own.Send('n', None, timeout=3),\n"
         "    own.Command(update={'a': 1}, goto='m'), own.Interrupt('v', 'i'),\n"
         "    own.Overwrite([1]), TimeoutPolicy(run_timeout=2.0), Snapshot([1])]\n"
