@@ -26,6 +26,7 @@ _EMPTY: Final = ("empty", b"")
 class MemorySaver(BaseSaver):
     """Stores checkpoints in memory.
 
+    `list` goes thread by thread and namespace by namespace, in each from the newest checkpoint on.
     A superstep is serialised when `dumped` is called for its tasks, so that storing it cannot fail
     half-way.
 
@@ -99,15 +100,6 @@ class MemorySaver(BaseSaver):
         before: Config | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Checkpoints: thread by thread and namespace by namespace, of each the newest first.
-
-        Args:
-            config: limits them to its thread and, if it has them, namespace and id; None for
-                all threads.
-            filter: keys and values that the metadata must have.
-            before: limits them to those older than the checkpoint it addresses, if it names an id.
-            limit: the greatest number of checkpoints.
-        """
         where = config["configurable"] if config else {}
         thread_ids = (where["thread_id"],) if config else tuple(self.storage)
         only_namespace, only_id = where.get("checkpoint_ns"), where.get("checkpoint_id")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from lgc.runtime.checkpointing.model import WRITE_INDEXES
 from lgc.runtime.savers.base import BaseSaver
 from lgc.runtime.savers.types import Config, TaskWrites, Writes, child_config
 
@@ -52,6 +53,18 @@ class SqlSaver(BaseSaver):
         await self._off_loop(self._store, statements)
 
     # --- storing ---
+
+    def _write_rows(self, task: tuple[Any, ...], writes: Writes) -> list[tuple[Any, ...]]:
+        """A row for each write of a task.
+
+        Args:
+            task: the columns before the index: thread, namespace, checkpoint, task, task path.
+            writes: the writes.
+        """
+        return [
+            (*task, WRITE_INDEXES.get(channel, position), channel, *self._dump(value))
+            for position, (channel, value) in enumerate(writes)
+        ]
 
     def _superstep_statements(
         self,
@@ -158,3 +171,31 @@ class SqlSaver(BaseSaver):
             self._superstep_statements(config, writes, checkpoint, metadata, new_versions)
         )
         return child_config(config, checkpoint)
+
+
+def replaces_writes(writes: Writes) -> bool:
+    """Whether a task's writes replace stored ones of the same index, or else give way to them.
+
+    Upstream decides for all of them together: special writes (`WRITE_INDEXES`) replace, but not
+    where another write stands beside them.
+    """
+    return all(channel in WRITE_INDEXES for channel, _ in writes)
+
+
+def config_conditions(config: Config, placeholder: str) -> dict[str, Any]:
+    """The conditions for the checkpoints that the config of `list` limits it to.
+
+    Args:
+        config: has a thread and, perhaps, a namespace and an id.
+        placeholder: what stands for a parameter in SQL.
+
+    Returns:
+        The parameter of each condition.
+    """
+    where = config["configurable"]
+    conditions = {f"thread_id = {placeholder}": where["thread_id"]}
+    if where.get("checkpoint_ns") is not None:
+        conditions[f"checkpoint_ns = {placeholder}"] = where["checkpoint_ns"]
+    if where.get("checkpoint_id"):
+        conditions[f"checkpoint_id = {placeholder}"] = where["checkpoint_id"]
+    return conditions

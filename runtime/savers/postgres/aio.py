@@ -62,7 +62,8 @@ class AsyncPostgresSaver(PostgresRows):
     """Stores checkpoints in PostgreSQL, for coroutines.
 
     The async methods belong to the event loop in which the saver is made. The sync ones wait for
-    them from other threads, and raise asyncio.InvalidStateError in the loop's own.
+    them from other threads, and raise asyncio.InvalidStateError in the loop's own. The `filter` of
+    `list` is what the metadata has to contain, in the sense of PostgreSQL's `@>`.
 
     Args:
         conn: a connection, which one task uses at a time, or a pool, of which each call takes

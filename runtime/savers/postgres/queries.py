@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from psycopg.types.json import Jsonb
 
+from lgc.runtime.savers.sql import config_conditions
 from lgc.runtime.savers.types import Config
 
 T = TypeVar("T")
@@ -88,14 +89,7 @@ def list_checkpoints(
     config: Config | None, filter: dict[str, Any] | None, before: Config | None, limit: int | None
 ) -> Query:
     """The query for `BaseSaver.list`; the metadata must contain `filter`, as JSON."""
-    conditions: dict[str, Any] = {}
-    if config:
-        where = config["configurable"]
-        conditions["thread_id = %s"] = where["thread_id"]
-        if where.get("checkpoint_ns") is not None:
-            conditions["checkpoint_ns = %s"] = where["checkpoint_ns"]
-        if where.get("checkpoint_id"):
-            conditions["checkpoint_id = %s"] = where["checkpoint_id"]
+    conditions = config_conditions(config, "%s") if config else {}
     if filter:
         conditions["metadata @> %s"] = Jsonb(filter)
     if before is not None:

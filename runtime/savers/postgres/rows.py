@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
+from lgc.runtime.checkpointing.model import CheckpointTuple, metadata_of
 from lgc.runtime.constants import TASKS
-from lgc.runtime.savers.sql import SqlSaver, Statement
+from lgc.runtime.savers.sql import SqlSaver, Statement, replaces_writes
 from lgc.runtime.savers.types import Config, Writes, checkpoint_config
 from lgc.runtime.serde.type_encoders import is_snapshot
 
@@ -57,13 +57,8 @@ class PostgresRows(SqlSaver):
             task_id,
             task_path,
         )
-        rows = [
-            (*task, WRITE_INDEXES.get(channel, index), channel, *self._dump(value))
-            for index, (channel, value) in enumerate(writes)
-        ]
-        # Upstream chooses the statement for all writes together.
-        special = all(channel in WRITE_INDEXES for channel, _ in writes)
-        return _REPLACE_WRITE if special else _PUT_WRITE, rows
+        rows = self._write_rows(task, writes)
+        return _REPLACE_WRITE if replaces_writes(writes) else _PUT_WRITE, rows
 
     def _checkpoint_statements(
         self,

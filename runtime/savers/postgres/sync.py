@@ -39,6 +39,8 @@ from lgc.runtime.savers.types import Config, History
 class PostgresSaver(PostgresRows):
     """Stores checkpoints in PostgreSQL.
 
+    The `filter` of `list` is what the metadata has to contain, in the sense of PostgreSQL's `@>`.
+
     Args:
         conn: a connection, which one thread uses at a time, or a pool, of which each call takes
             a connection. They have to be in autocommit mode.
@@ -109,15 +111,6 @@ class PostgresSaver(PostgresRows):
         before: Config | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Checkpoints, the newest first.
-
-        Args:
-            config: limits them to its thread and, if it has them, namespace and id; None for
-                all threads.
-            filter: what the metadata must contain, in the sense of PostgreSQL's `@>`.
-            before: limits them to those older than the checkpoint it addresses.
-            limit: the greatest number of checkpoints.
-        """
         for row in self._fetch(list_checkpoints(config, filter, before, limit)):
             yield self._load(row)
 

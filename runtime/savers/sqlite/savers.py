@@ -12,11 +12,11 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
+from lgc.runtime.checkpointing.model import CheckpointTuple, metadata_of
 from lgc.runtime.savers.delta_history import DeltaWalk
 from lgc.runtime.savers.own_loop import refuse_in_own_loop, running_loop
 from lgc.runtime.savers.pruning import check_prune, kept_by_prune
-from lgc.runtime.savers.sql import SqlSaver, Statement
+from lgc.runtime.savers.sql import SqlSaver, Statement, replaces_writes
 from lgc.runtime.savers.sqlite.statements import (
     ADD_TASK_PATH,
     ADD_WRITES,
@@ -155,26 +155,19 @@ class _Sqlite(SqlSaver):
     def _writes_statement(
         self, config: Config, writes: Writes, task_id: str, task_path: str
     ) -> Statement:
-        """As in `SqlSaver`; one write of another channel keeps special ones from replacing theirs.
-
-        Upstream chooses the statement for all writes together (checkpoint/sqlite:put_writes).
-        """
-        special = all(channel in WRITE_INDEXES for channel, _ in writes)
+        sql = REPLACE_WRITES if replaces_writes(writes) else ADD_WRITES
+        # As upstream, whose config is not read without writes.
         if not writes:
-            return REPLACE_WRITES, ()
+            return sql, ()
         where = config["configurable"]
-        key = (
+        task = (
             str(where["thread_id"]),
             str(where["checkpoint_ns"]),
             str(where["checkpoint_id"]),
             task_id,
             task_path,
         )
-        rows = [
-            (*key, WRITE_INDEXES.get(channel, position), channel, *self._dump(value))
-            for position, (channel, value) in enumerate(writes)
-        ]
-        return REPLACE_WRITES if special else ADD_WRITES, rows
+        return sql, self._write_rows(task, writes)
 
     # --- reading ---
 
@@ -197,25 +190,11 @@ class _Sqlite(SqlSaver):
         before: Config | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Checkpoints, the newest first.
-
-        Their keys are read at once, and each checkpoint when the iterator comes to it.
-
-        Args:
-            config: limits them to its thread and, if it has them, namespace and id; None for
-                all threads.
-            filter: keys and values that the metadata must have. Keys may consist of ASCII letters,
-                digits, `_`, `.` and `-`.
-            before: limits them to those older than the checkpoint it addresses.
-            limit: the greatest number of checkpoints.
-
-        Raises:
-            ValueError: a key of `filter` has other characters.
-        """
         self._check_thread("alist")
         query, parameters = list_keys(config, filter, before, limit)
         with self.cursor(transaction=False) as cursor:
             keys = cursor.execute(query, parameters).fetchall()
+        # Outside of the lock, so that the consumer of the iterator may use the saver.
         for key in keys:
             saved = self._read(GET_CHECKPOINT + OF_CHECKPOINT, key)
             if saved is not None:
@@ -356,6 +335,9 @@ class SqliteSaver(_Sqlite):
 
     Its async methods, which upstream's saver has not, run on the event loop's executor.
 
+    Keys of the `filter` of `list` may consist of ASCII letters, digits, `_`, `.` and `-`; others
+    are a ValueError.
+
     Args:
         conn: opened with `check_same_thread=False`.
         serde: as in `BaseSaver`.
@@ -382,6 +364,9 @@ class AsyncSqliteSaver(_Sqlite):
 
     The sync methods are for other threads than that of the event loop in which the saver is made;
     there they raise asyncio.InvalidStateError.
+
+    Keys of the `filter` of `list` may consist of ASCII letters, digits, `_`, `.` and `-`; others
+    are a ValueError.
 
     Args:
         conn: of sqlite3, opened with `check_same_thread=False`; upstream's takes aiosqlite's.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from lgc.runtime.savers.sql import config_conditions
 from lgc.runtime.savers.types import Config
 
 # synchronous=FULL: a commit survives a loss of power, too.
@@ -109,14 +110,7 @@ def list_keys(
     Raises:
         ValueError: a key of `filter` cannot stand in a path of SQLite's JSON functions.
     """
-    conditions: dict[str, Any] = {}
-    if config is not None:
-        where = config["configurable"]
-        conditions["thread_id = ?"] = where["thread_id"]
-        if where.get("checkpoint_ns") is not None:
-            conditions["checkpoint_ns = ?"] = where["checkpoint_ns"]
-        if where.get("checkpoint_id"):
-            conditions["checkpoint_id = ?"] = where["checkpoint_id"]
+    conditions = {} if config is None else config_conditions(config, "?")
     for key, value in (filter or {}).items():
         if not _FILTER_KEY.fullmatch(key):
             raise ValueError(
