@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from lgc.runtime.checkpointing.model import CheckpointTuple
+from lgc.runtime.savers.base import BaseSaver
 from lgc.runtime.savers.own_loop import refuse_in_own_loop
 from lgc.runtime.savers.postgres.deleting import (
     copy_thread,
@@ -44,7 +45,7 @@ def _for_other_threads(method: Method, recommended: str = "") -> Method:
     """A sync method of `AsyncPostgresSaver` that waits for the async one.
 
     Args:
-        method: a sync saver's method, whose name, signature and documentation it has.
+        method: whose name, signature and documentation it has.
         recommended: the method that the error in the loop's own thread names where upstream names
             another than the async one.
     """
@@ -176,15 +177,15 @@ class AsyncPostgresSaver(PostgresRows):
 
     # --- for other threads ---
 
-    get_tuple = _for_other_threads(PostgresSaver.get_tuple)
-    put = _for_other_threads(SqlSaver.put)
-    put_writes = _for_other_threads(SqlSaver.put_writes)
-    put_superstep = _for_other_threads(SqlSaver.put_superstep)
-    delete_thread = _for_other_threads(PostgresSaver.delete_thread, "aget_tuple")
+    get_tuple = _for_other_threads(BaseSaver.get_tuple)
+    put = _for_other_threads(BaseSaver.put)
+    put_writes = _for_other_threads(BaseSaver.put_writes)
+    put_superstep = _for_other_threads(BaseSaver.put_superstep)
+    delete_thread = _for_other_threads(BaseSaver.delete_thread, "aget_tuple")
     delete_for_runs = _for_other_threads(PostgresSaver.delete_for_runs)
-    copy_thread = _for_other_threads(PostgresSaver.copy_thread)
+    copy_thread = _for_other_threads(BaseSaver.copy_thread)
     prune = _for_other_threads(PostgresSaver.prune)
-    get_delta_channel_history = _for_other_threads(PostgresSaver.get_delta_channel_history)
+    get_delta_channel_history = _for_other_threads(BaseSaver.get_delta_channel_history)
 
     def list(
         self,
