@@ -39,7 +39,8 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from typing_extensions import TypedDict
 
 from lgc import compile_graph
-from lgc.runtime.savers.postgres import AsyncPostgresSaver, PostgresSaver, delta_history
+from lgc.runtime.savers.postgres import delta_history
+from lgc.savers import AsyncPostgresSaver, PostgresSaver
 
 DSN = os.environ.get("LGC_POSTGRES", "")
 
