@@ -5,7 +5,7 @@ from __future__ import annotations
 from build.assistant_agent import compile
 
 from lgc import Command
-from lgc.runtime.savers import MemorySaver
+from lgc.savers import MemorySaver
 
 agent = compile(checkpointer=MemorySaver())
 thread = {"configurable": {"thread_id": "1"}}

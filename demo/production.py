@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import build.agent_graph as module
 
-from lgc.runtime.savers import SqliteSaver
+from lgc.savers import SqliteSaver
 
 assert importlib.util.find_spec("langgraph") is None, "langgraph is installed"
 

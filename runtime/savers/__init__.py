@@ -1,4 +1,4 @@
-"""lgc's savers: they store what LangGraph's store, and each reads the other's (spec §12).
+"""lgc's savers, which `lgc.savers` exports; this path stays for what imports them from here.
 
 The names are resolved when they are first read (PEP 562): PostgresSaver needs psycopg.
 """
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lgc.runtime.savers.base import BaseSaver as BaseSaver
     from lgc.runtime.savers.memory import MemorySaver as MemorySaver
+    from lgc.runtime.savers.postgres import AsyncPostgresSaver as AsyncPostgresSaver
+    from lgc.runtime.savers.postgres import PostgresSaver as PostgresSaver
     from lgc.runtime.savers.sqlite import AsyncSqliteSaver as AsyncSqliteSaver
     from lgc.runtime.savers.sqlite import SqliteSaver as SqliteSaver
 

@@ -1,8 +1,8 @@
 """`MemorySaver`: checkpoints in the process's memory (checkpoint/memory:InMemorySaver; spec §12).
 
-Values are kept as the serializer's bytes, so nothing is shared with the state, and each version
-of a channel once. The three dicts are laid out as upstream's. What several threads may do to
-them at a time is done by single operations of dicts, without a lock.
+Values are kept as the serializer's bytes, so nothing is shared with the state, and each version of
+a channel is kept once. The three dicts are laid out as upstream's. There is no lock: what several
+threads may do to the dicts at the same time is done by single operations of dicts.
 """
 
 from __future__ import annotations
@@ -14,20 +14,10 @@ from functools import partial
 from typing import Any, Final
 
 from lgc.runtime.checkpointing.model import WRITE_INDEXES, CheckpointTuple, metadata_of
-from lgc.runtime.savers.base import (
-    BaseSaver,
-    Config,
-    DeltaWalk,
-    History,
-    TaskWrites,
-    Writes,
-    address,
-    check_prune,
-    kept_by_prune,
-)
-
-Typed = tuple[str, bytes]
-"""A value as the serializer writes it."""
+from lgc.runtime.savers.base import BaseSaver
+from lgc.runtime.savers.delta_history import DeltaWalk
+from lgc.runtime.savers.pruning import check_prune, kept_by_prune
+from lgc.runtime.savers.types import Config, History, Typed, Writes, checkpoint_config
 
 _EMPTY: Final = ("empty", b"")
 """Stands for a channel that has a version and no value."""
@@ -36,10 +26,14 @@ _EMPTY: Final = ("empty", b"")
 class MemorySaver(BaseSaver):
     """Stores checkpoints in memory.
 
+    `list` goes thread by thread and namespace by namespace, in each from the newest checkpoint on.
+    A superstep is serialised when `dumped` is called for its tasks, so that storing it cannot fail
+    half-way.
+
     Args:
-        serde: as for every saver.
-        factory: makes the three dicts; one that is not `defaultdict` makes context managers,
-            which are entered at once and left with the saver.
+        serde: as in `BaseSaver`.
+        factory: makes the three dicts. If it is not `defaultdict`, it makes context managers, which
+            are entered at once and left with the saver.
 
     Attributes:
         storage: by thread, namespace and id, `(checkpoint without values, metadata, parent's id)`.
@@ -50,49 +44,53 @@ class MemorySaver(BaseSaver):
 
     blocking = False
     keeps_checkpoint = False
+    dumped = BaseSaver._dump_writes
 
     def __init__(self, *, serde: Any = None, factory: Callable[..., Any] = defaultdict) -> None:
         super().__init__(serde=serde)
-        # A function of Python's would let two threads make the same namespace.
+        # `partial` is C code: with a Python function as default factory, two threads could both
+        # make the dict of a namespace.
         self.storage: Any = factory(partial(defaultdict, dict))
         self.writes: Any = factory(dict)
         self.blobs: Any = factory()
         self.stack = ExitStack()
         if factory is not defaultdict:
-            for entered in (self.storage, self.writes, self.blobs):
-                self.stack.enter_context(entered)
+            for mapping in (self.storage, self.writes, self.blobs):
+                self.stack.enter_context(mapping)
 
     def __enter__(self) -> Any:
         self.stack.__enter__()
         return self
 
-    def __exit__(self, *raised: Any) -> bool | None:
-        return self.stack.__exit__(*raised)
+    def __exit__(self, *exception: Any) -> bool | None:
+        return self.stack.__exit__(*exception)
 
     async def __aenter__(self) -> Any:
         return self.__enter__()
 
-    async def __aexit__(self, *raised: Any) -> bool | None:
-        return self.__exit__(*raised)
+    async def __aexit__(self, *exception: Any) -> bool | None:
+        return self.__exit__(*exception)
 
     async def _off_loop(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        # Nothing here waits for anything.
+        # Nothing here waits, so nothing needs a thread.
         return function(*args, **kwargs)
 
+    # --- reading ---
+
     def get_tuple(self, config: Config) -> CheckpointTuple | None:
-        """As every saver's; the config that names an id is handed out as it is."""
-        given = config["configurable"]
-        thread_id, namespace = given["thread_id"], given.get("checkpoint_ns", "")
+        where = config["configurable"]
+        thread_id, namespace = where["thread_id"], where.get("checkpoint_ns", "")
         checkpoints = self.storage[thread_id][namespace]
-        checkpoint_id = given.get("checkpoint_id")
+        checkpoint_id = where.get("checkpoint_id")
+        # A config that names an id is handed out as it is, as upstream does.
         if not checkpoint_id:
             checkpoint_id = max(checkpoints, default="")
-            config = address(thread_id, namespace, checkpoint_id)
+            config = checkpoint_config(thread_id, namespace, checkpoint_id)
         stored = checkpoints.get(checkpoint_id)
         if not stored:
             return None
         metadata = self.serde.loads_typed(stored[1])
-        return self._made(config, (thread_id, namespace, checkpoint_id), stored, metadata)
+        return self._load(config, (thread_id, namespace, checkpoint_id), stored, metadata)
 
     def list(
         self,
@@ -102,10 +100,9 @@ class MemorySaver(BaseSaver):
         before: Config | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """As every saver's: thread by thread and namespace by namespace, as they were made."""
-        given = config["configurable"] if config else {}
-        thread_ids = (given["thread_id"],) if config else tuple(self.storage)
-        only_namespace, only_id = given.get("checkpoint_ns"), given.get("checkpoint_id")
+        where = config["configurable"] if config else {}
+        thread_ids = (where["thread_id"],) if config else tuple(self.storage)
+        only_namespace, only_id = where.get("checkpoint_ns"), where.get("checkpoint_id")
         for thread_id in thread_ids:
             for namespace, checkpoints in tuple(self.storage[thread_id].items()):
                 if only_namespace is not None and namespace != only_namespace:
@@ -115,7 +112,8 @@ class MemorySaver(BaseSaver):
                         return
                     if only_id and checkpoint_id != only_id:
                         continue
-                    # Only where it says something it is asked, as upstream.
+                    # `before` is looked at for each checkpoint, as upstream does: a malformed one
+                    # is an error only where there is something to list.
                     end = before["configurable"].get("checkpoint_id") if before else None
                     if end and checkpoint_id >= end:
                         continue
@@ -127,18 +125,25 @@ class MemorySaver(BaseSaver):
                         continue
                     if limit is not None:
                         limit -= 1
-                    found = address(thread_id, namespace, checkpoint_id)
+                    child = checkpoint_config(thread_id, namespace, checkpoint_id)
                     key = (thread_id, namespace, checkpoint_id)
-                    yield self._made(found, key, stored, metadata)
+                    yield self._load(child, key, stored, metadata)
 
-    def _made(
+    def _load(
         self,
         config: Config,
         key: tuple[str, str, str],
         stored: tuple[Typed, Typed, str | None],
         metadata: dict[str, Any],
     ) -> CheckpointTuple:
-        """What is handed out of the checkpoint `stored` under `key`."""
+        """The checkpoint that is stored under `key`, with its writes.
+
+        Args:
+            config: handed out with it.
+            key: thread, namespace and id.
+            stored: the entry of `storage`.
+            metadata: its metadata, which the caller has read.
+        """
         loads = self.serde.loads_typed
         thread_id, namespace, _ = key
         checkpoint = loads(stored[0])
@@ -148,7 +153,7 @@ class MemorySaver(BaseSaver):
             config,
             {**checkpoint, "channel_values": values},
             metadata,
-            address(thread_id, namespace, parent) if parent else None,
+            checkpoint_config(thread_id, namespace, parent) if parent else None,
             [(task_id, channel, loads(value)) for task_id, channel, value, _ in self._ordered(key)],
         )
 
@@ -162,12 +167,46 @@ class MemorySaver(BaseSaver):
         return values
 
     def _ordered(self, key: tuple[str, str, str]) -> Sequence[tuple[str, str, Typed, str]]:
-        """The writes of a checkpoint by task path, task id and index."""
-        made = self.writes.get(key)
-        if not made:
+        """The writes of a checkpoint, by task path, task id and index."""
+        writes = self.writes.get(key)
+        if not writes:
             return ()
-        by_path = sorted(made.items(), key=lambda item: (item[1][3], *item[0]))
+        by_path = sorted(writes.items(), key=lambda item: (item[1][3], *item[0]))
         return [write for _, write in by_path]
+
+    def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
+        if not channels:
+            return {}
+        loads = self.serde.loads_typed
+        where = config["configurable"]
+        thread_id, namespace = where["thread_id"], where.get("checkpoint_ns", "")
+        checkpoints = self.storage.get(thread_id, {}).get(namespace, {})
+        cursor = where.get("checkpoint_id") or max(checkpoints, default="")
+        walk = DeltaWalk(channels)
+        visited = set()
+        while walk.remaining and cursor in checkpoints:
+            cursor = checkpoints[cursor][2]
+            if cursor in visited or cursor not in checkpoints:
+                break
+            visited.add(cursor)
+            # Only writes and values of these channels are deserialised.
+            writes = [
+                (task_id, channel, loads(value))
+                for task_id, channel, value, _ in self._ordered((thread_id, namespace, cursor))
+                if channel in walk.remaining
+            ]
+            versions = loads(checkpoints[cursor][0]).get("channel_versions", {})
+            wanted = {name: versions[name] for name in walk.remaining if name in versions}
+            walk.add(writes, self._load_blobs(thread_id, namespace, wanted))
+        return walk.history()
+
+    async def aget_delta_channel_history(
+        self, *, config: Config, channels: Sequence[str]
+    ) -> History:
+        """Async version of `get_delta_channel_history`."""
+        return self.get_delta_channel_history(config=config, channels=channels)
+
+    # --- storing ---
 
     def put(
         self,
@@ -176,10 +215,9 @@ class MemorySaver(BaseSaver):
         metadata: dict[str, Any],
         new_versions: dict[str, Any],
     ) -> Config:
-        """As every saver's; checkpoint_ns has to be given."""
         dumps = self.serde.dumps_typed
-        given = config["configurable"]
-        thread_id, namespace = given["thread_id"], given["checkpoint_ns"]
+        where = config["configurable"]
+        thread_id, namespace = where["thread_id"], where["checkpoint_ns"]
         rest = checkpoint.copy()
         values = rest.pop("channel_values")
         blobs = self.blobs
@@ -191,71 +229,25 @@ class MemorySaver(BaseSaver):
         checkpoints[checkpoint_id] = (
             dumps(rest),
             dumps(metadata_of(config, metadata)),
-            given.get("checkpoint_id"),
+            where.get("checkpoint_id"),
         )
-        return address(thread_id, namespace, checkpoint_id)
+        return checkpoint_config(thread_id, namespace, checkpoint_id)
 
     def put_writes(self, config: Config, writes: Writes, task_id: str, task_path: str = "") -> None:
-        """As every saver's; a write whose index is taken is ignored, a special one is not."""
-        given = config["configurable"]
-        key = (given["thread_id"], given.get("checkpoint_ns", ""), given["checkpoint_id"])
-        # Without a write there is to be no entry; upstream looks for one.
+        where = config["configurable"]
+        key = (where["thread_id"], where.get("checkpoint_ns", ""), where["checkpoint_id"])
+        # Without writes no entry is made. Upstream looks the key up even then, which is an error
+        # where the key cannot be hashed.
         self.writes.get(key)
-        made = self.writes[key] if writes else {}
+        stored = self.writes[key] if writes else {}
         for position, (channel, value) in enumerate(writes):
             place = (task_id, WRITE_INDEXES.get(channel, position))
-            if place[1] < 0 or place not in made:
-                made[place] = (task_id, channel, self._dump(value), task_path)
+            if place[1] < 0 or place not in stored:
+                stored[place] = (task_id, channel, self._dump(value), task_path)
 
-    dumped = BaseSaver._dump_all
-
-    def put_superstep(
-        self,
-        config: Config,
-        writes: TaskWrites,
-        checkpoint: dict[str, Any],
-        metadata: dict[str, Any],
-        new_versions: dict[str, Any],
-    ) -> Config:
-        """As every saver's; nothing of it can fail half-way, once the values are serialised."""
-        for task_id, task_path, written in writes:
-            self.put_writes(config, written, task_id, task_path)
-        return self.put(config, checkpoint, metadata, new_versions)
-
-    def get_delta_channel_history(self, *, config: Config, channels: Sequence[str]) -> History:
-        """As every saver's; of the ancestors only what is asked for is decoded."""
-        if not channels:
-            return {}
-        loads = self.serde.loads_typed
-        given = config["configurable"]
-        thread_id, namespace = given["thread_id"], given.get("checkpoint_ns", "")
-        checkpoints = self.storage.get(thread_id, {}).get(namespace, {})
-        cursor = given.get("checkpoint_id") or max(checkpoints, default="")
-        walk = DeltaWalk(channels)
-        met = set()
-        while walk.remaining and cursor in checkpoints:
-            cursor = checkpoints[cursor][2]
-            if cursor in met or cursor not in checkpoints:
-                break
-            met.add(cursor)
-            made = [
-                (task_id, channel, loads(value))
-                for task_id, channel, value, _ in self._ordered((thread_id, namespace, cursor))
-                if channel in walk.remaining
-            ]
-            versions = loads(checkpoints[cursor][0]).get("channel_versions", {})
-            asked = {name: versions[name] for name in walk.remaining if name in versions}
-            walk.add(made, self._load_blobs(thread_id, namespace, asked))
-        return walk.history()
-
-    async def aget_delta_channel_history(
-        self, *, config: Config, channels: Sequence[str]
-    ) -> History:
-        """As `get_delta_channel_history`."""
-        return self.get_delta_channel_history(config=config, channels=channels)
+    # --- deleting and copying ---
 
     def delete_thread(self, thread_id: str) -> None:
-        """As every saver's."""
         if thread_id in self.storage:
             self.storage.pop(thread_id, None)
         for stored in (self.writes, self.blobs):
@@ -263,64 +255,60 @@ class MemorySaver(BaseSaver):
                 stored.pop(key, None)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """As every saver's."""
         loads = self.serde.loads_typed
         runs = tuple(run_ids)
         for thread_id, namespaces in tuple(self.storage.items()):
             for namespace, checkpoints in tuple(namespaces.items()):
-                gone = [
+                deleted = [
                     checkpoint_id
                     for checkpoint_id, stored in tuple(checkpoints.items())
                     if loads(stored[1]).get("run_id") in runs
                 ]
-                self._drop(thread_id, namespace, gone)
+                self._delete(thread_id, namespace, deleted)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """As every saver's."""
         for namespace, checkpoints in tuple(self.storage.get(source_thread_id, {}).items()):
             self.storage[target_thread_id][namespace].update(checkpoints)
-        for key, made in tuple(self.writes.items()):
+        for key, writes in tuple(self.writes.items()):
             if key[0] == source_thread_id:
-                self.writes[(target_thread_id, *key[1:])].update(made)
+                self.writes[(target_thread_id, *key[1:])].update(writes)
         for key, blob in tuple(self.blobs.items()):
             if key[0] == source_thread_id:
                 self.blobs[(target_thread_id, *key[1:])] = blob
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """As every saver's."""
         check_prune(thread_ids, strategy)
         for thread_id in thread_ids:
             if strategy == "delete":
                 self.delete_thread(thread_id)
                 continue
             namespaces = self.storage.get(thread_id, {})
-            heads = {name: max(found) for name, found in tuple(namespaces.items()) if found}
-            kept = kept_by_prune(self.get_tuple, thread_id, heads)
-            for namespace, ids in kept.items():
+            heads = {name: max(ids) for name, ids in tuple(namespaces.items()) if ids}
+            for namespace, kept in kept_by_prune(self.get_tuple, thread_id, heads).items():
                 checkpoints, head = namespaces[namespace], heads[namespace]
-                # What a run adds meanwhile is newer.
-                gone = [old for old in tuple(checkpoints) if old <= head and old not in ids]
-                self._drop(thread_id, namespace, gone)
-                if ids:
-                    checkpoints[ids[-1]] = (*checkpoints[ids[-1]][:2], None)
+                # What a run has stored since is newer than the head, and stays.
+                deleted = [old for old in tuple(checkpoints) if old <= head and old not in kept]
+                self._delete(thread_id, namespace, deleted)
+                if kept:
+                    checkpoints[kept[-1]] = (*checkpoints[kept[-1]][:2], None)
 
-    def _drop(self, thread_id: str, namespace: str, gone: Sequence[str]) -> None:
-        """Deletes checkpoints of a namespace, their writes, and the values nobody else has."""
+    def _delete(self, thread_id: str, namespace: str, deleted: Sequence[str]) -> None:
+        """Deletes checkpoints of a namespace, their writes, and the values that no other has."""
         loads = self.serde.loads_typed
         checkpoints = self.storage[thread_id][namespace]
-        freed: dict[tuple[Any, ...], None] = {}
-        for checkpoint_id in gone:
+        unused: dict[tuple[Any, ...], None] = {}
+        for checkpoint_id in deleted:
             stored = checkpoints.pop(checkpoint_id, None)
             versions = loads(stored[0])["channel_versions"] if stored else {}
-            freed.update(dict.fromkeys(versions.items()))
+            unused.update(dict.fromkeys(versions.items()))
             self.writes.pop((thread_id, namespace, checkpoint_id), None)
-        for stored in tuple(checkpoints.values()) if freed else ():
+        for stored in tuple(checkpoints.values()) if unused else ():
             for version in loads(stored[0])["channel_versions"].items():
-                freed.pop(version, None)
-        for version in freed:
+                unused.pop(version, None)
+        for version in unused:
             self.blobs.pop((thread_id, namespace, *version), None)
 
 
 def _matches(metadata: dict[str, Any], filter: dict[str, Any]) -> bool:
-    """Whether the metadata says all that `filter` asks for."""
-    return all(wanted == metadata.get(key) for key, wanted in filter.items())
+    """Whether the metadata has all keys and values of `filter`."""
+    return all(value == metadata.get(key) for key, value in filter.items())

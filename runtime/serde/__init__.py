@@ -1,1 +1,1 @@
-"""Values to bytes and back."""
+"""Turns values into bytes and back, as LangGraph's serializers do (spec §11)."""

@@ -1,8 +1,8 @@
-"""Which classes a checkpoint may make when it is read, and who hears of it (spec §11.4).
+"""Which classes reading a checkpoint may make objects of, and the events about it (spec §11.4).
 
-The upstream files are serde/_msgpack.py, serde/event_hooks.py and the closures of
-jsonplus.py:_create_msgpack_ext_hook. Events go to listeners of lgc and, once it is loaded, of
-LangGraph. This file stays interpreted, as `codec`, which calls it, does.
+Upstream has this in serde/_msgpack.py, serde/event_hooks.py and the closures of
+jsonplus.py:_create_msgpack_ext_hook. Events go to lgc's listeners and, once langgraph is loaded, to
+LangGraph's. This file stays interpreted, as `serializer`, which calls it, does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Final
 from lgc.runtime.upstream import loaded
 
 STRICT: Final = os.getenv("LANGGRAPH_STRICT_MSGPACK", "false").lower() in ("1", "true", "yes")
-"""Whether only safe types are made unless a serializer is told more; read once, as upstream."""
+"""Whether serializers allow safe types only by default; read once at import, as upstream."""
 
 Allowed = set[tuple[str, ...]] | bool | None
-"""True: every class, with a warning. A set: these and the safe ones. None: the safe ones."""
+"""True: all classes, with a warning. A set: its classes and the safe ones. None: the safe ones."""
 
 _SAFE: Final = {
     "datetime": "datetime date time timedelta timezone",
@@ -58,10 +58,10 @@ def add_listener(listener: Listener) -> Callable[[], None]:
     """Calls `listener` with every event from now on.
 
     Args:
-        listener: gets a dict with `kind`, `module`, `name` and, for a method, `method`.
+        listener: is passed a dict with `kind`, `module`, `name` and, for a method, `method`.
 
     Returns:
-        What ends it; calling it again does nothing.
+        A function that ends this; further calls of it do nothing.
     """
     _listeners.append(listener)
 
@@ -73,8 +73,9 @@ def add_listener(listener: Listener) -> Callable[[], None]:
 
 
 def _emit(kind: str, module: str, name: str, **more: str) -> None:
+    """Passes an event to all listeners."""
     hooks = sys.modules.get("langgraph.checkpoint.serde.event_hooks")
-    # Nearly always nobody listens, and this is asked for every object that is made.
+    # This comes up for every object of an unregistered class, and there is rarely a listener.
     if not _listeners and (hooks is None or not hooks._listeners):
         return
     event = {"kind": kind, "module": module, "name": name, **more}
@@ -88,37 +89,51 @@ def _emit(kind: str, module: str, name: str, **more: str) -> None:
 
 
 def logger() -> Any:
-    """The logger that upstream warns with, so that filters set for it stay good."""
+    """The logger that upstream warns with: users have configured filters for it."""
     import logging
 
     return logging.getLogger("langgraph.checkpoint.serde.jsonplus")
 
 
-# Each class is warned of once; the bound is upstream's.
-_MOST: Final = 1000
+# How many classes are remembered as warned of; the bound is upstream's.
+_MOST_WARNED: Final = 1000
 _warned: dict[str, set[tuple[str, str]]] = {"allowed": set(), "blocked": set(), "lost": set()}
 
 
 def warn_once(about: str, key: tuple[str, str], message: str, *args: Any) -> None:
-    """Logs a warning unless this one was logged for `key` before."""
+    """Logs a warning, once for each class and for 1,000 classes at most.
+
+    Args:
+        about: what it is about: "allowed", "blocked" or "lost".
+        key: the class, as (module, name).
+        message, args: those of `Logger.warning`.
+    """
     seen = _warned[about]
-    if key in seen or len(seen) >= _MOST:
+    if key in seen or len(seen) >= _MOST_WARNED:
         return
     seen.add(key)
     logger().warning(message, *args)
 
 
 def is_strict() -> bool:
-    """Whether classes of unknown origin are not made (LANGGRAPH_STRICT_MSGPACK)."""
-    bound = loaded("langgraph._internal._serde", "STRICT_MSGPACK_ENABLED")
-    return STRICT if bound is None else bool(bound)
+    """Whether graphs limit their savers to the classes of their schemas (LANGGRAPH_STRICT_MSGPACK).
+
+    LangGraph's own variable counts once it is loaded.
+    """
+    theirs = loaded("langgraph._internal._serde", "STRICT_MSGPACK_ENABLED")
+    return STRICT if theirs is None else bool(theirs)
 
 
 def allows(allowed: Allowed, module: str, name: str) -> bool:
-    """Whether an object of this class may be made; tells listeners when it is not a safe one.
+    """Whether objects of a class may be made. For any but a safe or listed one, listeners and the
+    log are told of the answer.
+
+    Args:
+        allowed: the allow-list.
+        module, name: the class, as the checkpoint names it.
 
     Raises:
-        TypeError: the names cannot be hashed, so they are none.
+        TypeError: the checkpoint holds something unhashable in place of a name.
     """
     key = (module, name)
     if key in SAFE_TYPES:
@@ -149,7 +164,7 @@ def allows(allowed: Allowed, module: str, name: str) -> bool:
 
 
 def allows_method(module: str, name: str, method: str) -> bool:
-    """Whether this method of a class may be called with what a checkpoint holds."""
+    """Whether a method of a class may be called to make an object; otherwise listeners are told."""
     if (module, name, method) in SAFE_METHODS:
         return True
     _emit("msgpack_method_blocked", module, name, method=method)
@@ -163,14 +178,14 @@ def allows_method(module: str, name: str, method: str) -> bool:
 
 
 def normalized(allowed: Any) -> Allowed:
-    """An allow-list as it is kept: classes become (module, name); an empty one None."""
+    """A user's allow-list in the form of `Allowed`: classes become (module, name)."""
     if allowed is True:
         return True
     return keys(allowed) if allowed else None
 
 
 def keys(modules: Iterable[Any]) -> set[tuple[str, ...]]:
-    """The (module, name) of every class; what is none is taken for such a pair."""
+    """The (module, name) of every class; other items are taken for such pairs."""
     return {
         (item.__module__, item.__name__) if isinstance(item, type) else item for item in modules
     }

@@ -31,24 +31,24 @@ class EncryptedSerializer:
 
     @property  # type: ignore[misc]  # object declares it writable
     def __class__(self) -> Any:
-        # LangGraph's savers hand an allow-list only to the class they know.
+        # LangGraph's savers pass an allow-list on to serializers of this class only.
         return loaded(_UPSTREAM, "EncryptedSerializer") or type(self)
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         """The tag with the cipher's name, and the encrypted bytes.
 
         Raises:
-            TypeError: the serializer cannot write it.
+            TypeError: the serializer cannot write the value.
         """
         tag, data = self.serde.dumps_typed(obj)
         name, encrypted = self.cipher.encrypt(data)
         return f"{tag}+{name}", encrypted
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """The value; what carries no cipher's name is read as it is.
+        """The value of a tag and bytes; without a cipher's name in the tag, nothing is decrypted.
 
         Raises:
-            ValueError: the bytes were not encrypted with this key, or were changed.
+            ValueError: the bytes were encrypted with another key, or changed since.
         """
         tag, encrypted = data
         if "+" not in tag:
@@ -61,8 +61,9 @@ class EncryptedSerializer:
         """A serializer that encrypts with AES in EAX mode.
 
         Args:
-            serde: as above.
-            arguments: of pycryptodome's `AES.new`; `key` is LANGGRAPH_AES_KEY by default.
+            serde: the serializer; lgc's own by default.
+            arguments: those of pycryptodome's `AES.new`. By default `key` is the environment
+                variable LANGGRAPH_AES_KEY.
 
         Raises:
             ImportError: pycryptodome is not installed.
@@ -89,12 +90,12 @@ class EncryptedSerializer:
 
 
 class _Aes:
-    """AES of pycryptodome.
+    """A cipher that encrypts with pycryptodome's AES.
 
     Args:
         module: `Crypto.Cipher.AES`.
         key: 16, 24 or 32 bytes.
-        arguments: the others of `AES.new`.
+        arguments: the other arguments of `AES.new`.
     """
 
     def __init__(self, module: Any, key: bytes, arguments: dict[str, Any]) -> None:
@@ -102,21 +103,21 @@ class _Aes:
         self._key = key
         self._arguments = arguments
 
-    def encrypt(self, plain: bytes) -> tuple[str, bytes]:
-        """The cipher's name; nonce, tag and ciphertext."""
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        """The cipher's name, and nonce, authentication tag and ciphertext together."""
         cipher = self._module.new(self._key, **self._arguments)
-        encrypted, tag = cipher.encrypt_and_digest(plain)
+        encrypted, tag = cipher.encrypt_and_digest(plaintext)
         return "aes", cipher.nonce + tag + encrypted
 
     def decrypt(self, name: str, data: bytes) -> bytes:
         """The bytes that were encrypted.
 
         Raises:
-            ValueError: the key is another, or the bytes were changed.
+            ValueError: the bytes were encrypted with another key, or changed since.
         """
         assert name == "aes", f"Unsupported cipher: {name}"
         cipher = self._module.new(self._key, **self._arguments, nonce=data[:_NONCE])
-        plain: bytes = cipher.decrypt_and_verify(
+        plaintext: bytes = cipher.decrypt_and_verify(
             data[_NONCE + _TAG :], data[_NONCE : _NONCE + _TAG]
         )
-        return plain
+        return plaintext

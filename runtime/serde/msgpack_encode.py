@@ -1,21 +1,22 @@
 """Values to bytes, equal to what langgraph-checkpoint 4.3.2 writes (spec §11.2, §11.3).
 
-Upstream packs with ormsgpack, lgc with msgpack's own C Packer. In its strict mode the Packer
-writes exact None, bool, int, float, str, bytes, list and dict just as ormsgpack does, and hands
-everything else to a hook, which finds the encoder of the value's type in a table (`encoders`).
-Where the two packers differ the Packer either fails or leaves something to notice, and the value
-is written again, slowly and exactly (`_walk`):
+Upstream packs with ormsgpack, lgc with the C Packer of msgpack. In its strict mode the Packer
+writes values whose exact type is None, bool, int, float, str, bytes, list or dict as ormsgpack
+does, and passes everything else to a hook, which looks up the encoder of the value's type
+(`type_encoders`). Where the two packers differ, the Packer either fails or leaves a trace, and the
+value is written again, slowly and exactly (`encode_exactly`):
 
-* lone surrogates are `?` in a value and refused in a key;
-* an Enum as a key is written as its value, a UUID or a date as text, most else is refused, but
-  the hook cannot see whether it is asked for a key;
-* more than 255 nested containers are refused. The count starts anew in every Ext.
+* upstream writes a lone surrogate as `?` in a value and refuses it in a key; the Packer fails;
+* upstream writes an Enum as a key as its value, a UUID or a date as text, and refuses most other
+  keys; the hook cannot see whether it is called for a key, so it notes types that may be one;
+* upstream refuses more than 255 nested containers, counted anew in every Ext; the Packer allows
+  more, so results that are long enough for that are searched for their depth.
 
-An `msgpack.ExtType` or `msgpack.Timestamp` in a user's data is the one thing that goes unnoticed:
-the Packer writes it, upstream makes a named tuple of the first and refuses the second.
+One difference goes unnoticed: an `msgpack.ExtType` or `msgpack.Timestamp` in a user's data is
+written by the Packer, while upstream makes a named tuple of the first and refuses the second.
 
-Native, this file and `encoders` take 6 to 25 % less time for what is no plain data
-(bench/codec.py: a Send 1.6 instead of 2.1 µs).
+Compiled, this file and `type_encoders` take 6 to 25 % less time for values that need the hook
+(bench/codec.py: 1.6 instead of 2.1 µs for a Send).
 """
 
 from __future__ import annotations
@@ -24,35 +25,45 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker
 
-from lgc.runtime.serde.type_encoders import Refused, learn, refusal, table
+from lgc.runtime.serde.type_encoders import Refused, refusal, register_encoder, registered
 from lgc.runtime.upstream import loaded
 
-LEVELS: Final = 255
-_LANES: Final = 32
-_LANE_BYTES: Final = 1 << 16
+MAX_LEVELS: Final = 255
+"""How many containers may be nested."""
+
+# How many packers are kept for later calls, and how long a result may be for its packer to be kept:
+# a packer's buffer never shrinks.
+_POOL_SIZE: Final = 32
+_POOLED_BYTES: Final = 1 << 16
 
 
-class _Lane:
-    """A Packer that one call at a time uses; `odd`: its hook saw what could have been a key."""
+class _PooledPacker:
+    """A msgpack Packer, which one call uses at a time.
 
-    __slots__ = ("odd", "pack")
+    Attributes:
+        pack: the Packer's method.
+        check_keys: the hook was called for a value of a type that is written differently as a
+            key. It is up to the caller to look for such keys and to reset this.
+    """
+
+    __slots__ = ("check_keys", "pack")
 
     def __init__(self) -> None:
-        self.odd = False
+        self.check_keys = False
         self.pack = Packer(default=self._hook, strict_types=True, buf_size=1024).pack
 
     def _hook(self, value: Any) -> Any:
         cls = type(value)
-        odd, plain, encoder = table.get(cls) or learn(cls)
-        if odd:
-            self.odd = True
+        differs_as_key, downcast, encoder = registered.get(cls) or register_encoder(cls)
+        if differs_as_key:
+            self.check_keys = True
         try:
-            return encoder(value, encode) if plain is None else plain(value)
+            return encoder(value, encode) if downcast is None else downcast(value)
         except Exception as error:
             raise refusal(value, error)
 
 
-_lanes: list[_Lane] = []
+_pool: list[_PooledPacker] = []
 
 
 def encode(value: Any, depth: int = 0) -> bytes:
@@ -65,56 +76,53 @@ def encode(value: Any, depth: int = 0) -> bytes:
     Raises:
         Refused: upstream cannot write it either.
     """
-    # A Packer cannot be entered again while it packs: nested calls and other threads take another.
+    # A Packer cannot be entered again while it packs: calls from its hook and from other threads
+    # take another one. One that failed is not kept.
     try:
-        lane = _lanes.pop()
+        packer = _pool.pop()
     except IndexError:
-        lane = _Lane()
+        packer = _PooledPacker()
     try:
-        data: bytes = lane.pack(value)
+        data: bytes = packer.pack(value)
     except Refused:
         raise
     except Exception:
-        return _walk(value, depth)
-    if lane.odd:
-        lane.odd = False
-        if _has_odd_key(value):
-            return _walk(value, depth)
-    if len(data) < LEVELS - depth:
-        _lanes.append(lane)
+        return encode_exactly(value, depth)
+    if packer.check_keys:
+        packer.check_keys = False
+        if _has_special_key(value):
+            return encode_exactly(value, depth)
+    # Each level takes a byte at least, so short data cannot be too deep.
+    if len(data) < MAX_LEVELS - depth:
+        _pool.append(packer)
         return data
-    if len(data) < _LANE_BYTES and len(_lanes) < _LANES:
-        _lanes.append(lane)
-    return _walk(value, depth) if _may_be_deep(data) else data
+    if len(data) < _POOLED_BYTES and len(_pool) < _POOL_SIZE:
+        _pool.append(packer)
+    return encode_exactly(value, depth) if _may_be_too_deep(data) else data
 
 
-def encode_exactly(value: Any) -> bytes:
-    """`encode` by the slow way alone, which refuses what upstream refuses first.
-
-    Raises:
-        Refused: upstream cannot write it either; the text is upstream's.
-    """
-    return _walk(value, 0)
-
-
-_KEYS: Final = frozenset((str, int, float, bool, bytes, memoryview, type(None)))
+_KEY_TYPES: Final = frozenset((str, int, float, bool, bytes, memoryview, type(None)))
 _CONTAINERS: Final = (dict, list, tuple)
 
 
-def _has_odd_key(value: Any) -> bool:
-    """Whether a dict in the plain part of `value` has a key of a type the hook was called for."""
+def _has_special_key(value: Any) -> bool:
+    """Whether a dict in `value` has a key of a type that the hook was called for.
+
+    What is inside of Exts is not looked at: their payloads were packed by calls of their own.
+    """
     stack = [value]
     while stack:
-        found = stack.pop()
-        if isinstance(found, dict):
-            if not _KEYS.issuperset(map(type, dict.keys(found))):
+        container = stack.pop()
+        if isinstance(container, dict):
+            if not _KEY_TYPES.issuperset(map(type, dict.keys(container))):
                 return True
-            children: Any = dict.values(found)
-        elif isinstance(found, list):
-            # A subclass may iterate over something else than what is written.
-            children = found if type(found) is list else list(list.__iter__(found))
-        elif type(found) is tuple:
-            children = found
+            children: Any = dict.values(container)
+        elif isinstance(container, list):
+            # What a list subclass iterates over may differ from what is written.
+            exact = type(container) is list
+            children = container if exact else list(list.__iter__(container))
+        elif type(container) is tuple:
+            children = container
         else:
             continue
         if any(issubclass(cls, _CONTAINERS) for cls in set(map(type, children))):
@@ -122,17 +130,19 @@ def _has_odd_key(value: Any) -> bool:
     return False
 
 
-# Bytes that begin no array and no map.
-_OTHERS: Final = bytes(b for b in range(256) if not (0x80 <= b <= 0x9F or 0xDC <= b <= 0xDF))
-_COUNTED: Final = 1 << 14
-# The Unpacker gives up at 1,025 levels; what it is fed first uses up all but 253 of them, one less
-# than are allowed because it does not count an empty container, and another for a caller's tuple.
-_PADDING: Final = b"\x91" * (1024 - LEVELS + 2)
+# All bytes but those that can begin an array or a map.
+_NO_CONTAINER: Final = bytes(b for b in range(256) if not (0x80 <= b <= 0x9F or 0xDC <= b <= 0xDF))
+# How long data may be for such bytes to be counted first, which is faster than to unpack it.
+_COUNTED_BYTES: Final = 1 << 14
+# The Unpacker gives up at 1,025 levels. It is fed this first, which leaves 253 for the data: two
+# less than are allowed, because it does not count an empty container, and because a caller may put
+# an array around the data.
+_PADDING: Final = b"\x91" * (1024 - MAX_LEVELS + 2)
 
 
-def _may_be_deep(data: bytes) -> bool:
+def _may_be_too_deep(data: bytes) -> bool:
     """Whether there may be more than 255 levels; never False when there are."""
-    if len(data) < _COUNTED and len(data.translate(None, _OTHERS)) < LEVELS - 1:
+    if len(data) < _COUNTED_BYTES and len(data.translate(None, _NO_CONTAINER)) < MAX_LEVELS - 1:
         return False
     unpacker = Unpacker(None, max_buffer_size=0)
     try:
@@ -144,10 +154,19 @@ def _may_be_deep(data: bytes) -> bool:
     return False
 
 
-# --- the exact and slow way ---
+# --- exactly and slowly ---
 
 
-def _walk(value: Any, depth: int) -> bytes:
+def encode_exactly(value: Any, depth: int = 0) -> bytes:
+    """`encode` step by step in Python, which refuses first what upstream refuses first.
+
+    Args:
+        value: anything.
+        depth: how many containers are around it.
+
+    Raises:
+        Refused: upstream cannot write it either; the text is upstream's.
+    """
     out: list[bytes] = []
     try:
         _write(value, depth, out)
@@ -156,12 +175,13 @@ def _walk(value: Any, depth: int) -> bytes:
     return b"".join(out)
 
 
-_LEAVES: Final = _KEYS | {bytearray}
+_ATOMS: Final = _KEY_TYPES | {bytearray}
 
 
 def _write(value: Any, depth: int, out: list[bytes]) -> None:
+    """Appends the parts of a value's msgpack form to `out`."""
     cls = type(value)
-    if cls in _LEAVES:
+    if cls in _ATOMS:
         out.append(_pack(value))
     elif cls is dict:
         out.append(Packer().pack_map_header(len(value)))
@@ -176,20 +196,27 @@ def _write(value: Any, depth: int, out: list[bytes]) -> None:
             _write(item, depth, out)
     else:
         try:
-            _, plain, encoder = table.get(cls) or learn(cls)
-            made = encoder(value, _walk) if plain is None else plain(value)
+            _, downcast, encoder = registered.get(cls) or register_encoder(cls)
+            packable = encoder(value, encode_exactly) if downcast is None else downcast(value)
         except RecursionError:
             raise
         except Exception as error:
             raise refusal(value, error)
-        if type(made) is ExtType:
-            out.append(_pack(made))
+        if type(packable) is ExtType:
+            out.append(_pack(packable))
         else:
-            _write(made, depth, out)
+            _write(packable, depth, out)
 
 
 def _write_key(key: Any, depth: int, out: list[bytes], inside: bool) -> None:
-    """Writes a key, or an item `inside` a tuple that is one, as OPT_NON_STR_KEYS does."""
+    """Appends a key as ormsgpack's OPT_NON_STR_KEYS writes it.
+
+    Args:
+        key: the key.
+        depth: how many containers are around it.
+        out: what is appended to.
+        inside: whether it is the value of an Enum or an item of a tuple, and that is the key.
+    """
     cls = type(key)
     if type(cls) is loaded("enum", "EnumMeta"):
         _write_key(key.value, depth, out, True)
@@ -197,7 +224,7 @@ def _write_key(key: Any, depth: int, out: list[bytes], inside: bool) -> None:
         if not inside and any(0xD800 <= ord(c) <= 0xDFFF for c in key):
             raise Refused("string contains surrogates")
         out.append(_pack(key))
-    elif cls in _KEYS:
+    elif cls in _KEY_TYPES:
         out.append(_pack(key))
     elif issubclass(cls, str):
         out.append(_pack(str.__str__(key)))
@@ -221,7 +248,7 @@ def _write_key(key: Any, depth: int, out: list[bytes], inside: bool) -> None:
 
 
 def _instant(value: Any) -> str:
-    """A datetime in RFC 3339, whose offsets have no seconds: ormsgpack rounds them."""
+    """A datetime in RFC 3339. Offsets have no seconds there: they are rounded, as by ormsgpack."""
     text: str = value.replace(tzinfo=None).isoformat()
     offset = value.utcoffset()
     if offset is None:
@@ -233,12 +260,14 @@ def _instant(value: Any) -> str:
 
 
 def _deeper(depth: int) -> int:
-    if depth >= LEVELS:
+    """The depth inside of a container; raises `Refused` if that is one too many."""
+    if depth >= MAX_LEVELS:
         raise Refused("Recursion limit reached")
     return depth + 1
 
 
 def _pack(value: Any) -> bytes:
+    """The msgpack form of a value that the Packer knows; lone surrogates become `?`."""
     try:
         data: bytes = Packer(strict_types=True, unicode_errors="replace", buf_size=256).pack(value)
     except Exception as error:

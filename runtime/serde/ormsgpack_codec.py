@@ -1,11 +1,13 @@
-"""The codec over ormsgpack, which LangGraph packs with: plain data in less than half the time.
+"""Packs and unpacks with ormsgpack, as LangGraph does, when `LGC_FAST=1` is set (`lgc[fast]`).
 
-It is used with `LGC_FAST=1` (extra `lgc[fast]`) and never unasked: langgraph brings ormsgpack with
-it, and what lgc does must not hang on what else is installed; importing it takes 20 ms, too.
+Values that msgpack knows by itself take less than half the time that way (bench/codec.py). It is
+never used unasked, although langgraph installs ormsgpack: what lgc does must not depend on what
+else is installed, and importing it takes 20 ms.
 
-The encoders and the hook for Exts are lgc's, so that what is no plain data is as fast as over
-msgpack. What ormsgpack refuses goes that way and is refused by it. Bytes are read just as upstream
-reads them. bench/codec.py has the figures. This file stays interpreted: the work is done by C code.
+The encoders and the hook for Exts are those of the msgpack codec. A value that ormsgpack refuses is
+encoded by `msgpack_encode`, which raises the errors. Bytes are read exactly as upstream reads them.
+
+This file stays interpreted: the work is done by the library's native code.
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ from typing import Any, Final
 
 from msgpack import ExtType
 
-from lgc.runtime.serde import msgpack_encode as ordinary
-from lgc.runtime.serde.type_encoders import learn, table
+from lgc.runtime.serde import msgpack_encode
+from lgc.runtime.serde.type_encoders import register_encoder, registered
 
 try:
     import ormsgpack
 except ImportError as error:
     raise ImportError("LGC_FAST is set and needs ormsgpack: pip install 'lgc[fast]'") from error
 
-# Malformed bytes end the process with older ones.
+# Older versions crash the process on malformed bytes.
 if tuple(map(int, ormsgpack.__version__.split(".")[:2])) < (1, 13):
     raise ImportError(f"LGC_FAST is set and needs ormsgpack 1.13, not {ormsgpack.__version__}")
 
@@ -43,7 +45,7 @@ def encode(value: Any, depth: int = 0) -> bytes:
 
     Args:
         value: anything.
-        depth: how many containers are around it, of which ormsgpack knows nothing.
+        depth: how many containers are around it.
 
     Raises:
         Refused: upstream cannot write it either.
@@ -51,18 +53,21 @@ def encode(value: Any, depth: int = 0) -> bytes:
     try:
         data = ormsgpack.packb(value, default=_hook, option=_OPTION)
     except Exception:
-        return ordinary.encode(value, depth)
-    if depth and len(data) >= ordinary.LEVELS - depth:
-        # It may have too many levels.
-        return ordinary.encode(value, depth)
+        return msgpack_encode.encode(value, depth)
+    if depth and len(data) >= msgpack_encode.MAX_LEVELS - depth:
+        # Together with the containers around it, which ormsgpack does not count, there may be too
+        # many levels.
+        return msgpack_encode.encode(value, depth)
     return data
 
 
 def _hook(value: Any) -> Any:
     cls = type(value)
-    _, plain, encoder = table.get(cls) or learn(cls)
-    made = encoder(value, encode) if plain is None else plain(value)
-    return ormsgpack.Ext(made.code, made.data) if type(made) is ExtType else made
+    _, downcast, encoder = registered.get(cls) or register_encoder(cls)
+    packable = encoder(value, encode) if downcast is None else downcast(value)
+    if type(packable) is ExtType:
+        return ormsgpack.Ext(packable.code, packable.data)
+    return packable
 
 
 def unpack(data: Any, hook: Callable[[int, bytes], Any]) -> Any:
@@ -73,6 +78,6 @@ def unpack(data: Any, hook: Callable[[int, bytes], Any]) -> Any:
         hook: makes the objects of Exts.
 
     Raises:
-        ValueError: it is no msgpack, or the hook failed.
+        ValueError: the bytes are no msgpack, or the hook failed.
     """
     return ormsgpack.unpackb(data, ext_hook=hook, option=ormsgpack.OPT_NON_STR_KEYS)

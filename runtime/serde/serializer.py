@@ -1,16 +1,16 @@
 """`Serializer`: LangGraph's `JsonPlusSerializer` without LangGraph (serde/jsonplus.py; spec §11).
 
-What it writes is equal byte for byte, see `encode`; what it reads becomes LangGraph's objects when
-langgraph is loaded and lgc's own otherwise. It can be the `serde` of LangGraph's savers, and once
+What it writes is equal byte for byte (`msgpack_encode`). What it reads becomes LangGraph's objects
+when langgraph is loaded, and lgc's own otherwise. It can be the `serde` of LangGraph's savers; once
 those are loaded it passes for a `JsonPlusSerializer`, so that `with_allowlist` of a saver works.
 
-Reading, too, is left to msgpack's C code, and what it sees otherwise than ormsgpack is read again
-by `_Reader`: arrays as keys (they become tuples) and the Ext type -1 (to upstream no timestamp).
-Bytes after the first object are ignored, as upstream. Two kinds of bytes that upstream's encoder
-never makes are read where upstream refuses them: an Ext as a key, and 1,023 or 1,024 containers
-within each other.
+Bytes are read by msgpack's C code. Those that it reads differently from ormsgpack are read again by
+`_Reader`: arrays as keys (they become tuples) and the Ext type -1 (no timestamp to upstream). Bytes
+after the first object are ignored, as upstream does. Two kinds of bytes, which upstream's encoder
+never writes, are read although upstream refuses them: an Ext as a key, and 1,023 or 1,024 nested
+containers.
 
-With LGC_FAST=1 both ways go over ormsgpack (`fast`).
+With LGC_FAST=1, `ormsgpack_codec` does both.
 
 This file stays interpreted: the work is done by C code, and users derive from `Serializer`.
 """
@@ -49,10 +49,10 @@ from lgc.runtime.serde.type_encoders import (
 from lgc.runtime.upstream import loaded, own_class
 
 Hook = Callable[[int, bytes], Any]
-"""Makes an object of an Ext's code and payload."""
+"""Makes the object of an Ext's code and payload."""
 
 _unpack: Callable[[Any, Hook], Any] | None = None
-"""Reads msgpack in place of this file."""
+"""What reads msgpack in place of this file's own code, if anything."""
 
 if os.getenv("LGC_FAST", "false").lower() in ("1", "true", "yes"):
     from lgc.runtime.serde.ormsgpack_codec import encode
@@ -63,15 +63,15 @@ _UPSTREAM: Final = "langgraph.checkpoint.serde.jsonplus"
 
 
 class Serializer:
-    """Values to `(tag, bytes)` and back.
+    """Turns values into `(tag, bytes)` and back.
 
     Args:
         pickle_fallback: whether pickle writes what msgpack cannot, and is read.
-        allowed_json_modules: the classes, `(*module, name)`, that data with the old tag "json"
-            may make besides the safe ones; True for all.
-        allowed_msgpack_modules: the classes, or their (module, name), that an Ext may make
-            besides the safe ones; None for no other, True for all, with a warning. True unless
-            `LANGGRAPH_STRICT_MSGPACK` is set.
+        allowed_json_modules: the classes, as `(*module, name)`, that data with the old tag "json"
+            may make besides the safe ones; True for all classes.
+        allowed_msgpack_modules: the classes, or their (module, name), that msgpack data may make
+            besides the safe ones; None for no other class, True for all with a warning. The
+            default is True, or None if `LANGGRAPH_STRICT_MSGPACK` is set.
         __unpack_ext_hook__: makes the objects of all Exts instead, without an allow-list.
     """
 
@@ -96,7 +96,11 @@ class Serializer:
         return loaded(_UPSTREAM, "JsonPlusSerializer") or type(self)
 
     def with_msgpack_allowlist(self, extra_allowlist: Iterable[tuple[str, ...] | type]) -> Any:
-        """A serializer that may make these classes, too; this one if that changes nothing."""
+        """A serializer that may make these classes, too; this one if that changes nothing.
+
+        Args:
+            extra_allowlist: the classes, or their (module, name).
+        """
         allowed = self._allowed_msgpack_modules
         if allowed is True:
             return self
@@ -113,7 +117,7 @@ class Serializer:
         """The tag and the bytes of a value.
 
         Raises:
-            TypeError: it cannot be written, and there is no `pickle_fallback`.
+            TypeError: the value cannot be written, and there is no `pickle_fallback`.
         """
         if obj is None:
             return "null", b""
@@ -129,7 +133,8 @@ class Serializer:
             return "msgpack", encode_exactly(obj)
         except TypeError as error:
             text = str(error)
-        # Here, where no other exception is its context, and it that of pickle's: as upstream's.
+        # Raised outside of the handlers, so that it has no context, and inside of one, so that it
+        # is the context of an error of pickle's: as upstream's.
         try:
             raise TypeError(text)
         except TypeError:
@@ -146,23 +151,23 @@ class Serializer:
             ValueError: the bytes are no msgpack.
             NotImplementedError: the tag is unknown.
         """
-        tag, found = data
+        tag, payload = data
         if tag == "msgpack":
-            return decode(found, self._unpack_ext_hook)
+            return decode(payload, self._unpack_ext_hook)
         if tag == "null":
             return None
         if tag == "bytes":
-            return found
+            return payload
         if tag == "bytearray":
-            return bytearray(found)
+            return bytearray(payload)
         if tag == "json":
             import json
 
-            return json.loads(found, object_hook=self._revive)
+            return json.loads(payload, object_hook=self._revive)
         if tag == "pickle" and self.pickle_fallback:
             import pickle
 
-            return pickle.loads(found)
+            return pickle.loads(payload)
         raise NotImplementedError(f"Unknown serialization type: {tag}")
 
     def _revive(self, value: dict[str, Any]) -> Any:
@@ -186,7 +191,7 @@ class Serializer:
                     "  JsonPlusSerializer(allowed_json_modules=True)",
                 )
         elif version == 1:
-            # langchain-core's own format, which it alone knows.
+            # The format of langchain-core's own serialization, which only it can read.
             try:
                 from langchain_core.load.load import Reviver
             except ImportError:
@@ -196,7 +201,14 @@ class Serializer:
 
 
 def _construct(value: dict[str, Any]) -> Any:
-    """What the class in `id` makes of `args` and `kwargs`; None if it fails (_revive_lc2)."""
+    """The object that a dict in the old JSON format stands for (jsonplus.py:_revive_lc2).
+
+    Args:
+        value: has the path of a class as `id`, and perhaps `args` and `kwargs`.
+
+    Returns:
+        The object; None if it cannot be made, with a warning, or if it would be an exception.
+    """
     *module, name = value["id"]
     try:
         cls = _find(".".join(module), name)
@@ -224,7 +236,7 @@ def decode(data: Any, hook: Hook) -> Any:
         hook: makes the objects of Exts.
 
     Raises:
-        ValueError: it is no msgpack, or the hook failed.
+        ValueError: the bytes are no msgpack, or the hook failed.
     """
     if _unpack is not None:
         return _unpack(data, hook)
@@ -241,6 +253,7 @@ def decode(data: Any, hook: Hook) -> Any:
 
 
 def _decode_slowly(data: bytes, hook: Hook) -> Any:
+    """`decode` by `_Reader`; the texts of the errors are upstream's."""
     try:
         return _Reader(data, hook).read()
     except _Malformed as error:
@@ -253,12 +266,12 @@ def _decode_slowly(data: bytes, hook: Hook) -> Any:
         text = "Recursion limit reached"
     except Exception:
         text = "invalid value"
-    # Here, where no other exception is its context: as upstream's.
+    # Raised outside of the handlers, so that it has no context, as upstream's.
     raise ValueError(text)
 
 
 class _Malformed(Exception):
-    """The bytes are no msgpack that upstream reads; the text is what it says of them."""
+    """The bytes are no msgpack that upstream reads; the text is upstream's."""
 
 
 def _as_bytes(data: Any) -> bytes:
@@ -267,7 +280,7 @@ def _as_bytes(data: Any) -> bytes:
     raise ValueError("Input must be bytes, bytearray, memoryview")
 
 
-# What an Ext of type -1 begins with that msgpack would make a timestamp of; of others it complains.
+# How those Exts of type -1 begin that msgpack reads as timestamps; of other sizes they are errors.
 _TIMESTAMPS: Final = (
     b"\xd6\xff",
     b"\xd7\xff",
@@ -280,7 +293,7 @@ _TIMESTAMPS: Final = (
 
 
 class _Reader:
-    """Reads msgpack with arrays as keys and with every Ext type, step by step.
+    """Reads msgpack object by object, with arrays as keys and with every Ext type.
 
     Args:
         data: the bytes.
@@ -294,7 +307,10 @@ class _Reader:
         self.unpacker.feed(data)
 
     def read(self, key: bool = False) -> Any:
-        """The next object; of a key, arrays are tuples.
+        """The next object.
+
+        Args:
+            key: whether it is a key or within one: then arrays become tuples.
 
         Raises:
             Exception: the bytes are no msgpack, or the hook failed.
@@ -307,7 +323,7 @@ class _Reader:
         is_map = 0x80 <= head <= 0x8F or head in (0xDE, 0xDF)
         is_ext = 0xC7 <= head <= 0xC9 or 0xD4 <= head <= 0xD8
         if key and (is_map or is_ext):
-            # Upstream reads the length of this one first.
+            # Upstream reads the length of an Ext of this kind before it refuses it.
             is_cut = head == 0xC7 and start + 1 >= len(self.data)
             raise _Malformed("unexpected end of file" if is_cut else _no_key(head))
         if head == 0xC1:
@@ -317,7 +333,7 @@ class _Reader:
         if is_ext:
             unpacker.skip()
             whole = self.data[start : unpacker.tell()]
-            # Before the type stands the length where it is not implied.
+            # The position of the type, which follows the length where the head does not imply it.
             first = {0xC7: 2, 0xC8: 3, 0xC9: 5}.get(head, 1)
             try:
                 return self.hook((whole[first] ^ 0x80) - 0x80, whole[first + 1 :])
@@ -327,10 +343,10 @@ class _Reader:
 
 
 def _no_key(head: int) -> str:
-    """What upstream says of a key that begins with the head of a map or an Ext."""
+    """Upstream's error text for a key that begins with the head of a map or an Ext."""
     if 0x80 <= head <= 0x8F:
         return f"invalid type FixMap({head - 0x80})"
-    # An Ext of 8 or of 4 or 8 bytes could be a timestamp to it, which is no key either.
+    # The other heads can begin a timestamp, for which upstream's text is another.
     return _NO_KEYS.get(head, "invalid value")
 
 
@@ -350,8 +366,11 @@ class ExtHook:
 
     Args:
         allowed: the classes that may be made besides the safe ones.
-        slowly: whether payloads are read by `_Reader` at once. `thorough` is the hook that does;
-            trying both ways at every level would take time that doubles with each.
+        slowly: whether payloads are read by `_Reader`.
+
+    Attributes:
+        thorough: the hook that reads payloads by `_Reader`, for what is read by it: if each level
+            tried the fast way first, the time would double with every level.
     """
 
     __slots__ = ("allowed", "decode", "thorough")
@@ -362,9 +381,15 @@ class ExtHook:
         self.thorough = self if slowly else ExtHook(allowed, True)
 
     def __call__(self, code: int, data: bytes) -> Any:
-        """The object; None for an unknown code.
+        """The object of an Ext.
 
-        If its class is not allowed or refuses what it is to be made of, just that.
+        Args:
+            code: the Ext's code; the meanings are in `type_encoders`.
+            data: the payload.
+
+        Returns:
+            The object; what it would be made of if its class is not allowed or cannot be made; None
+            for an unknown code.
 
         Raises:
             ValueError: the payload of a snapshot is no msgpack.
@@ -397,9 +422,10 @@ class ExtHook:
                 return cls(payload[0], payload[1], timeout=payload[2])
             return cls(*payload)
         except Exception as error:
-            return _rest(parts, error)
+            return _payload_of_lost(parts, error)
 
     def _model(self, code: int, data: bytes) -> Any:
+        """A pydantic model, without validation if that fails; else the dict of its fields."""
         try:
             parts = self.decode(data, self)
         except Exception:
@@ -417,6 +443,7 @@ class ExtHook:
         return parts[2]
 
     def _array(self, data: bytes) -> Any:
+        """A numpy array; None if it cannot be made."""
         try:
             import numpy  # type: ignore[import-not-found,unused-ignore]
 
@@ -427,10 +454,10 @@ class ExtHook:
 
 
 def _find(module: str, name: str) -> Any:
-    """A class by its name; one of LangGraph's is lgc's own while langgraph is not loaded.
+    """A class by its name; for LangGraph's classes lgc's own while langgraph is not loaded.
 
     Raises:
-        Exception: there is none.
+        Exception: there is no such class, or its module cannot be imported.
     """
     try:
         return getattr(sys.modules[module], name)
@@ -444,8 +471,13 @@ def _find(module: str, name: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def _rest(parts: Any, error: Exception) -> Any:
-    """What an object was to be made of, when that failed; None if not even that can be read."""
+def _payload_of_lost(parts: Any, error: Exception) -> Any:
+    """What an object would have been made of, with a warning; None if that cannot be read either.
+
+    Args:
+        parts: the payload of the Ext: module, name, and what the object is made of.
+        error: why it could not be made.
+    """
     try:
         module, name, payload = parts[0], parts[1], parts[2]
     except Exception:

@@ -1,7 +1,8 @@
-"""The encoder of each type that is no plain data, found once and kept in a table (spec §11.3).
+"""The encoder of each type that msgpack does not know, worked out once for a type (spec §11.3).
 
-Upstream asks every object 23 questions (jsonplus.py:_msgpack_default). `_ladder` asks the same in
-the same order; for most types the answers follow from the class, and their objects are not asked.
+Upstream asks every object 23 questions (jsonplus.py:_msgpack_default). `_encode_by_inspection` asks
+the same in the same order. For most types the answers follow from the class: such a type gets an
+encoder that asks its objects nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lgc.runtime.public.records import RecordMeta
 from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.upstream import loaded
 
+# The codes of Exts, by how the object is made again of the payload.
 SINGLE: Final = 0
 POSITIONAL: Final = 1
 KEYWORDS: Final = 2
@@ -28,22 +30,26 @@ NUMPY: Final = 6
 SNAPSHOT: Final = 7
 
 Encode = Callable[[Any, int], bytes]
-"""`encode.encode`, or `encode._walk` for what is inside of what `_walk` writes: trying both at
-every level would take time that doubles with each."""
+"""What encodes the payload, given how many containers are around it.
+
+It is `msgpack_encode.encode`, or within `encode_exactly` that function itself: if each level tried
+the fast way before the exact one, the time would double with every level.
+"""
 
 Encoder = Callable[[Any, Encode], Any]
-"""Makes an ExtType, or a str, of a value the Packer does not know."""
+"""Makes an ExtType, or a str, of a value that the Packer does not know."""
 
-Plain = Callable[[Any], Any]
+Downcast = Callable[[Any], Any]
 """Makes a str, int, list or dict of an object of a subclass."""
 
 
-# Upstream refuses this value, too; the error of its packer is a plain TypeError. It is no class
-# statement because mypyc compiles none that derives from a builtin.
+# Raised where upstream refuses the value, too, with a TypeError of its packer. It is no class
+# statement because mypyc compiles no class that derives from TypeError.
 Refused: Final[Any] = type("Refused", (TypeError,), {"__module__": __name__})
 
 
 def refusal(value: Any, cause: Exception | None = None) -> Any:
+    """The `Refused` for a value, in upstream's words."""
     if type(value) is int:
         return Refused("Integer exceeds 64-bit range")
     error = Refused(f"Type is not msgpack serializable: {type(value).__name__}")
@@ -51,31 +57,42 @@ def refusal(value: Any, cause: Exception | None = None) -> Any:
     return error
 
 
-# What upstream's default hook asks every object for, before it looks at its class.
+# The methods that upstream's default hook asks every object for, before it looks at its class.
 _METHODS: Final = ("model_dump", "get_secret_value", "dict", "_asdict")
 _METHOD_SET: Final = frozenset(_METHODS)
-_TYPES: Final = 4096
+# When so many types are registered all are dropped, for the sake of programs that make types.
+_MOST_TYPES: Final = 4096
 
-table: dict[type, tuple[bool, Plain | None, Encoder]] = {}
+registered: dict[type, tuple[bool, Downcast | None, Encoder]] = {}
+"""By type, what `register_encoder` returned."""
 
 
-def learn(cls: Any) -> tuple[bool, Plain | None, Encoder]:
-    """Whether a `cls` is written otherwise as a key, and what makes something packable of it."""
-    plain = _native(cls)
-    odd = cls.__hash__ is not None and (plain is None or not issubclass(cls, (str, int, tuple)))
-    found = (odd, plain, _encoder(cls) if plain is None else _ladder)
-    if len(table) >= _TYPES:
-        table.clear()
-    table[cls] = found
-    return found
+def register_encoder(cls: Any) -> tuple[bool, Downcast | None, Encoder]:
+    """Works out how objects of a type are written, and registers it.
+
+    Returns:
+        Whether such objects may be keys and are written differently then; their downcast if
+        ormsgpack writes them without a hook, else None; their encoder where there is no downcast.
+    """
+    downcast = _find_downcast(cls)
+    differs_as_key = cls.__hash__ is not None and (
+        downcast is None or not issubclass(cls, (str, int, tuple))
+    )
+    encoder = _find_encoder(cls) if downcast is None else _encode_by_inspection
+    entry = (differs_as_key, downcast, encoder)
+    if len(registered) >= _MOST_TYPES:
+        registered.clear()
+    registered[cls] = entry
+    return entry
 
 
 def _refuse(value: Any) -> Any:
+    """The "downcast" of an int, which the hook gets only if it has more than 64 bits."""
     raise refusal(value)
 
 
-def _native(cls: Any) -> Plain | None:
-    """What makes something plain of what ormsgpack knows without a hook, None for all else."""
+def _find_downcast(cls: Any) -> Downcast | None:
+    """The downcast of a type that ormsgpack writes without a hook, None for all other types."""
     if cls is tuple:
         return list
     if cls is int:
@@ -86,7 +103,7 @@ def _native(cls: Any) -> Plain | None:
         return str.__str__
     if issubclass(cls, int):
         return int.__int__
-    # The object's own memory is read, whatever its methods say.
+    # As ormsgpack, which reads the object's memory whatever methods its class overrides.
     if issubclass(cls, list):
         return lambda value: list(list.__iter__(value))
     if issubclass(cls, dict):
@@ -94,12 +111,13 @@ def _native(cls: Any) -> Plain | None:
     return None
 
 
-def _encoder(cls: Any) -> Encoder:
-    """The encoder of a type: `_ladder` itself, or the step of it that is right for all its objects.
+def _find_encoder(cls: Any) -> Encoder:
+    """The encoder of a type.
 
-    It is right when nothing of what the ladder asks can differ from one object to another.
+    It is `_encode_by_inspection`, or the one step of it that is right for all objects of the type
+    because nothing that the inspection asks can differ from one object to another.
     """
-    if own := _own(cls):
+    if own := _record_encoder(cls):
         return own
     if is_snapshot(cls):
         return _snapshot
@@ -107,57 +125,64 @@ def _encoder(cls: Any) -> Encoder:
     if issubclass(cls, type) or any(
         "__getattribute__" in vars(base) or "__class__" in vars(base) for base in bases
     ):
-        return _ladder
-    fast: Encoder | None = None
+        return _encode_by_inspection
+    by_class: Encoder | None = None
     for name in _METHODS:
         defined = _defines(bases, name)
         if defined is None:
-            return _ladder
+            return _encode_by_inspection
         if defined:
-            fast = _fixed(cls, _CODES[name], methodcaller(name))
+            by_class = _class_encoder(cls, _CODES[name], methodcaller(name))
             if name == "model_dump":
-                return fast
+                return by_class
             break
     else:
         if _defines(bases, "__getattr__") is not False:
-            return _ladder
+            return _encode_by_inspection
         step = next((step for step in _STEPS if issubclass(cls, _classes(step))), None)
         if step is not None:
-            fast = _by_step(cls, step)
+            by_class = _step_encoder(cls, step)
         elif cls is loaded("langgraph.types", "Send"):
-            fast = _send_encoder(cls)
+            by_class = _send_encoder(cls)
         elif cls is loaded("numpy", "ndarray"):
-            fast = _array
+            by_class = _array
         elif hasattr(cls, "__dataclass_fields__"):
             return _dataclass_encoder(cls)
-    if fast is None:
-        return _ladder
-    return _guarded(fast) if cls.__dictoffset__ else fast
+    if by_class is None:
+        return _encode_by_inspection
+    return _unless_hidden(by_class) if cls.__dictoffset__ else by_class
 
 
 def _defines(bases: Any, name: str) -> bool | None:
-    """Whether a class has the method `name`; None when only its objects can tell."""
+    """Whether a class has the method `name`; None when only its objects can tell.
+
+    Args:
+        bases: the class and its bases in the order of method resolution, without object.
+        name: the method.
+    """
     for base in bases:
         if name in vars(base):
             kinds = (FunctionType, BuiltinFunctionType, MethodDescriptorType)
-            found = vars(base)[name]
-            return True if isinstance(found, (*kinds, classmethod, staticmethod)) else None
+            attribute = vars(base)[name]
+            return True if isinstance(attribute, (*kinds, classmethod, staticmethod)) else None
     return False
 
 
-def _guarded(fast: Encoder) -> Encoder:
-    """`fast`, unless an attribute of the object itself hides what its class says."""
+def _unless_hidden(by_class: Encoder) -> Encoder:
+    """`by_class`, except for objects of which an attribute has the name of a method asked for."""
 
     def encoder(value: Any, encode: Encode) -> Any:
-        shown = _METHOD_SET.isdisjoint(value.__dict__)
-        return fast(value, encode) if shown else _ladder(value, encode)
+        if _METHOD_SET.isdisjoint(value.__dict__):
+            return by_class(value, encode)
+        return _encode_by_inspection(value, encode)
 
     return encoder
 
 
+# Makes an ExtType without the checks of its own `__new__`.
 _new: Final = tuple.__new__
 
-
+# The last item of the payload of Exts that name a method.
 _TAILS: Final = {
     METHOD: b"\xadfromisoformat",
     PYDANTIC_2: b"\xb3model_validate_json",
@@ -165,19 +190,27 @@ _TAILS: Final = {
 
 
 def _head(code: int, module: Any, name: Any) -> bytes:
-    """The first bytes of an Ext's payload: an array that begins with a class."""
+    """The first bytes of an Ext's payload: an array that begins with the class's name."""
     pack = Packer(strict_types=True, buf_size=256).pack
     head: bytes = (b"\x94" if code in _TAILS else b"\x93") + pack(module) + pack(name)
     return head
 
 
 def _ext(code: int, module: Any, name: Any, payload: Any, encode: Encode) -> Any:
+    """The Ext of an object.
+
+    Args:
+        code: the code.
+        module, name: where upstream finds the class again.
+        payload: what the object is made of again.
+        encode: encodes the payload.
+    """
     data = _head(code, module, name) + encode(payload, 1) + _TAILS.get(code, b"")
     return _new(ExtType, (code, data))
 
 
-def _fixed(cls: Any, code: int, payload: Callable[[Any], Any]) -> Encoder:
-    """An encoder that knows the class's name beforehand."""
+def _class_encoder(cls: Any, code: int, payload: Callable[[Any], Any]) -> Encoder:
+    """The encoder of a class whose objects differ in their payload alone."""
     head, tail = _head(code, cls.__module__, cls.__name__), _TAILS.get(code, b"")
 
     def encoder(value: Any, encode: Encode) -> Any:
@@ -202,7 +235,7 @@ def _time_fields(value: Any) -> dict[str, Any]:
 _IP: Final = ("IPv4Address", "IPv4Interface", "IPv4Network")
 _IP6: Final = ("IPv6Address", "IPv6Interface", "IPv6Network")
 
-# Steps 6 to 18 of upstream's hook: the module, its classes, the code and the payload.
+# Steps 6 to 18 of upstream's hook: a module, its classes, the code, and what makes the payload.
 _STEPS: Final[tuple[tuple[str, tuple[str, ...], int, Callable[[Any], Any]], ...]] = (
     ("pathlib", ("Path",), POSITIONAL, attrgetter("parts")),
     ("re", ("Pattern",), POSITIONAL, attrgetter("pattern", "flags")),
@@ -223,15 +256,16 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...], int, Callable[[Any], Any]], ...]
 
 
 def _classes(step: tuple[str, tuple[str, ...], int, Any]) -> tuple[type, ...]:
-    """The classes of a step; who has an object of them has loaded their module."""
+    """The classes of a step; none while their module is not loaded, when no objects exist."""
     module = sys.modules.get(step[0])
     return () if module is None else tuple(getattr(module, name) for name in step[1])
 
 
-def _by_step(cls: Any, step: tuple[str, tuple[str, ...], int, Any]) -> Encoder:
+def _step_encoder(cls: Any, step: tuple[str, tuple[str, ...], int, Any]) -> Encoder:
+    """The encoder of a class that a step is for."""
     if step[0] == "re":
         return _pattern
-    return _fixed(cls, step[2], step[3])
+    return _class_encoder(cls, step[2], step[3])
 
 
 def _pattern(value: Any, encode: Encode) -> Any:
@@ -248,7 +282,7 @@ def _snapshot(value: Any, encode: Encode) -> Any:
     return _new(ExtType, (SNAPSHOT, encode(value.value, 0)))
 
 
-def _own(cls: Any) -> Encoder | None:
+def _record_encoder(cls: Any) -> Encoder | None:
     """The encoder of a record of lgc's (runtime/public/records.py), under LangGraph's name for it.
 
     None for other classes, and for those that users derive from records.
@@ -276,7 +310,7 @@ def _send_encoder(cls: Any, home: str | None = None) -> Encoder:
 
 
 def _fields_encoder(head: bytes, names: tuple[str, ...]) -> Encoder:
-    # Of one name, attrgetter gives no tuple.
+    # With a single name, attrgetter returns the value and no tuple.
     get = attrgetter(*names) if len(names) > 1 else None
 
     def encoder(value: Any, encode: Encode) -> Any:
@@ -292,19 +326,19 @@ def _dataclass_encoder(cls: Any) -> Encoder:
     names = tuple(field.name for field in fields(cls))
     every = {*names, *dir(cls)}
     if ("node" in every and "arg" in every and cls.__hash__) or not _METHOD_SET.isdisjoint(names):
-        return _ladder
+        return _encode_by_inspection
     head = _head(KEYWORDS, cls.__module__, cls.__name__)
     if not cls.__dictoffset__:
         return _fields_encoder(head, names)
     if any(hasattr(getattr(cls, name, None), "__set__") for name in names):
-        return _ladder
+        return _encode_by_inspection
 
     def encoder(value: Any, encode: Encode) -> Any:
         attributes = value.__dict__
         if tuple(attributes) == names:
-            # The dict of its attributes is what would be built.
+            # The object's own dict equals the payload that would be built.
             return _new(ExtType, (KEYWORDS, head + encode(attributes, 1)))
-        return _ladder(value, encode)
+        return _encode_by_inspection(value, encode)
 
     return encoder
 
@@ -316,8 +350,12 @@ def _array(value: Any, encode: Encode) -> Any:
     return _new(ExtType, (NUMPY, encode([value.dtype.str, value.shape, order, buffer], 0)))
 
 
-def _ladder(value: Any, encode: Encode) -> Any:
-    """Upstream's default hook, question by question (jsonplus.py:_msgpack_default; spec §11.3)."""
+def _encode_by_inspection(value: Any, encode: Encode) -> Any:
+    """Upstream's default hook, question by question (jsonplus.py:_msgpack_default; spec §11.3).
+
+    Raises:
+        TypeError: upstream has no encoder for it either.
+    """
     if is_snapshot(type(value)):
         return _snapshot(value, encode)
     cls = value.__class__
@@ -359,7 +397,7 @@ def _is_send(value: Any) -> bool:
         from inspect import getattr_static
 
         absent = object()
-        found = all(getattr_static(value, name, absent) is not absent for name in ("node", "arg"))
+        matches = all(getattr_static(value, name, absent) is not absent for name in ("node", "arg"))
     else:
-        found = hasattr(value, "node") and hasattr(value, "arg")
-    return found and value.__hash__ is not None
+        matches = hasattr(value, "node") and hasattr(value, "arg")
+    return matches and value.__hash__ is not None

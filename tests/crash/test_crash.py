@@ -34,7 +34,7 @@ from psycopg.conninfo import make_conninfo
 from seeds import SCALE
 
 from lgc.runtime.channels import base
-from lgc.runtime.savers.postgres import PostgresSaver as OurPostgresSaver
+from lgc.savers import PostgresSaver as OurPostgresSaver
 
 DSN = os.environ.get("LGC_POSTGRES", "")
 

@@ -136,7 +136,7 @@ from typing import Any, TypedDict
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 from lgc import compile_graph
-from lgc.runtime.savers import MemorySaver
+from lgc.savers import MemorySaver
 
 logging.disable()
 

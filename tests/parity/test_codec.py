@@ -34,7 +34,7 @@ from typing_extensions import TypedDict
 from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.serde import allowlist
 from lgc.runtime.serde import serializer as codec
-from lgc.runtime.serde.serializer import Serializer
+from lgc.serde import Serializer
 
 MINE = Serializer()
 THEIRS = JsonPlusSerializer()
@@ -283,7 +283,7 @@ def test_lengths_that_are_not_there(head: bytes, length: bytes, times: int) -> N
 
 def test_lengths_take_no_memory() -> None:
     script = (
-        "import resource; from lgc.runtime.serde.serializer import Serializer; s = Serializer()\n"
+        "import resource; from lgc.serde import Serializer; s = Serializer()\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "lists, dicts = b'\\xdd\\x00\\x0f\\x00\\x00', b'\\xdf\\x00\\x07\\x00\\x00'\n"
         "for data in (lists * 200_000, dicts * 200_000, b'\\x81\\x91\\x01' + lists * 200_000):\n"
@@ -505,10 +505,7 @@ def test_warnings(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPa
 
 
 def test_strict_variable() -> None:
-    script = (
-        "from lgc.runtime.serde.serializer import Serializer as S; "
-        "print(S()._allowed_msgpack_modules)"
-    )
+    script = "from lgc.serde import Serializer as S; print(S()._allowed_msgpack_modules)"
     for value, wanted in (("true", "None"), ("YES", "None"), ("1", "None"), ("0", "True")):
         done = subprocess.run(
             [sys.executable, "-c", script],
@@ -525,7 +522,7 @@ def test_fast_is_asked_for(variable: str, fast: bool) -> None:
     if fast:
         pytest.importorskip("lgc.runtime.serde.ormsgpack_codec", exc_type=ImportError)
     script = (
-        "import sys; from lgc.runtime.serde.serializer import Serializer; s = Serializer()\n"
+        "import sys; from lgc.serde import Serializer; s = Serializer()\n"
         "assert s.loads_typed(s.dumps_typed({'a': (1, {2})})) == {'a': [1, {2}]}\n"
         "print('ormsgpack' in sys.modules)"
     )
@@ -597,7 +594,7 @@ def test_without_langgraph() -> None:
         "import sys\n"
         "from lgc.runtime.public import commands as own\n"
         "from lgc.runtime.public.policies import TimeoutPolicy\n"
-        "from lgc.runtime.serde.serializer import Serializer\n"
+        "from lgc.serde import Serializer\n"
         "from lgc.runtime.public.wrapped_values import Snapshot\n"
         "values = [own.Send('n', {'a': (1, {2})}), own.Send('n', None, timeout=3),\n"
         "    own.Command(update={'a': 1}, goto='m'), own.Interrupt('v', 'i'),\n"

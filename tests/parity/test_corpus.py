@@ -23,7 +23,7 @@ from payloads import shape
 from lgc.runtime.constants import MISSING
 from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.serde.allowlist import SAFE_METHODS, SAFE_TYPES
-from lgc.runtime.serde.serializer import Serializer
+from lgc.serde import Serializer
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 MAKE = SimpleNamespace(**runpy.run_path(str(CORPUS / "make.py")))

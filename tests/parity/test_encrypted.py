@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer as Theirs
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
-from lgc.runtime.serde.encrypted import EncryptedSerializer
+from lgc.serde import EncryptedSerializer
 
 KEY = b"0123456789abcdef"
 

@@ -24,7 +24,7 @@ from threads import opened, stored
 from typing_extensions import TypedDict
 
 from lgc.runtime.graph import CompiledGraph
-from lgc.runtime.savers import MemorySaver
+from lgc.savers import MemorySaver
 
 CONFIG = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 

@@ -20,7 +20,7 @@ from parity import pinned
 from typing_extensions import TypedDict
 
 from lgc.runtime.constants import PULL, PUSH
-from lgc.runtime.ids import Draws, interrupt_id, next_version, path_text, task_id, uuid6
+from lgc.runtime.ids import CheckpointIds, interrupt_id, next_version, path_text, task_id, uuid6
 
 
 @given(st.integers(0, 2**48 - 1), st.integers(-2, 2**15))
@@ -36,14 +36,14 @@ def test_checkpoint_ids(first: int, then: int) -> None:
     with pinned():
         expected = [str(upstream_id.uuid6(clock_seq=step)) for step in range(-2, 21)]
     with pinned():
-        draws = Draws()
+        draws = CheckpointIds()
         assert draws.checkpoint_id(first) == expected[first + 2]
         assert draws.checkpoint_id(then) == expected[then + 2]
 
 
 def test_checkpoint_ids_follow_the_clock() -> None:
     """Without pinning, ids sort by time across both engines."""
-    first, second = str(upstream_id.uuid6(clock_seq=1)), Draws().checkpoint_id(1)
+    first, second = str(upstream_id.uuid6(clock_seq=1)), CheckpointIds().checkpoint_id(1)
     assert UUID(second).version == 6
     assert abs(UUID(first).int - UUID(second).int) >> 80 < 2**32
 

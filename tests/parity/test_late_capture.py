@@ -29,7 +29,7 @@ from typing_extensions import TypedDict
 
 from lgc.runtime.checkpointing.copies import copied
 from lgc.runtime.public.commands import Send as OwnSend
-from lgc.runtime.savers import MemorySaver, SqliteSaver
+from lgc.savers import MemorySaver, SqliteSaver
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
 

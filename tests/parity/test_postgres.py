@@ -39,8 +39,8 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from typing_extensions import TypedDict
 
 from lgc import compile_graph
-from lgc.runtime.savers import postgres
-from lgc.runtime.savers.postgres import AsyncPostgresSaver, PostgresSaver
+from lgc.runtime.savers.postgres import delta_history
+from lgc.savers import AsyncPostgresSaver, PostgresSaver
 
 DSN = os.environ.get("LGC_POSTGRES", "")
 
@@ -655,7 +655,7 @@ def modes(dsn: str, mode: str) -> Iterator[PostgresSaver]:
         with ConnectionPool(dsn, min_size=1, kwargs={"autocommit": True}) as pool:
             yield PostgresSaver(pool)
         return
-    supported = patch.object(postgres.Pipeline, "is_supported", lambda: mode != "no pipeline")
+    supported = patch.object(psycopg.Pipeline, "is_supported", lambda: mode != "no pipeline")
     with supported, PostgresSaver.from_conn_string(dsn, pipeline=mode == "pipeline") as saver:
         yield saver
 
@@ -855,7 +855,7 @@ def test_waits_for_the_loop_from_other_threads_only(database: Callable[[], str])
 def test_walks_a_line_longer_than_a_page(
     database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_PAGE", 2)
+    monkeypatch.setattr(delta_history, "_PAGE", 2)
     dsn = database()
     with PostgresSaver.from_conn_string(dsn) as ours, TheirSaver.from_conn_string(dsn) as theirs:
         ours.setup()

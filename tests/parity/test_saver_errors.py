@@ -29,10 +29,9 @@ from langgraph.checkpoint.sqlite import SqliteSaver as TheirSqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver as TheirAsyncSqlite
 from parity import difference
 
-from lgc.runtime.savers import AsyncSqliteSaver, MemorySaver, SqliteSaver
 from lgc.runtime.serde import allowlist
-from lgc.runtime.serde.encrypted import EncryptedSerializer
-from lgc.runtime.serde.serializer import Serializer
+from lgc.savers import AsyncSqliteSaver, MemorySaver, SqliteSaver
+from lgc.serde import EncryptedSerializer, Serializer
 
 DSN = os.environ.get("LGC_POSTGRES", "")
 ID = "1f000000-0000-6000-8000-000000000001"
@@ -374,7 +373,7 @@ _NUMBERS = count(1)
 def test_on_postgres() -> None:
     from langgraph.checkpoint.postgres import PostgresSaver as Theirs
 
-    from lgc.runtime.savers import PostgresSaver
+    from lgc.savers import PostgresSaver
 
     def clean(saver: Any) -> Any:
         for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):

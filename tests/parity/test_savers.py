@@ -37,9 +37,8 @@ from saver_ops import RUNS, Operation, apply, apply_twin, operations, shown
 from seeds import from_seeds
 
 from lgc.runtime.checkpointing import model as checkpoint
-from lgc.runtime.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver
-from lgc.runtime.serde.encrypted import EncryptedSerializer
-from lgc.runtime.serde.serializer import Serializer
+from lgc.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver
+from lgc.serde import EncryptedSerializer, Serializer
 
 TABLES = ("checkpoints", "writes")
 
@@ -627,7 +626,7 @@ def test_autocommit(tmp_path: Path) -> None:
 
 CRASH = f"""
 import os, signal, sys
-from lgc.runtime.savers import SqliteSaver
+from lgc.savers import SqliteSaver
 with SqliteSaver.from_conn_string(sys.argv[1]) as saver:
     for number in range(2, 6):
         stored = {{**{STEP[0]!r}, "id": str(number)}}
@@ -693,7 +692,7 @@ def test_imports(tmp_path: Path) -> None:
     """Slow modules are loaded by who needs them."""
     script = (
         "import sys\n"
-        "from lgc.runtime.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver\n"
+        "from lgc.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver\n"
         "slow = 'sqlite3 asyncio concurrent.futures dataclasses inspect uuid logging json'\n"
         "print(*sorted(set(slow.split()) & set(sys.modules)))\n"
     )

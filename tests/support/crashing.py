@@ -38,8 +38,7 @@ from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import the
     state_updates,
 )
 from lgc.runtime.graph import CompiledGraph
-from lgc.runtime.savers.postgres import PostgresSaver
-from lgc.runtime.savers.sqlite import SqliteSaver
+from lgc.savers import PostgresSaver, SqliteSaver
 
 KILLS: Counter[str] = Counter()
 """How often a process was killed, by saver."""

@@ -20,7 +20,7 @@ import payloads
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from lgc.runtime.serde.allowlist import SAFE_TYPES
-from lgc.runtime.serde.serializer import Serializer
+from lgc.serde import Serializer
 
 INPUTS = 200_000
 SECONDS = 1.0

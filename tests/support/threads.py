@@ -33,7 +33,7 @@ from parity import (
     under_langgraph,
 )
 
-import lgc.runtime.savers as savers
+import lgc.savers as savers
 from lgc.runtime.upstream import is_instance_of_error
 
 THREAD = "t"

@@ -14,11 +14,11 @@ import langgraph.checkpoint.sqlite.aio
 from langgraph.checkpoint import base, memory
 from langgraph.checkpoint.serde import encrypted, jsonplus
 
-from lgc.runtime import savers
+from lgc import savers
 from lgc.runtime.serde import allowlist
 from lgc.runtime.serde import serializer as codec
-from lgc.runtime.serde.encrypted import EncryptedSerializer
 from lgc.runtime.serde.msgpack_encode import encode
+from lgc.serde import EncryptedSerializer
 
 REPLACED: list[tuple[Any, Any]] = [
     (jsonplus.JsonPlusSerializer, codec.Serializer),
