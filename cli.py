@@ -32,7 +32,7 @@ from lgc.compiler.diagnostics import (
     render,
     section,
 )
-from lgc.compiler.ir import to_text
+from lgc.compiler.ir_text import to_text
 from lgc.compiler.native import NativeError, building, find_compiler
 from lgc.compiler.pipeline import Compiled, Errors, Options, compile_targets
 from lgc.compiler.project import project_of

@@ -30,27 +30,87 @@ ChannelKind = Literal[
 ManagedKind = Literal["is_last_step", "remaining_steps", "custom"]
 
 
+BuilderPart = Literal[
+    "function",
+    "runnable",
+    "schema",
+    "router",
+    "path",
+    "ends",
+    "channel",
+    "reducer",
+    "seed",
+    "managed",
+    "context_schema",
+]
+"""What of a builder a module can take; `runtime/abi.py` has a function `<part>_of` for each."""
+
+
 @dataclass(frozen=True)
-class Ref:
-    """How the generated module reaches an object of the user's.
+class SymbolRef:
+    """An object of the user's that the generated module imports by name.
 
     Attributes:
-        module: the module to import from; "builtins" needs no import; "" means
-            through the builder.
-        name: the (dotted) name in that module, or an expression on the builder
-            such as `nodes["plan"].runnable.func`.
+        module: the module to import from; "builtins" needs no import.
+        name: the (dotted) name in that module.
     """
 
     module: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True)
+class BuilderRef:
+    """An object without an importable name: the module takes it from the builder.
+
+    Attributes:
+        kind: which part of the builder it is.
+        node: the node, of a part of a node or of a conditional edge; `__start__` has a
+            schema too, the state's.
+        branch: the name of the conditional edge that leaves `node`.
+        key: the state key, of a part of a channel or of a managed value.
+    """
+
+    kind: BuilderPart
+    node: str | None = None
+    branch: str | None = None
+    key: str | None = None
+
     @property
-    def through_builder(self) -> bool:
-        """Whether the object has no importable name (design §3, linking, case 3)."""
-        return not self.module
+    def names(self) -> tuple[str, ...]:
+        """The names that tell this part from others of its kind, in the order of the ABI."""
+        return tuple(n for n in (self.node, self.branch, self.key) if n is not None)
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}" if self.module else f"<builder>.{self.name}"
+        owner = "channels" if self.branch is None else "branches"
+        if self.branch is None and self.node is not None:
+            owner = "nodes"
+        elif self.kind == "managed":
+            owner = "managed"
+        keys = "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in self.names)
+        return f"<builder>.{owner if keys else ''}{keys}{_ATTRIBUTES[self.kind]}"
+
+
+Ref = SymbolRef | BuilderRef
+"""How the generated module reaches an object of the user's (design §3, linking)."""
+
+_ATTRIBUTES: dict[BuilderPart, str] = {
+    "function": ".runnable.func",
+    "runnable": ".runnable",
+    "schema": ".input_schema",
+    "router": ".path.func",
+    "path": ".path",
+    "ends": ".ends",
+    "channel": "",
+    "reducer": ".reducer",
+    "seed": ".typ",
+    "managed": "",
+    "context_schema": "context_schema",
+}
+"""Where a part stands below its node, conditional edge or key, for `lgc explain`."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +248,7 @@ class JoinIR:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The supersteps that are known before the run (set by the pass `schedule`).
+    """The supersteps that are known before the run (set by the pass `supersteps`).
 
     Attributes:
         supersteps: the nodes of each, sorted as they are scheduled; the first is
@@ -203,7 +263,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name of the generated module (set by the pass `link`).
+    """One imported name of the generated module (set by the pass `imports`).
 
     Attributes:
         module, name: what is imported.
@@ -313,88 +373,6 @@ class GraphIR:
 
 _LONG = 400
 """The hash names a join with a longer key by its place."""
-
-
-def to_text(ir: GraphIR) -> str:
-    """The IR for people: `lgc explain` and `golden/*/want/ir.txt`."""
-    lines = [
-        f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
-        "",
-        "channels",
-    ]
-    for channel in ir.channels:
-        lines.append(f"  {channel.key}: {_channel_text(channel)}")
-    for value in ir.managed:
-        lines.append(f"  {value.key}: managed, {value.cls or value.kind}")
-    for node in ir.nodes:
-        lines += ["", f"node {node.name}{'  deferred' if node.defer else ''}"]
-        lines.append(f"  triggers  {', '.join(node.triggers)}")
-        if node.call is not None:
-            lines.append(f"  calls     {_call_text(node.call)}")
-            made = f" as {node.schema}" if node.schema is not None else ""
-            lines.append(f"  reads     {_keys_text(node.reads)}{made}")
-            if node.subgraph:
-                lines.append("  calls a graph")
-            if node.gotos:
-                lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
-        else:
-            lines.append(f"  accepts   {_keys_text(ir.inputs)}")
-        if node.edges:
-            lines.append(f"  edges     {', '.join(node.edges)}")
-        if node.joins:
-            lines.append(f"  joins     {', '.join(node.joins)}")
-        for branch in node.branches:
-            lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
-            merged = " + the node's output" if branch.merges else ""
-            made = f" as {branch.schema}" if branch.schema is not None else ""
-            lines.append(f"    reads   {_keys_text(branch.reads)}{made}{merged}")
-            if branch.ends is not None:
-                ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
-                lines.append(f"    ends    {ends}")
-            elif branch.ends_ref is not None:
-                lines.append(f"    ends    {branch.ends_ref}")
-    for join in ir.joins:
-        lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
-        lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
-    lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
-    if ir.context_schema is not None:
-        lines.append(f"context   {ir.context_schema}")
-    if ir.allowlist:
-        lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
-    if ir.settings:
-        lines += ["", "settings"]
-        lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
-    if ir.schedule is not None:
-        lines += ["", "static supersteps"]
-        for i, names in enumerate(ir.schedule.supersteps):
-            lines.append(f"  {i}: {', '.join(names)}")
-        lines.append(f"  then: {ir.schedule.then}")
-    return "\n".join(lines) + "\n"
-
-
-def _channel_text(channel: ChannelIR) -> str:
-    text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
-    if channel.reducer is not None:
-        reducer = channel.inline or str(channel.reducer)
-        text += f"({channel.seed or 'no seed'}, {reducer}"
-        if channel.kind == "DeltaChannel":
-            text += f", snapshot_frequency={channel.snapshot_frequency}"
-        text += ")"
-    elif channel.kind in ("EphemeralValue", "UntrackedValue"):
-        text += f"(guard={channel.guard})"
-    elif channel.kind == "Topic":
-        text += f"(accumulate={channel.accumulate})"
-    return text
-
-
-def _call_text(call: Call) -> str:
-    extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
-    function = f"{call.function}.invoke" if call.invoke else str(call.function)
-    return f"{function}(state{extra})"
-
-
-def _keys_text(keys: tuple[str, ...] | None) -> str:
-    return "the root value" if keys is None else ", ".join(keys) or "nothing"
 
 
 def with_node_changes(ir: GraphIR, changes: Mapping[str, dict[str, Any]]) -> GraphIR:

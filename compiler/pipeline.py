@@ -14,8 +14,8 @@ from pathlib import Path
 from lgc.compiler.diagnostics import CompileError, Diagnostic, error
 from lgc.compiler.emit import emit
 from lgc.compiler.environment import of_file, of_project, variables
-from lgc.compiler.imports import langgraph_chain
 from lgc.compiler.ir import GraphIR
+from lgc.compiler.langgraph_chain import langgraph_chain
 from lgc.compiler.passes import run_passes
 from lgc.compiler.project import pasting_directory, project_of
 from lgc.compiler.requirements import installed_langgraph, wrong_langgraph

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lgc.compiler.diagnostics import Diagnostic, display_path, note, warning
-from lgc.compiler.imports import spec_of
+from lgc.compiler.module_spec import spec_of
 from lgc.compiler.output import module_path
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 
 from lgc.compiler.diagnostics import CompileError, display_path, error
-from lgc.compiler.imports import spec_of
+from lgc.compiler.module_spec import spec_of
 from lgc.compiler.project import local_dependencies, project_of
 from lgc.compiler.target import Target, file_of_target, parse_target
 

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Literal, NoReturn
 
 from lgc.compiler.diagnostics import CompileError, Span, display_path, error
-from lgc.compiler.source import SourceMap
+from lgc.compiler.source_map import SourceMap
 from lgc.compiler.watch import watching
 
 _FORM = "write pkg.mod:attr or path/file.py:attr, for example app.graph:builder"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lgc.compiler.diagnostics import warning
 from lgc.compiler.ir import GraphIR
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Warns of nodes that no edge, join or known branch leads to (LGC401)."""
     join_ends = {join.key: join.end for join in ir.joins}
     reached: set[str] = {"__start__"}
@@ -28,7 +28,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
             reached.add(end)
             pending.append(end)
     return ir, [
-        Finding(
+        NodeDiagnostic(
             warning(
                 "LGC401",
                 f"no edge leads to node `{node.name}`",

@@ -11,10 +11,10 @@ import dataclasses
 from collections import defaultdict
 
 from lgc.compiler.ir import GraphIR, with_node_changes
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Sorts edges by target, joins by end and starts, and each node's joins likewise."""
     position = {node.name: i for i, node in enumerate(ir.nodes)}
     # END is no node; it comes last.

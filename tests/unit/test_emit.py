@@ -23,7 +23,7 @@ from langgraph.graph import END, START, StateGraph
 from lgc.compiler.emit import body_hash, emit, is_edited, is_generated
 from lgc.compiler.frontend import analyse
 from lgc.compiler.passes import run_passes
-from lgc.compiler.passes.link import RESERVED
+from lgc.compiler.passes.imports import RESERVED
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.abi import ABI, source_hash
 

@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
+from lgc.compiler.identifiers import identifier
 from lgc.compiler.ir import (
     BranchIR,
+    BuilderRef,
     Call,
     ChannelIR,
     GraphIR,
@@ -17,9 +19,11 @@ from lgc.compiler.ir import (
     NodeIR,
     Ref,
     Schedule,
+    SymbolRef,
     with_node_changes,
 )
-from lgc.compiler.passes import link, lint, order, reducers, run_passes, triggers
+from lgc.compiler.passes import imports as imports_pass
+from lgc.compiler.passes import lint, order, reducers, run_passes, triggers
 from lgc.compiler.passes.validate import InvalidIR, check
 
 
@@ -33,7 +37,7 @@ def node(
     gotos: tuple[str, ...] | None = None,
 ) -> NodeIR:
     """A node; `gotos` is where its Command may lead, () for anywhere, None for no Command."""
-    call = None if name == "__start__" else Call(function or Ref("app", f"f_{name}"))
+    call = None if name == "__start__" else Call(function or SymbolRef("app", f"f_{name}"))
     reads = None if call is None else ("x",)
     goes = gotos is not None
     return NodeIR(name, call, reads, edges, joins, branches, defer, goes, gotos or ())
@@ -56,7 +60,7 @@ def graph(
 
 
 def router(*targets: str) -> BranchIR:
-    return BranchIR("r", Call(Ref("app", "r")), ("x",), True, targets=targets)
+    return BranchIR("r", Call(SymbolRef("app", "r")), ("x",), True, targets=targets)
 
 
 def steps(ir: GraphIR) -> Schedule:
@@ -165,23 +169,23 @@ class TestSchedule:
 def test_known_reducers_are_inlined() -> None:
     kind = "BinaryOperatorAggregate"
     refs = {
-        Ref("operator", "add"): "value + write",
-        Ref("operator", "or_"): "value | write",
-        Ref("operator", "mul"): "value * write",
-        Ref("operator", "sub"): "",
-        Ref("app", "add"): "",
+        SymbolRef("operator", "add"): "value + write",
+        SymbolRef("operator", "or_"): "value | write",
+        SymbolRef("operator", "mul"): "value * write",
+        SymbolRef("operator", "sub"): "",
+        SymbolRef("app", "add"): "",
     }
     channels = tuple(
-        ChannelIR(f"k{i}", kind, ref, Ref("builtins", "list")) for i, ref in enumerate(refs)
+        ChannelIR(f"k{i}", kind, ref, SymbolRef("builtins", "list")) for i, ref in enumerate(refs)
     )
     got, _ = reducers.run(graph(node("__start__"), channels=channels))
     assert [c.inline for c in got.channels[1:]] == list(refs.values())
     # What is inlined is not imported.
-    imports = link.run(got)[0].imports
+    imports = imports_pass.run(got)[0].imports
     assert [i.name for i in imports] == ["add", "sub"]
 
 
-class TestLink:
+class TestImports:
     def test_imports_are_sorted_and_named_apart(self) -> None:
         ir = graph(
             node("__start__"),
@@ -189,22 +193,22 @@ class TestLink:
                 node(f"n{i}", function=ref)
                 for i, ref in enumerate(
                     [
-                        Ref("b", "same"),
-                        Ref("a", "same"),
-                        Ref("a", "same_2"),
-                        Ref("a", "compile"),
-                        Ref("a", "Tools.search"),
-                        Ref("a", "Tools.find"),
-                        Ref("a", "list"),
-                        Ref("a", "dict"),
-                        Ref("builtins", "list"),
-                        Ref("builtins", "int.bit_count"),
-                        Ref("a", "int"),
+                        SymbolRef("b", "same"),
+                        SymbolRef("a", "same"),
+                        SymbolRef("a", "same_2"),
+                        SymbolRef("a", "compile"),
+                        SymbolRef("a", "Tools.search"),
+                        SymbolRef("a", "Tools.find"),
+                        SymbolRef("a", "list"),
+                        SymbolRef("a", "dict"),
+                        SymbolRef("builtins", "list"),
+                        SymbolRef("builtins", "int.bit_count"),
+                        SymbolRef("a", "int"),
                     ]
                 )
             ),
         )
-        got, said = link.run(ir)
+        got, said = imports_pass.run(ir)
         assert said == []
         assert got.imports == (
             Import("a", "Tools", "Tools"),
@@ -221,11 +225,11 @@ class TestLink:
     def test_builder_is_imported_once(self) -> None:
         ir = graph(
             node("__start__"),
-            node("a", function=Ref("", 'nodes["a"].runnable.func')),
-            node("b", function=Ref("", 'nodes["b"].runnable.func')),
+            node("a", function=BuilderRef("function", "a")),
+            node("b", function=BuilderRef("function", "b")),
         )
         ir = dataclasses.replace(ir, target="app.graph:Holder.builder")
-        got, said = link.run(ir)
+        got, said = imports_pass.run(ir)
         assert got.imports == (Import("app.graph", "Holder", "Holder"),)
         assert [(f.diagnostic.code, f.node) for f in said] == [("LGC301", "a")]
         assert "each of the nodes `a`, `b`" in said[0].diagnostic.message
@@ -244,9 +248,9 @@ class TestLink:
     )
     def test_identifier(self, name: str, wanted: str) -> None:
         taken: dict[str, int] = {}
-        assert link.identifier(name, taken) == wanted
-        assert link.identifier(name, taken) == f"{wanted}_2"
-        assert link.identifier(name, taken) == f"{wanted}_3"
+        assert identifier(name, taken) == wanted
+        assert identifier(name, taken) == f"{wanted}_2"
+        assert identifier(name, taken) == f"{wanted}_3"
 
 
 class TestLint:

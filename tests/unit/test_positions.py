@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lgc import cli
-from lgc.compiler import source
+from lgc.compiler import source_map
 from lgc.compiler.diagnostics import CODES, CompileError, Diagnostic, advice, section
 from lgc.compiler.pipeline import Compiled, Options, compile_targets
 
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile
         for name, text in modules.items():
             (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(text))
         importlib.invalidate_caches()
-        source._of_file.cache_clear()
+        source_map._of_file.cache_clear()
         (compiled,) = compile_targets(Options((target,), tmp_path, working=tmp_path))
         return compiled
 

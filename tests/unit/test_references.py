@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from lgc.compiler.ir import Ref
-from lgc.compiler.linking import Linker
+from lgc.compiler.ir import BuilderRef, Ref, SymbolRef
+from lgc.compiler.references import References
 
 SOURCE = """
 import functools
@@ -81,11 +81,11 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_by_symbol(user: Any, expression: str, name: str) -> None:
     obj = operator.attrgetter(expression)(user)
-    assert Linker(user).ref(obj, "unused") == Ref("linked_user", name)
+    assert References(user).of(obj, BuilderRef("seed")) == SymbolRef("linked_user", name)
 
 
 def test_through_the_builder(user: Any) -> None:
-    linker = Linker(user)
+    references = References(user)
     for obj in (
         user.closure(),
         user.Tools(),
@@ -93,8 +93,8 @@ def test_through_the_builder(user: Any) -> None:
         functools.partial(user.plain),
         user.Answers(),
     ):
-        ref = linker.ref(obj, 'nodes["n"].runnable.func')
-        assert ref == Ref("", 'nodes["n"].runnable.func') and ref.through_builder
+        ref = references.of(obj, BuilderRef("function", "n"))
+        assert ref == BuilderRef("function", "n")
         assert str(ref) == '<builder>.nodes["n"].runnable.func'
 
 
@@ -102,27 +102,27 @@ def test_main_module_has_no_importable_names(user: Any, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "__main__", user)
     user.plain.__module__ = "__main__"
     # The target's own module is known by the name it was imported under.
-    assert Linker(user).by_symbol(user.plain) == Ref("linked_user", "alias")
-    assert Linker(ModuleType("other")).by_symbol(user.plain) is None
+    assert References(user).by_symbol(user.plain) == SymbolRef("linked_user", "alias")
+    assert References(ModuleType("other")).by_symbol(user.plain) is None
 
 
 def test_name_that_means_something_else_now(user: Any) -> None:
     old = user.plain
     for name in ("plain", "alias", "shadowed"):
         setattr(user, name, lambda state: None)
-    assert Linker(user).by_symbol(old) is None
+    assert References(user).by_symbol(old) is None
 
 
 @pytest.mark.parametrize(
     ("obj", "ref"),
     [
-        (operator.add, Ref("operator", "add")),
-        (operator.or_, Ref("operator", "or_")),
-        (list, Ref("builtins", "list")),
-        (defaultdict, Ref("collections", "defaultdict")),
-        (OrderedDict, Ref("collections", "OrderedDict")),
-        (functools.reduce, Ref("functools", "reduce")),
+        (operator.add, SymbolRef("operator", "add")),
+        (operator.or_, SymbolRef("operator", "or_")),
+        (list, SymbolRef("builtins", "list")),
+        (defaultdict, SymbolRef("collections", "defaultdict")),
+        (OrderedDict, SymbolRef("collections", "OrderedDict")),
+        (functools.reduce, SymbolRef("functools", "reduce")),
     ],
 )
 def test_standard_library_by_public_name(user: Any, obj: object, ref: Ref) -> None:
-    assert Linker(user).by_symbol(obj) == ref
+    assert References(user).by_symbol(obj) == ref

@@ -13,8 +13,9 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from importlib.machinery import ModuleSpec
 from pathlib import Path
+
+from lgc.compiler.module_spec import spec_of
 
 _MODULE_LIMIT = 3000
 
@@ -67,28 +68,6 @@ def _imports_of(name: str) -> Iterator[str]:
         if module.partition(".")[0] != "langgraph":
             submodules = (f"{module}.{imported}" for imported in names)
             yield from (submodule for submodule in submodules if spec_of(submodule))
-
-
-def spec_of(name: str) -> ModuleSpec | None:
-    """The spec of a loaded or importable module; unlike `find_spec`, never imports its parent."""
-    loaded = sys.modules.get(name)
-    if loaded is not None:
-        return getattr(loaded, "__spec__", None)
-    parent, _, _ = name.rpartition(".")
-    path = None
-    if parent:
-        parent_spec = spec_of(parent)
-        if parent_spec is None or parent_spec.submodule_search_locations is None:
-            return None
-        path = parent_spec.submodule_search_locations
-    for finder in sys.meta_path:
-        try:
-            spec = finder.find_spec(name, path)
-        except Exception:  # a finder of somebody else's: it only costs us this module
-            continue
-        if spec is not None:
-            return spec
-    return None
 
 
 @functools.cache

@@ -1,7 +1,8 @@
-"""How the generated module reaches an object of the user's (design §3, linking).
+"""How the generated module reaches an object of the user's: by import where the object has a
+name, else through the builder.
 
-Best first: by symbol, else through the builder. Works on live objects and knows
-nothing of langgraph; the frontend says where on the builder an object stands.
+Works on live objects and knows nothing of langgraph; the frontend says where on the builder an
+object stands.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import sys
 from types import MethodType, ModuleType
 
-from lgc.compiler.ir import Ref
+from lgc.compiler.ir import BuilderRef, Ref, SymbolRef
 
 # C modules whose contents are public under another name.
 _PUBLIC = {"_operator": "operator", "_functools": "functools", "_collections": "collections"}
 
 
-class Linker:
-    """Finds references for one target.
+class References:
+    """References for the objects of one target.
 
     Args:
         module: the module that holds the target; its globals may name an object
@@ -32,42 +33,42 @@ class Linker:
             if name.isidentifier():
                 self._names[id(vars(module)[name])] = name
 
-    def ref(self, obj: object, on_builder: str) -> Ref:
-        """The reference for `obj`.
+    def of(self, obj: object, on_builder: BuilderRef) -> Ref:
+        """The reference for `obj`, by symbol if possible.
 
         Args:
             obj: a function, class or other object of the user's.
-            on_builder: the expression that gives it, on the builder.
+            on_builder: where the builder has it.
         """
-        return self.by_symbol(obj) or Ref("", on_builder)
+        return self.by_symbol(obj) or on_builder
 
-    def by_symbol(self, obj: object) -> Ref | None:
+    def by_symbol(self, obj: object) -> SymbolRef | None:
         """A reference by import, or None when `obj` has no importable name."""
         module = getattr(obj, "__module__", None)
         qualname = getattr(obj, "__qualname__", None)
         if isinstance(module, str) and isinstance(qualname, str):
             module = _PUBLIC.get(module, module)
-            known = self._module is not None or module in ("builtins", "operator")
-            if known and _resolves(module, qualname, obj):
-                return Ref(module, qualname)
+            importable = self._module is not None or module in ("builtins", "operator")
+            if importable and _resolves(module, qualname, obj):
+                return SymbolRef(module, qualname)
         if self._module is None:
             return None
         if isinstance(obj, MethodType):
             owner = self.by_symbol(obj.__self__)
             if owner is not None and _resolves(owner.module, f"{owner.name}.{obj.__name__}", obj):
-                return Ref(owner.module, f"{owner.name}.{obj.__name__}")
+                return SymbolRef(owner.module, f"{owner.name}.{obj.__name__}")
         name = self._names.get(id(obj))
         if name is None or vars(self._module).get(name) is not obj:
             return None
-        return Ref(self._module.__name__, name)
+        return SymbolRef(self._module.__name__, name)
 
 
 def _resolves(module: str, qualname: str, obj: object) -> bool:
     """Whether importing `qualname` from `module` gives `obj`."""
     if module == "__main__" or not all(part.isidentifier() for part in qualname.split(".")):
         return False
-    found: object = sys.modules.get(module)
+    value: object = sys.modules.get(module)
     for part in qualname.split("."):
-        found = getattr(found, part, None)
-    # Bound methods are made anew at every access, so they are compared by value.
-    return found is obj or (isinstance(obj, MethodType) and found == obj)
+        value = getattr(value, part, None)
+    # Every access to a method makes a new bound method, so these are compared by value.
+    return value is obj or (isinstance(obj, MethodType) and value == obj)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from lgc.compiler import imports
-from lgc.compiler.imports import langgraph_chain
+from lgc.compiler import langgraph_chain as chains
+from lgc.compiler.langgraph_chain import langgraph_chain
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_broken_finder_is_ignored(project, monkeypatch):
 
 
 def test_gives_up_after_many_modules(project, monkeypatch):
-    monkeypatch.setattr(imports, "_MODULE_LIMIT", 3)
+    monkeypatch.setattr(chains, "_MODULE_LIMIT", 3)
     project({f"app_c{i}.py": f"import app_c{i + 1}" for i in range(3)})
     project({"app_c3.py": "import langgraph.graph"})
     assert langgraph_chain(["app_c0"]) is None
@@ -188,6 +188,6 @@ def test_gives_up_after_many_modules(project, monkeypatch):
 
 def test_standard_library_is_not_read(project, monkeypatch):
     read = []
-    monkeypatch.setattr(imports, "_statements", lambda file: read.append(file) or (("os", ()),))
+    monkeypatch.setattr(chains, "_statements", lambda file: read.append(file) or (("os", ()),))
     assert chain_of(project, "import asyncio") is None
     assert len(read) == 1

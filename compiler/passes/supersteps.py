@@ -1,4 +1,4 @@
-"""schedule: the supersteps that are the same in every run.
+"""supersteps: the supersteps that are the same in every run.
 
 After `triggers`. It plays the graph without running it: as long as only static
 edges and joins decide, the next superstep is known (spec §13.1). A node with a
@@ -18,14 +18,14 @@ from typing import Final, Literal
 from xxhash import xxh3_128_intdigest
 
 from lgc.compiler.ir import GraphIR, JoinIR, Schedule
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 _RUNS_PER_NODE: Final = 4
 _RUNS: Final = 1_000
 """So many runs of nodes are listed: `_RUNS`, and `_RUNS_PER_NODE` for each node."""
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Sets `schedule`."""
     nodes = {node.name: node for node in ir.nodes}
     barriers = {join.key: _Barrier(join, i) for i, join in enumerate(ir.joins)}

@@ -1,10 +1,10 @@
-"""Positions of builder calls, definitions, and what routers return, read from source text."""
+"""Positions of builder calls and definitions, read from source text."""
 
 import textwrap
 
 import pytest
 
-from lgc.compiler.source import SourceMap
+from lgc.compiler.source_map import SourceMap
 
 
 @pytest.fixture
@@ -46,7 +46,6 @@ def test_statements(source_map, tmp_path):
     """)
     assert m.constructor().file == str(tmp_path / "graph.py")
     assert marked(m.constructor()) == (4, "StateGraph(S, context_schema=C)")
-    assert marked(m.constructor(keyword="context_schema")) == (4, "context_schema=C")
     assert m.constructor().column == 11
     assert marked(m.node("a")) == (5, 'builder.add_node("a", f)')
     assert marked(m.node("g")) == (6, "builder.add_node(g)")
@@ -54,31 +53,22 @@ def test_statements(source_map, tmp_path):
     assert marked(m.node("h")) == (7, "builder.add_node(nodes.h)")
     assert marked(m.node("kw")) == (8, 'builder.add_node(node="kw", action=f)')
     assert m.node("f") is None
-    assert marked(m.edge("__start__", "a")) == (9, 'builder.add_edge(START, "a")')
-    assert marked(m.edge("a", "named")) == (10, 'builder.add_edge("a", NAME)')
-    assert m.edge("a", "__end__") is None
-    assert marked(m.join(("g", "a"), "__end__")) == (11, 'builder.add_edge(["a", "g"], c.END)')
-    assert m.join(["a"], "__end__") is None
-    assert marked(m.edge("g", "h"))[0] == 12
     assert marked(m.branch("a", "route"))[0] == 13
     assert marked(m.branch("a", "other"))[0] == 14
     assert marked(m.branch("a", None))[0] == 13
     assert marked(m.branch("a", "unknown"))[0] == 13
     assert m.branch("g", None) is None
     assert marked(m.call("set_node_defaults"))[0] == 15
-    assert marked(m.call("compile", keyword="interrupt_before")) == (16, 'interrupt_before=["a"]')
+    assert marked(m.call("compile")) == (16, 'builder.compile(interrupt_before=["a"])')
     assert m.call("set_entry_point") is None
 
 
-def test_entry_and_finish_points(source_map):
+def test_conditional_entry_point(source_map):
     m = source_map("""
         b.set_entry_point("a")
-        b.set_finish_point(key="z")
         b.set_conditional_entry_point(route)
     """)
-    assert marked(m.edge("__start__", "a")) == (1, 'b.set_entry_point("a")')
-    assert marked(m.edge("z", "__end__")) == (2, 'b.set_finish_point(key="z")')
-    assert marked(m.branch("__start__", "route"))[0] == 3
+    assert marked(m.branch("__start__", "route"))[0] == 2
 
 
 def test_sequence(source_map):
@@ -93,8 +83,6 @@ def test_sequence(source_map):
     assert marked(m.node("one")) == (2, "one")
     assert marked(m.node("two")) == (3, '"two", lambda s: s')
     assert marked(m.node("three")) == (5, "mod.three")
-    assert marked(m.edge("one", "two")) == (1, "b.add_sequence([")
-    assert m.edge("two", "three") is None
 
 
 def test_chain_starts_at_the_method(source_map):
@@ -116,8 +104,6 @@ def test_chain_starts_at_the_method(source_map):
     assert marked(m.node("b")) == (4, "add_node(")
     assert marked(m.node("b", keyword="retry_policy")) == (7, "retry_policy=RetryPolicy()")
     assert marked(m.node("b", keyword="timeout")) == (4, "add_node(")
-    assert marked(m.edge("__start__", "a")) == (9, 'add_edge(START, "a")')
-    assert marked(m.edge("a", "b")) == (9, 'add_edge("a", "b")')
     assert marked(m.call("compile")) == (10, "compile()")
 
 
@@ -168,13 +154,12 @@ def test_renamed_imports(source_map):
         def make():
             b = SG(S)
             b.add_node(do_work)
-            b.add_edge(S0, "work")
+            b.add_conditional_edges(S0, route)
             b.add_edge("work", FINISH)
     """)
     assert marked(m.constructor()) == (4, "SG(S)")
     assert m.node("work").line == 5
-    assert m.edge("__start__", "work").line == 6
-    assert m.edge("work", "__end__").line == 7
+    assert m.branch("__start__", "route").line == 6
 
 
 def test_names_that_are_not_one_string(source_map):
@@ -182,17 +167,17 @@ def test_names_that_are_not_one_string(source_map):
         TWICE = "a"
         TWICE = "b"
         COMPUTED = make()
-        b.add_edge(TWICE, "x")
-        b.add_edge(COMPUTED, "x")
-        b.add_edge(f"n{1}", "x")
-        b.add_edge(b"raw", "x")
-        b.add_edge("jo" "ined", "x")
-        b.add_edge(*args)
+        b.add_conditional_edges(TWICE, route)
+        b.add_conditional_edges(COMPUTED, route)
+        b.add_conditional_edges(f"n{1}", route)
+        b.add_conditional_edges(b"raw", route)
+        b.add_conditional_edges("jo" "ined", route)
+        b.add_conditional_edges(*args)
         b.add_node()
     """)
-    starts = ("a", "b", "COMPUTED", "n1", "raw")
-    assert [m.edge(start, "x") for start in starts] == [None] * 5
-    assert m.edge("joined", "x").line == 8
+    sources = ("a", "b", "COMPUTED", "n1", "raw")
+    assert [m.branch(source, "route") for source in sources] == [None] * 5
+    assert m.branch("joined", "route").line == 8
 
 
 def test_re_compile_is_not_a_graph(source_map):
@@ -230,55 +215,12 @@ def test_definition(source_map):
     assert m.definition("declared") is None
 
 
-def test_returned_literals(source_map):
-    m = source_map("""
-        from langgraph.graph import END
-        NEXT = "next"
-        def plain(s):
-            if s: return "a"
-            return END
-        async def conditional(s): return "a" if s else ("b" if s.x else NEXT)
-        def lists(s): return ["a", END] if s else ("b",)
-        def nested(s):
-            def inner(): return s.x
-            key = lambda x: x
-            return "a"
-        def computed(s):
-            if s: return s["x"]
-            return "a"
-        def sends(s): return [Send("a", s)]
-        def bare(s):
-            if s: return
-            return "a"
-        def silent(s): pass
-        def generator(s):
-            yield 1
-            return "a"
-        def shadowed(NEXT): return NEXT
-        def rebound(s):
-            for NEXT in s: return NEXT
-        def empty(s): return []
-        class C:
-            def method(self): return "a"
-    """)
-    assert m.returned_literals("plain") == {"a", "__end__"}
-    assert m.returned_literals("conditional") == {"a", "b", "next"}
-    assert m.returned_literals("lists") == {"a", "b", "__end__"}
-    assert m.returned_literals("nested") == {"a"}
-    assert m.returned_literals("empty") == frozenset()
-    for name in ("computed", "sends", "bare", "silent", "generator", "shadowed", "rebound"):
-        assert m.returned_literals(name) is None, name
-    assert m.returned_literals("method") is None
-    assert m.returned_literals("inner") is None
-    assert m.returned_literals("missing") is None
-
-
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
 def test_columns_count_characters(source_map, encoding):
-    m = source_map("s = 'é名'; b.add_node('名', f)\r\nb.add_edge('名', 'x')\r\n", encoding)
+    m = source_map("s = 'é名'; b.add_node('名', f)\r\nb.add_node('x', f)\r\n", encoding)
     assert marked(m.node("名")) == (1, "b.add_node('名', f)")
     assert m.node("名").column == 11
-    assert m.edge("名", "x").text == "b.add_edge('名', 'x')"
+    assert m.node("x").text == "b.add_node('x', f)"
 
 
 def test_form_feed_and_separators_do_not_shift_lines(source_map):
@@ -291,7 +233,7 @@ def test_unreadable_text_gives_an_empty_map(tmp_path, content):
     path = tmp_path / "broken.py"
     path.write_bytes(content)
     m = SourceMap.of_file(path)
-    assert m.node("a") is m.edge("a", "b") is m.constructor() is m.definition("a") is None
+    assert m.node("a") is m.branch("a", "b") is m.constructor() is m.definition("a") is None
 
 
 def test_missing_file_gives_an_empty_map(tmp_path):
