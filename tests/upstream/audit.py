@@ -1,12 +1,12 @@
-"""The account of a pytest run: what lgc compiled, ran and refused, test by test.
+"""A pytest plugin that keeps an account of a run: what lgc compiled, ran and refused in each test.
 
-The backend reports to `compiled`, `ran`, `refused` and `guarded`, from any thread; what they are
-told belongs to the test that runs now. `pytest_configure` makes this module (or one that takes
-that function over) a pytest plugin, which also adds up the workers of pytest-xdist. The run ends
-with one line, and with ``LGC_AUDIT=<file>`` there is one JSON object a test in that file:
+`-p lgc.backend -p audit`, with this folder on PYTHONPATH. The backend, when it is loaded, reports
+to `LISTENER`, from any thread; its reports belong to the test that runs now. The figures of the
+workers of pytest-xdist are added up. The run ends with one line of totals, and with
+``LGC_AUDIT=<file>`` there is one JSON object a test in that file:
 
     {"test": id, "outcome": "passed|failed|skipped|error", "message": first line of the failure,
-     "compiled": n, "runs": n, "refused": [features in the order they were first met],
+     "compiled": n, "runs": n, "refused": [features in the order of their first refusal],
      "where": what asked for the first of them, "guarded": n}
 
 What is compiled while test modules are imported belongs to no test: the line counts it, the file
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -33,7 +34,12 @@ _KEY = "lgc"
 class Account:
     """What lgc did in one test, or in several.
 
-    `features` counts refusals by feature, in the order of the first one of each.
+    Attributes:
+        compiled: graphs compiled.
+        runs: runs begun.
+        features: refusals by feature, in the order of the first one of each.
+        where: what asked for the first feature refused.
+        guarded: how often LangGraph's own loop was reached.
     """
 
     compiled: int = 0
@@ -66,39 +72,41 @@ _outside = Account()
 _current = _outside
 
 
-def compiled() -> None:
-    """A graph was compiled by lgc."""
-    with _lock:
-        _current.compiled += 1
+class _Listener:
+    """Takes the backend's reports into the current account (`lgc.backend.Listener`)."""
+
+    def compiled(self) -> None:
+        with _lock:
+            _current.compiled += 1
+
+    def ran(self) -> None:
+        with _lock:
+            _current.runs += 1
+
+    def refused(self, feature: str, where: str = "") -> None:
+        with _lock:
+            if not _current.features:
+                _current.where = where
+            _current.features[feature] = _current.features.get(feature, 0) + 1
+
+    def guarded(self) -> None:
+        with _lock:
+            _current.guarded += 1
 
 
-def ran() -> None:
-    """lgc began a run."""
-    with _lock:
-        _current.runs += 1
-
-
-def refused(feature: str, where: str = "") -> None:
-    """lgc refused a graph or a run for `feature`; `where` says what asked for it."""
-    with _lock:
-        if not _current.features:
-            _current.where = where
-        _current.features[feature] = _current.features.get(feature, 0) + 1
-
-
-def guarded() -> None:
-    """In strict mode, the run of a StateGraph reached LangGraph's own loop."""
-    with _lock:
-        _current.guarded += 1
+LISTENER = _Listener()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Has pytest keep the account; once, however many modules take this function over."""
+    """Has pytest and the backend keep the account."""
+    # Looked up, not imported: plain LangGraph is audited without the backend.
+    backend = sys.modules.get("lgc.backend")
+    if backend is not None:
+        backend.listener = LISTENER
     plugins = config.pluginmanager
-    if not plugins.has_plugin("lgc-audit"):
-        plugins.register(_Plugin(config), "lgc-audit")
-        if hasattr(plugins.hook, "pytest_testnodedown"):
-            plugins.register(_Controller(), "lgc-audit-controller")
+    plugins.register(_Plugin(config), "lgc-audit")
+    if hasattr(plugins.hook, "pytest_testnodedown"):
+        plugins.register(_Controller(), "lgc-audit-controller")
 
 
 class _Plugin:
@@ -113,7 +121,8 @@ class _Plugin:
         self._tests: dict[str, dict[str, Any]] = {}
         self._broken: set[str] = set()
         name = os.environ.get("LGC_AUDIT")
-        # Absolute, as a test may change the directory. Emptied now: no old account stays behind.
+        # Absolute, because a test may change the working directory. Emptied at once, so that the
+        # account of an earlier run is not taken for this one's.
         self._file = Path(name).absolute() if name and self._worker_output is None else None
         if self._file is not None:
             self._file.write_text("", encoding="utf-8")
@@ -156,7 +165,7 @@ class _Plugin:
             self._worker_output[_KEY] = asdict(_outside)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Writes the line."""
+        """Writes the line of totals."""
         self._total.add(_outside)
         terminalreporter.write_line(self._total.line())
 
@@ -185,7 +194,7 @@ class _Controller:
         self._seen = False
 
     def pytest_testnodedown(self, node: Any) -> None:
-        """Adds what belongs to no test; of one worker, as each imports the same test modules."""
+        """Adds what belongs to no test, of one worker: each of them imports the same modules."""
         output = getattr(node, "workeroutput", {}).get(_KEY)
         if output is not None and not self._seen:
             self._seen = True
@@ -193,7 +202,7 @@ class _Controller:
 
 
 def _switch(account: Account) -> Account:
-    """Makes `account` the one of what happens from now on; returns the one it replaces."""
+    """Makes `account` the current one; returns the one it replaces."""
     global _current
     with _lock:
         before, _current = _current, account
@@ -201,7 +210,7 @@ def _switch(account: Account) -> Account:
 
 
 def _first_line(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """The first line that is not empty of what `report` gives as the reason of a failure."""
+    """The first line with text of the reason that `report` gives for a failure."""
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(report.longrepr if crash is None else crash.message)
     return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -116,7 +116,7 @@ def run(suite: Suite, chosen: Sequence[str], *, in_place: bool) -> dict[str, str
     audit = suite.sdist.folder / "audit.jsonl"
     audit.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q"]
-    command += ["-p", "lgc.compiler.audit"]
+    command += ["-p", "audit"]
     if in_place:
         command += ["-p", "in_place"]
     files = [f"tests/{file}" for file in suite.files]

@@ -162,15 +162,15 @@ def run(chosen: Sequence[str], *, backend: bool = True) -> list[dict[str, Any]]:
     # Tracing that is on in the user's shell would make another run of it.
     tracing = ("LANGSMITH_", "LANGCHAIN_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(tracing)}
-    environment.update(NO_DOCKER="true", LGC_AUDIT=str(audit))
+    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    environment.update(NO_DOCKER="true", LGC_AUDIT=str(audit), PYTHONPATH=path)
     # LangGraph's order of channels and edges is that of sets of strings.
     environment.setdefault("PYTHONHASHSEED", "0")
     command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q", "-p", "no:asyncio"]
+    command += ["-p", "audit"]
     if backend:
         environment.update(LANGGRAPH_BACKEND="lgc", LGC_STRICT="1")
         command += ["-p", "lgc.backend"]
-    else:
-        command += ["-p", "lgc.compiler.audit"]
     if not chosen:
         command += ["-n2", "--dist=worksteal", "--tb=no", "-rN", "--continue-on-collection-errors"]
     if not any(argument.startswith("tests/") for argument in chosen):

@@ -1,4 +1,4 @@
-"""lgc.compiler.audit: the account of a pytest run, in one process and over pytest-xdist."""
+"""tests/upstream/audit.py: the account of a pytest run, in one process and over pytest-xdist."""
 
 from __future__ import annotations
 
@@ -13,49 +13,46 @@ import pytest
 
 XDIST = ("-p", "xdist", "-n2")
 
-# A plugin that takes the hook over, as lgc.backend does.
-BACKEND = "from lgc.compiler.audit import pytest_configure\n"
-
 SUITE = """
 import os
 import threading
 
 import pytest
 
-from lgc.compiler import audit
+from audit import LISTENER as listener
 
-audit.compiled()
+listener.compiled()
 
 
 @pytest.fixture
 def broken_before():
-    audit.refused("Send", "node 'a'")
+    listener.refused("Send", "node 'a'")
     raise ValueError("before")
 
 
 @pytest.fixture
 def broken_after():
     yield
-    audit.ran()
+    listener.ran()
     raise ValueError("after")
 
 
 def test_runs():
-    audit.compiled()
-    audit.compiled()
-    thread = threading.Thread(target=audit.ran)
+    listener.compiled()
+    listener.compiled()
+    thread = threading.Thread(target=listener.ran)
     thread.start()
     thread.join()
 
 
 def test_refused_and_passes():
-    audit.ran()
+    listener.ran()
     for feature, where in (("retry", "node 'b'"), ("Send", ""), ("retry", "node 'c'")):
-        audit.refused(feature, where)
+        listener.refused(feature, where)
 
 
 def test_guarded():
-    audit.guarded()
+    listener.guarded()
     raise RuntimeError("\\n  first line\\nsecond line")
 
 
@@ -64,7 +61,7 @@ def test_before(broken_before):
 
 
 def test_after(broken_after):
-    audit.ran()
+    listener.ran()
 
 
 def test_fails_and_after(broken_after):
@@ -113,20 +110,17 @@ ROWS = {
 class Session:
     """A pytest run of its own process: what it printed, and the file it wrote."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **variables: str) -> None:
         audit = folder / "audit.jsonl"
         audit.write_text("of an earlier run\n")
-        (folder / "backend_of_the_test.py").write_text(BACKEND)
         (folder / "pytest.ini").write_text("[pytest]\n")
         drop = ("PYTEST_", "LGC_")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(drop)}
-        environment.update(PYTHONPATH=str(folder), LGC_AUDIT=audit.name)
+        environment.update(PYTHONPATH=str(Path(__file__).parent), LGC_AUDIT=audit.name, **variables)
         # Other plugins have no part in it and take seconds to load.
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        # The second -p is what somebody may give who does not know what the first one does.
-        plugins = ("-p", "backend_of_the_test", "-p", "lgc.compiler.audit")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *plugins, *arguments],
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "audit", *arguments],
             cwd=folder,
             env=environment,
             capture_output=True,
@@ -180,9 +174,9 @@ def test_module_that_cannot_be_imported(tmp_path: Path, arguments: tuple[str, ..
 
 def test_worker_that_crashes(tmp_path: Path) -> None:
     (tmp_path / "test_suite.py").write_text(
-        "import os\nfrom lgc.compiler import audit\n"
-        "def test_crash():\n    audit.ran()\n    os._exit(1)\n"
-        "def test_other():\n    audit.ran()\n"
+        "import os\nfrom audit import LISTENER as listener\n"
+        "def test_crash():\n    listener.ran()\n    os._exit(1)\n"
+        "def test_other():\n    listener.ran()\n"
     )
 
     session = Session(tmp_path, *XDIST)
@@ -192,3 +186,16 @@ def test_worker_that_crashes(tmp_path: Path) -> None:
     assert "crashed" in crash["message"]
     assert session.rows == {"test_suite.py::test_other": row(runs=1)}
     assert "1 runs made by lgc" in session.lines[0]
+
+
+def test_backend_reports(tmp_path: Path) -> None:
+    (tmp_path / "test_suite.py").write_text(
+        "from langgraph.graph import StateGraph\n"
+        "def test_a():\n"
+        "    builder = StateGraph(dict).add_node('a', lambda state: state)\n"
+        "    builder.set_entry_point('a').compile().invoke({})\n"
+    )
+
+    session = Session(tmp_path, "-p", "lgc.backend", LANGGRAPH_BACKEND="lgc")
+
+    assert session.rows == {"test_suite.py::test_a": row(compiled=1, runs=1)}
