@@ -1,8 +1,8 @@
 """The intermediate representation: a graph as channels, nodes, triggers and branches.
 
-Frozen dataclasses that know nothing of langgraph. What a graph means is in them
+Frozen dataclasses that know nothing of langgraph. They hold what a graph means
 and nothing else: no paths, positions, times or object identities, so that the
-content hash depends on meaning only (design §3).
+content hash depends on meaning only.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class BuilderRef:
 
 
 Ref = SymbolRef | BuilderRef
-"""How the generated module reaches an object of the user's (design §3, linking)."""
+"""How the generated module reaches an object of the user's (`compiler/references.py`)."""
 
 _ATTRIBUTES: dict[BuilderPart, str] = {
     "function": ".runnable.func",
@@ -115,10 +115,10 @@ _ATTRIBUTES: dict[BuilderPart, str] = {
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a user's function with what it asks for by name.
+    """A call of a user's function with the arguments it asks for by name.
 
     Attributes:
-        function: what is called.
+        function: the function or Runnable.
         inject: `(parameter, source)` pairs; source is one of config, runtime,
             writer, store, previous, error (spec §7.1).
         invoke: `function` is a langchain-core Runnable, to be invoked.
@@ -137,7 +137,8 @@ class ChannelIR:
         key: the key; `__root__` for a state that is one value.
         kind: the channel class; "custom" for a class of the user's own.
         custom: the channel itself, of a class of the user's own.
-        reducer: of a BinaryOperatorAggregate; of a DeltaChannel, the writes as a list.
+        reducer: of a BinaryOperatorAggregate, a function of the value and one write; of a
+            DeltaChannel, a function of the value and the list of writes.
         seed: what makes its first value; None for none.
         inline: the reducer as an expression of `value` and `write`; "" for a call
             (set by the pass `reducers`).
@@ -163,8 +164,8 @@ class ManagedIR:
 
     Attributes:
         key: the key.
-        kind: which one.
-        cls: the class of a custom one.
+        kind: which managed value; "custom" for a class of the user's own.
+        cls: that class.
     """
 
     key: str
@@ -179,11 +180,12 @@ class BranchIR:
     Attributes:
         name: as the builder calls it.
         path: the router.
-        reads: the keys it is given; None for the root value.
-        schema: the pydantic model or dataclass it is given instead of a dict.
-        merges: whether the node's raw output is merged into them (spec §2.5).
+        reads: the keys of its input; None for the root value.
+        schema: the pydantic model or dataclass that its input is made into; None for a dict.
+        merges: whether the node's raw output is merged into its input (spec §2.5).
         ends: `(returned value, node)` pairs; None when the router names nodes itself.
         ends_ref: where the map is taken from when a returned value has no literal.
+        targets: the nodes that it can lead to; empty when that may be any node.
     """
 
     name: str
@@ -203,14 +205,15 @@ class NodeIR:
     Attributes:
         name: as in the builder.
         call: the user's function; None for `__start__`.
-        reads: the keys it is given; None for the root value (and for `__start__`).
-        schema: the pydantic model or dataclass it is given instead of a dict.
+        reads: the keys of its input; None for the root value (and for `__start__`).
+        schema: the pydantic model or dataclass that its input is made into; None for a dict.
         edges: the nodes its static edges lead to.
         joins: the join channels it writes to.
         branches: its conditional edges, in the builder's order.
         defer: it waits until the run has no other trigger left.
         gotos: it may return a Command, as far as its code tells.
-        targets: where a Command may lead, as far as it is declared.
+        targets: where a Command of it may lead, declared or read from its code; empty when that
+            may be any node.
         subgraph: it calls a graph, as far as its code tells (spec §9.1).
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
@@ -235,8 +238,8 @@ class JoinIR:
 
     Attributes:
         key: the channel's name.
-        starts: as given to `add_edge`.
-        end: the node.
+        starts: the first argument of `add_edge`.
+        end: the second.
         defer: `end` is a deferred node.
     """
 
@@ -251,8 +254,8 @@ class Schedule:
     """The supersteps that are known before the run (set by the pass `supersteps`).
 
     Attributes:
-        supersteps: the nodes of each, sorted as they are scheduled; the first is
-            `__start__`'s.
+        supersteps: the nodes of each, sorted as they are scheduled; the first holds
+            `__start__` alone.
         then: what comes after them: the run "ends", a "branch" decides, or they
             "repeat" for ever; or there are "more" than the pass lists.
     """
@@ -266,8 +269,8 @@ class Import:
     """One imported name of the generated module (set by the pass `imports`).
 
     Attributes:
-        module, name: what is imported.
-        alias: the name it gets in the generated module.
+        module, name: the object to import.
+        alias: its name in the generated module.
     """
 
     module: str
@@ -280,7 +283,7 @@ class GraphIR:
     """A whole graph.
 
     Attributes:
-        target: what was compiled, as `module:attribute`; "" for a builder in this process.
+        target: the TARGET, as `module:attribute`; "" for a builder in this process.
         name: the graph's name.
         langgraph: the version that was analysed.
         channels: the state keys, in the builder's order.
@@ -289,11 +292,11 @@ class GraphIR:
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
         managed: the managed values, in the builder's order.
-        context_schema: the pydantic model or dataclass a context is made into.
+        context_schema: the pydantic model or dataclass that a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
-        settings: how the target was compiled, where that is not the default: the keyword of
-            `abi.compiled`, and its value as Python source.
+        settings: what a compiled target has beyond its builder, as keywords of `abi.compiled`
+            and Python source of their values; defaults are left out.
         schedule, imports: set by passes.
     """
 
@@ -331,27 +334,16 @@ class GraphIR:
 
     def refs(self) -> tuple[Ref, ...]:
         """Every object of the user's that the generated module needs, in order of use."""
-        found: dict[Ref, None] = {}
+        refs: list[Ref | None] = []
         for channel in self.channels:
-            reducer = None if channel.inline else channel.reducer
-            for ref in (channel.custom, channel.seed, reducer):
-                if ref is not None:
-                    found[ref] = None
-        for value in self.managed:
-            if value.cls is not None:
-                found[value.cls] = None
+            refs += (channel.custom, channel.seed, None if channel.inline else channel.reducer)
+        refs += [value.cls for value in self.managed]
         for node in self.nodes:
-            called = [] if node.call is None else [node.call.function]
-            for ref in (*called, node.schema):
-                if ref is not None:
-                    found[ref] = None
+            refs += (None if node.call is None else node.call.function, node.schema)
             for branch in node.branches:
-                for ref in (branch.path.function, branch.schema, branch.ends_ref):
-                    if ref is not None:
-                        found[ref] = None
-        if self.context_schema is not None:
-            found[self.context_schema] = None
-        return tuple(found)
+                refs += (branch.path.function, branch.schema, branch.ends_ref)
+        refs.append(self.context_schema)
+        return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: dicts, lists, strings, numbers."""
@@ -359,20 +351,21 @@ class GraphIR:
 
     @property
     def hash(self) -> str:
-        """16 hex digits (XXH3-64) of what the graph means; the version analysed is left out."""
+        """16 hex digits (XXH3-64) of what the graph means, whatever version was analysed."""
         meaning = {k: v for k, v in self.to_dict().items() if k != "langgraph"}
-        # A long join is named by its place: every start names its key, which names every start.
-        place = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
-        if place:
+        # A join's key names all its starts, and each start has the key: the text would grow with
+        # the square of their number. So a long join goes by its index.
+        index = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
+        if index:
             for node in meaning["nodes"]:
-                node["joins"] = [place.get(key, key) for key in node["joins"]]
-                node["triggers"] = [place.get(key, key) for key in node["triggers"]]
+                node["joins"] = [index.get(key, key) for key in node["joins"]]
+                node["triggers"] = [index.get(key, key) for key in node["triggers"]]
         text = json.dumps(meaning, sort_keys=True, ensure_ascii=True)
         return xxh3_64_hexdigest(text.encode())
 
 
 _LONG = 400
-"""The hash names a join with a longer key by its place."""
+"""A join with a longer key goes by its index in the hash."""
 
 
 def with_node_changes(ir: GraphIR, changes: Mapping[str, dict[str, Any]]) -> GraphIR:

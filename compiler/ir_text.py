@@ -6,7 +6,7 @@ from lgc.compiler.ir import Call, ChannelIR, GraphIR
 
 
 def to_text(ir: GraphIR) -> str:
-    """The IR for people: `lgc explain` and `golden/*/want/ir.txt`."""
+    """The whole IR; ends with a line break."""
     lines = [
         f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
         "",
@@ -21,8 +21,8 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"  triggers  {', '.join(node.triggers)}")
         if node.call is not None:
             lines.append(f"  calls     {_call_text(node.call)}")
-            made = f" as {node.schema}" if node.schema is not None else ""
-            lines.append(f"  reads     {_keys_text(node.reads)}{made}")
+            schema = f" as {node.schema}" if node.schema is not None else ""
+            lines.append(f"  reads     {_keys_text(node.reads)}{schema}")
             if node.subgraph:
                 lines.append("  calls a graph")
             if node.gotos:
@@ -36,8 +36,8 @@ def to_text(ir: GraphIR) -> str:
         for branch in node.branches:
             lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
             merged = " + the node's output" if branch.merges else ""
-            made = f" as {branch.schema}" if branch.schema is not None else ""
-            lines.append(f"    reads   {_keys_text(branch.reads)}{made}{merged}")
+            schema = f" as {branch.schema}" if branch.schema is not None else ""
+            lines.append(f"    reads   {_keys_text(branch.reads)}{schema}{merged}")
             if branch.ends is not None:
                 ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
                 lines.append(f"    ends    {ends}")
