@@ -15,29 +15,29 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "END": ("constants", ""),
     "START": ("constants", ""),
-    "CachePolicy": ("public.types", "langgraph.types"),
-    "Command": ("public.types", "langgraph.types"),
-    "EmptyChannelError": ("public.errors", ""),
-    "EmptyInputError": ("public.errors", ""),
-    "GraphBubbleUp": ("public.errors", ""),
-    "GraphDrained": ("public.errors", ""),
-    "GraphInterrupt": ("public.errors", ""),
-    "GraphRecursionError": ("public.errors", ""),
-    "Interrupt": ("public.types", "langgraph.types"),
-    "InvalidUpdateError": ("public.errors", ""),
-    "MessagesState": ("public.types", "langgraph.graph.message"),
-    "NodeCancelledError": ("public.errors", ""),
-    "Overwrite": ("public.types", "langgraph.types"),
-    "ParentCommand": ("public.errors", ""),
-    "RetryPolicy": ("public.types", "langgraph.types"),
-    "RunControl": ("public.types", "langgraph.runtime"),
-    "Runtime": ("public.types", "langgraph.runtime"),
-    "Send": ("public.types", "langgraph.types"),
+    "CachePolicy": ("public.policies", "langgraph.types"),
+    "Command": ("public.commands", "langgraph.types"),
+    "EmptyChannelError": ("public.errors", "langgraph.errors"),
+    "EmptyInputError": ("public.errors", "langgraph.errors"),
+    "GraphBubbleUp": ("public.errors", "langgraph.errors"),
+    "GraphDrained": ("public.errors", "langgraph.errors"),
+    "GraphInterrupt": ("public.errors", "langgraph.errors"),
+    "GraphRecursionError": ("public.errors", "langgraph.errors"),
+    "Interrupt": ("public.commands", "langgraph.types"),
+    "InvalidUpdateError": ("public.errors", "langgraph.errors"),
+    "MessagesState": ("public.state", "langgraph.graph.message"),
+    "NodeCancelledError": ("public.errors", "langgraph.errors"),
+    "Overwrite": ("public.commands", "langgraph.types"),
+    "ParentCommand": ("public.errors", "langgraph.errors"),
+    "RetryPolicy": ("public.policies", "langgraph.types"),
+    "RunControl": ("public.runtime", "langgraph.runtime"),
+    "Runtime": ("public.runtime", "langgraph.runtime"),
+    "Send": ("public.commands", "langgraph.types"),
     "StateSnapshot": ("checkpointing.state_snapshots", "langgraph.types"),
     "StateUpdate": ("checkpointing.state_updates", "langgraph.types"),
-    "StreamWriter": ("public.types", "langgraph.types"),
-    "TimeoutPolicy": ("public.types", "langgraph.types"),
-    "UnknownInterruptError": ("public.errors", ""),
+    "StreamWriter": ("public.runtime", "langgraph.types"),
+    "TimeoutPolicy": ("public.policies", "langgraph.types"),
+    "UnknownInterruptError": ("public.errors", "langgraph.errors"),
     "Unsupported": ("public.errors", ""),
     "add_messages": ("public.messages", "langgraph.graph.message"),
     "get_config": ("public.context", "langgraph.config"),
@@ -67,15 +67,16 @@ def __getattr__(name: str) -> Any:
         return compile_graph
     if name not in _PUBLIC:
         raise AttributeError(f"module 'lgc' has no attribute {name!r}")
-    import sys
     from importlib import import_module
+
+    from lgc.runtime.upstream import hand_out_error, loaded
 
     # Nothing is cached here: what stands behind a name depends on what is loaded by now.
     home, upstream = _PUBLIC[name]
     owner = import_module(f"lgc.runtime.{home}")
-    if home == "public.errors":
-        return owner.public(name)
-    theirs = getattr(sys.modules.get(upstream), name, None)
+    if upstream == "langgraph.errors":
+        return hand_out_error(name)
+    theirs = loaded(upstream, name)
     return getattr(owner, name) if theirs is None else theirs
 
 

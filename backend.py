@@ -126,9 +126,9 @@ def _noting(original: Callable[..., None]) -> Callable[..., None]:
 class _Engine(CompiledGraph):
     """A graph of lgc that reports its runs to the listener."""
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
+    def _options(self, *args: Any, **kwargs: Any) -> Any:
         listener.ran()
-        return super()._run(*args, **kwargs)
+        return super()._options(*args, **kwargs)
 
 
 class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):

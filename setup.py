@@ -21,7 +21,16 @@ ROOT = Path(__file__).resolve().parent
 
 # What of lgc.runtime is compiled with mypyc: folders, files of the top level, and the files of
 # those folders that stay interpreted; each of them says why.
-NATIVE = ("channels.py", "constants.py", "ids.py", "checkpointing", "drivers", "engine", "serde")
+NATIVE = (
+    "channels",
+    "checkpointing",
+    "constants.py",
+    "drivers",
+    "engine",
+    "ids.py",
+    "serde",
+    "upstream.py",
+)
 INTERPRETED = (
     "checkpointing/model.py",
     "checkpointing/state_snapshots.py",
@@ -33,7 +42,7 @@ INTERPRETED = (
     "serde/ormsgpack_codec.py",
     "serde/serializer.py",
 )
-ALSO_NATIVE = ("public/messages.py",)
+ALSO_NATIVE = ("public/messages.py", "public/wrapped_values.py")
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
 ROOT_MODULES = {"__init__", "__main__", "cli", "backend"}

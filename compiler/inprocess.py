@@ -34,7 +34,8 @@ from lgc.compiler.native import building
 from lgc.compiler.passes import run_passes
 from lgc.compiler.workspace import workspace
 from lgc.runtime import abi
-from lgc.runtime.graph import CompiledGraph, check_saver
+from lgc.runtime.graph import CompiledGraph
+from lgc.runtime.graph_arguments import check_saver
 from lgc.runtime.public.errors import Unsupported
 
 _COMMAND = "lgc.compile_graph(builder)"

@@ -225,7 +225,17 @@ def compiled(
         step_timeout: kept for the sake of the error that runs raise because of it.
     """
     graph = CompiledGraph(
-        Program(name, keys, managed, nodes, joins, inputs, outputs, context_schema, allowlist),
+        Program(
+            name,
+            keys=keys,
+            managed=managed,
+            nodes=nodes,
+            joins=joins,
+            inputs=inputs,
+            outputs=outputs,
+            context_schema=context_schema,
+            allowlist=allowlist,
+        ),
         config=config,
     )
     graph.interrupt_before_nodes = interrupt_before

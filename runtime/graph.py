@@ -6,108 +6,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.config.langchain_import import watch
-from lgc.runtime.config.task_config import DEFAULT_RECURSION_LIMIT, at_root, ensure
+from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, at_root, merge_configs
 from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
     CONF_RUNTIME,
-    EVENT_MODES,
     INTERRUPT,
     NS_END,
     NS_SEP,
-    START,
 )
-from lgc.runtime.drivers.generators import chunks, result, shown, with_interrupts
-from lgc.runtime.engine.loop import Run
-from lgc.runtime.engine.program import Output, Program
+from lgc.runtime.drivers.fast_path import invoke
+from lgc.runtime.drivers.generators import chunks, shown
+from lgc.runtime.drivers.sync import SyncDriver
+from lgc.runtime.engine.program import Program
+from lgc.runtime.engine.run import RunOptions
+from lgc.runtime.graph_arguments import (
+    check_saver,
+    check_stops,
+    coerced_context,
+    durability_of,
+    refuse,
+)
+from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import is_a, loaded
 from lgc.runtime.serde.allowlist import is_strict
-
-# What LangGraph streams and lgc does not yet.
-_OTHER_MODES = frozenset(("messages", "tools"))
-
-
-_NOT_YET = frozenset(
-    (
-        "InputType",
-        "OutputType",
-        "abatch",
-        "abatch_as_completed",
-        "abulk_update_state",
-        "aclear_cache",
-        "aget_graph",
-        "aget_state",
-        "aget_state_history",
-        "aget_subgraphs",
-        "ainvoke",
-        "as_tool",
-        "assign",
-        "astream",
-        "astream_events",
-        "astream_log",
-        "atransform",
-        "attach_branch",
-        "attach_edge",
-        "attach_node",
-        "aupdate_state",
-        "batch",
-        "batch_as_completed",
-        "bind",
-        "builder",
-        "cache",
-        "cache_policy",
-        "channels",
-        "clear_cache",
-        "config_schema",
-        "config_specs",
-        "context_schema",
-        "copy",
-        "get_config_jsonschema",
-        "get_context_jsonschema",
-        "get_graph",
-        "get_input_jsonschema",
-        "get_input_schema",
-        "get_name",
-        "get_output_jsonschema",
-        "get_output_schema",
-        "get_prompts",
-        "get_subgraphs",
-        "input_channels",
-        "input_schema",
-        "map",
-        "node_error_handler_map",
-        "nodes",
-        "output_channels",
-        "output_schema",
-        "pick",
-        "pipe",
-        "retry_policy",
-        "schema_to_mapper",
-        "stream_channels",
-        "stream_channels_asis",
-        "stream_channels_list",
-        "stream_eager",
-        "stream_events",
-        "stream_transformers",
-        "transform",
-        "trigger_to_nodes",
-        "validate",
-        "with_alisteners",
-        "with_config",
-        "with_fallbacks",
-        "with_listeners",
-        "with_retry",
-        "with_types",
-    )
+from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
+from lgc.runtime.streaming.sink import (
+    with_interrupts,
 )
-"""The public names of LangGraph's compiled graph that lgc's has not yet."""
-
-
-class _UnsupportedAttribute(Unsupported, AttributeError):
-    """An attribute that is not there yet; `hasattr` says that it is not there."""
 
 
 class CompiledGraph:
@@ -145,8 +73,8 @@ class CompiledGraph:
     if not TYPE_CHECKING:  # to a type checker, other names do not exist
 
         def __getattr__(self, name: str) -> Any:
-            if name in _NOT_YET:
-                raise _UnsupportedAttribute(name, "a compiled graph")
+            if name in NOT_YET:
+                raise UnsupportedAttribute(name, "a compiled graph")
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
@@ -190,9 +118,9 @@ class CompiledGraph:
             ValueError: a node to stop at does not exist.
             Unsupported: an argument asks for what lgc does not do yet.
         """
-        _refuse({"a cache": cache is not None}, "compile")
+        refuse({"a cache": cache is not None}, "compile")
         check_saver(checkpointer)
-        _check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
+        check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
         made = CompiledGraph(self.program, name or self.name, self.config)
         made.checkpointer = checkpointer
         made.store = store
@@ -252,18 +180,24 @@ class CompiledGraph:
             Unsupported: an argument asks for what lgc does not do yet.
             Exception: what a node raised.
         """
-        _refuse({f"version={version!r}": version != "v1"}, "invoke")
+        refuse({f"version={version!r}": version != "v1"}, "invoke")
         keys = self.program.outputs if output_keys is None else output_keys
         is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
         if stream_mode == "values" and is_silent and not kwargs.get("subgraphs"):
             # Into this module, as upstream's points into its own.
-            durability = _durability(kwargs, durability, 2)
-            stops = (interrupt_before, interrupt_after)
-            run = self._run(
-                input, config, stream_mode, keys, durability, context, control, stops, silent=True
+            durability = durability_of(kwargs, durability, 2)
+            options = self._options(
+                input,
+                config,
+                keys,
+                context=context,
+                control=control,
+                durability=durability,
+                stops=(interrupt_before, interrupt_after),
             )
-            return result(run, input)
-        found = self.stream(
+            scope, thread, recorder = start_run(self.program, options, input)
+            return invoke(scope, input, thread, recorder)
+        due = self.stream(
             input,
             config,
             context=context,
@@ -277,15 +211,15 @@ class CompiledGraph:
             **kwargs,
         )
         if stream_mode != "values":
-            return list(found)
+            return list(due)
         latest = None
-        asked: list[Any] = []
-        for *_, mode, payload in found:
+        interrupts: list[Any] = []
+        for *_, mode, payload in due:
             if mode == "values":
                 latest = payload
             elif isinstance(payload, dict):
-                asked.extend(payload.get(INTERRUPT) or ())
-        return with_interrupts(latest, asked)
+                interrupts.extend(payload.get(INTERRUPT) or ())
+        return with_interrupts(latest, interrupts)
 
     def stream(
         self,
@@ -320,26 +254,31 @@ class CompiledGraph:
         Raises:
             The same as `invoke`, at the first `next`.
         """
-        _refuse({f"version={version!r}": version != "v1"}, "stream")
-        durability = _durability(kwargs, durability, 3)
+        refuse({f"version={version!r}": version != "v1"}, "stream")
+        durability = durability_of(kwargs, durability, 3)
         keys = self.program.streamed if output_keys is None else output_keys
         modes = self.stream_mode if stream_mode is None else stream_mode
         if debug or self.debug:
             print_mode = ["updates", "values"]
         printed = [print_mode] if isinstance(print_mode, str) else list(print_mode)
-        plainly = print_mode == () and not subgraphs
-        every = [modes] if isinstance(modes, str) else list(modes)
-        asked = modes if plainly else [*every, *printed]
-        stops = (interrupt_before, interrupt_after)
-        run = self._run(
-            input, config, asked, keys, durability, context, control, stops, silent=False
+        is_shown = print_mode != () or subgraphs
+        wanted = modes
+        if is_shown:
+            wanted = [*([modes] if isinstance(modes, str) else list(modes)), *printed]
+        refuse_modes({wanted} if isinstance(wanted, str) else set(wanted))
+        options = self._options(
+            input,
+            config,
+            keys,
+            context=context,
+            control=control,
+            durability=durability,
+            stops=(interrupt_before, interrupt_after),
         )
-        if subgraphs:
-            from lgc.runtime.streaming.subgraph_forwarding import Forward
-
-            run.nested = Forward(run, set(asked))
-        due = chunks(run, input)
-        yield from due if plainly else shown(due, modes, print_mode, subgraphs)
+        options.streams_from_subgraphs = subgraphs
+        loop = streamed_loop(self.program, options, input, wanted)
+        due = chunks(SyncDriver(loop))
+        yield from shown(due, modes, print_mode, subgraphs) if is_shown else due
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread (spec §6).
@@ -355,12 +294,9 @@ class CompiledGraph:
             ValueError: the graph has no checkpointer.
             Unsupported: the state of a graph that a node calls is asked for.
         """
-        from lgc.runtime.checkpointing.state_snapshots import get_state
-
-        output = _output(self.program, self.program.streamed)
-        saver = self._state_saver(config)
+        reader = self._state_reader(config)
         self._refuse_subgraph(config)
-        return get_state(self.program, self.config, saver, config, output, subgraphs)
+        return reader.read(config, subgraphs=subgraphs)
 
     def get_state_history(
         self,
@@ -381,13 +317,11 @@ class CompiledGraph:
         Raises:
             ValueError: the graph has no checkpointer.
         """
-        from lgc.runtime.checkpointing.state_snapshots import get_state_history
-
-        saver = self._state_saver(config)
+        reader = self._state_reader(config)
         self._refuse_subgraph(config)
-        output = _output(self.program, self.program.streamed)
         choice = {"filter": filter, "before": before, "limit": limit}
-        yield from get_state_history(self.program, self.config, saver, config, output, choice)
+        for saved in reader.history(config, choice):
+            yield reader.snapshot(saved, live=False, subgraphs=False)
 
     def update_state(
         self, config: Any, values: Any, as_node: str | None = None, task_id: str | None = None
@@ -430,71 +364,77 @@ class CompiledGraph:
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
 
     def _state_saver(self, config: Any) -> Any:
-        saver = self._saver(ensure(config)[CONF])
+        saver = self._saver(merge_configs(config)[CONF])
         if saver is None:
             raise ValueError("No checkpointer set")
         return saver
 
+    def _state_reader(self, config: Any) -> Any:
+        # Imported when it is first used: runs do without.
+        from lgc.runtime.checkpointing.state_snapshots import StateReader
+
+        output = output_of(self.program, self.program.streamed)
+        return StateReader(self.program, self.config, self._state_saver(config), output)
+
     def _refuse_subgraph(self, config: Any) -> None:
         """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""
         conf = config.get(CONF, {})
-        place = conf.get("checkpoint_ns") or ""
-        node = self.program.by_name.get(place.split(NS_SEP)[0].split(NS_END)[0])
+        namespace = conf.get("checkpoint_ns") or ""
+        node = self.program.by_name.get(namespace.split(NS_SEP)[0].split(NS_END)[0])
         if node is not None and node.subgraph and CONF_CHECKPOINTER not in conf:
-            raise Unsupported("the state of a graph that a node calls", f"checkpoint_ns={place!r}")
+            raise Unsupported(
+                "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
+            )
 
-    def _run(
+    def _options(
         self,
         input: Any,
         config: Mapping[str, Any] | None,
-        stream_mode: str | Sequence[str],
-        output: str | Sequence[str] | None,
-        durability: str | None,
+        keys: str | Sequence[str] | None,
+        *,
         context: Any,
         control: Any,
+        durability: str | None,
         stops: tuple[Any, Any],
-        *,
-        silent: bool,
-    ) -> Run:
-        modes = {stream_mode} if isinstance(stream_mode, str) else set(stream_mode)
-        if not _OTHER_MODES.isdisjoint(modes):
-            raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
-        _refuse({"step_timeout": self.step_timeout is not None}, "compile")
+    ) -> RunOptions:
+        """What the caller of a run asked for, with the graph's defaults.
+
+        Args:
+            keys: what the run reports; None is the root value.
+            stops: the nodes to stop before and after, as given.
+
+        Raises:
+            As `invoke`.
+        """
+        refuse({"step_timeout": self.step_timeout is not None}, "compile")
         refuse_tracing()
-        merged = at_root(ensure(self.config, config))
+        merged = at_root(merge_configs(self.config, config))
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
-        saver = self._saver(merged[CONF])
-        if saver is None and durability is not None:
+        options = RunOptions(merged, output_of(self.program, keys))
+        options.limit = limit
+        options.saver = self._saver(merged[CONF])
+        if options.saver is None and durability is not None:
             import warnings
 
             warnings.warn(
                 "`durability` has no effect when no checkpointer is present.", stacklevel=4
             )
         # What is false gives way to what the caller's Runtime has, as in upstream's merge.
-        made = _coerced(self.program.context_schema, context) or None
+        options.context = coerced_context(self.program.context_schema, context) or None
+        options.control = control
         caller = merged[CONF].get(CONF_RUNTIME)
         if caller is not None:
-            made = made or caller.context
-            control = control or caller.control
-        arguments = (
-            self.program,
-            merged,
-            limit,
-            _output(self.program, output),
-            "updates" in modes,
-            "values" in modes,
-            "custom" in modes,
-            isinstance(stream_mode, list),
-            silent,
-            durability,
-            made,
-            control,
-        )
-        before = stops[0] or self.interrupt_before_nodes
-        after = stops[1] or self.interrupt_after_nodes
-        if saver is not None and not merged[CONF]:
+            options.context = options.context or caller.context
+            options.control = control or caller.control
+        options.durability = durability
+        options.effective_durability = durability
+        if durability is None:
+            options.effective_durability = merged[CONF].get(CONF_DURABILITY, "async")
+        options.interrupt_before = stops[0] or self.interrupt_before_nodes
+        options.interrupt_after = stops[1] or self.interrupt_after_nodes
+        if options.saver is not None and not merged[CONF]:
             raise ValueError(
                 "Checkpointer requires one or more of the following 'configurable' "
                 "keys: thread_id, checkpoint_ns, checkpoint_id"
@@ -502,23 +442,8 @@ class CompiledGraph:
         places = merged.get("max_concurrency")
         if places is not None and places <= 0:
             raise ValueError("max_workers must be greater than 0")
-        run: Run
-        if saver is None and not before and not after and not is_a(input, "Command"):
-            run = Run(*arguments)
-        else:
-            # Imported when it is first used: most of what it needs, plain runs do not.
-            from lgc.runtime.checkpointing.checkpointed_run import SavedRun
-
-            keeps = durability
-            if keeps is None:
-                keeps = merged[CONF].get(CONF_DURABILITY, "async")
-            run = SavedRun(*arguments, saver, before, after, keeps)
-        run.store = self.store
-        if not modes.isdisjoint(EVENT_MODES):
-            from lgc.runtime.streaming.debug import Events
-
-            run.events = Events(run, modes, _output(self.program, self.program.streamed))
-        return run
+        options.store = self.store
+        return options
 
     def _saver(self, conf: Mapping[str, Any]) -> Any:
         """The saver of a run or of a look at its state, or None (_resolve_checkpointer).
@@ -539,93 +464,3 @@ class CompiledGraph:
         if saver is not None and is_strict() and hasattr(saver, "with_allowlist"):
             saver = saver.with_allowlist(self.program.allowlist)
         return saver
-
-
-def _check_stops(before: Any, after: Any, nodes: Mapping[str, Any]) -> None:
-    """Refuses nodes to stop at that the graph has not, as upstream's `compile` does.
-
-    Raises:
-        TypeError: what cannot be added to a list; nothing is added when `after` is "*".
-        ValueError: a node does not exist.
-    """
-    names: Any = [] if after == "*" else ([] if before == "*" else before) + after
-    for node in names or ():
-        if node not in nodes or node == START:
-            raise ValueError(f"Interrupt node `{node}` not found")
-    # What was not added above is looked at here (pregel/_validate.py:validate_graph).
-    for names in (after, before):
-        for node in () if names == "*" else names:
-            if node not in nodes:
-                raise ValueError(f"Node {node} not in nodes")
-
-
-def check_saver(saver: Any) -> None:
-    """Refuses what cannot be a saver (types.py:ensure_valid_checkpointer)."""
-    if saver is None or isinstance(saver, bool) or hasattr(saver, "put_writes"):
-        return
-    raise TypeError(
-        f"Invalid checkpointer provided. Expected an instance of `BaseCheckpointSaver`, `True`, "
-        f"`False`, or `None`. Received {type(saver).__name__}. Pass a proper saver (e.g., "
-        "InMemorySaver, AsyncPostgresSaver)."
-    )
-
-
-def _coerced(schema: Any, context: Any) -> Any:
-    """The context as the schema wants it (pregel/main.py:_coerce_context)."""
-    if (
-        schema is not None
-        and isinstance(context, dict)
-        and (hasattr(schema, "model_fields") or hasattr(schema, "__dataclass_fields__"))
-    ):
-        return schema(**context)
-    return context
-
-
-def _output(program: Program, output: str | Sequence[str] | None) -> Output:
-    """What a run reports that is asked for `output`; None is the root value."""
-    if output is None:
-        return program.output(("__root__",), True)
-    keys = (output,) if isinstance(output, str) else tuple(output)
-    for key in keys:
-        if key not in program.index:
-            raise ValueError(f"Key {key} not in channels")
-        if program.plain_trigger[program.index[key]]:
-            raise Unsupported("a trigger channel as output key", key)
-    return program.output(keys, isinstance(output, str))
-
-
-def _durability(arguments: Mapping[str, Any], durability: Any, level: int) -> Any:
-    """The durability that a caller asks for who may still say `checkpoint_during`.
-
-    Args:
-        arguments: what the caller gave beside the known arguments.
-        durability: as given.
-        level: how many frames up the warning points to.
-
-    Raises:
-        ValueError: both are given.
-    """
-    during = arguments.get("checkpoint_during")
-    if during is None:
-        return durability
-    import warnings
-
-    # Whoever can tell the class by its name has loaded it.
-    kind = loaded("langgraph.warnings", "LangGraphDeprecatedSinceV10") or DeprecationWarning
-    warnings.warn(
-        "`checkpoint_during` is deprecated and will be removed. Please use `durability` instead.",
-        kind,
-        stacklevel=level,
-    )
-    if durability is not None:
-        raise ValueError(
-            "Cannot use both `checkpoint_during` and `durability` parameters. "
-            "Please use `durability` instead."
-        )
-    return "async" if during else "exit"
-
-
-def _refuse(asked: dict[str, bool], where: str) -> None:
-    for feature, wanted in asked.items():
-        if wanted:
-            raise Unsupported(feature, where)

@@ -34,7 +34,7 @@ class Sources:
 SOURCES: Final = Sources()
 
 
-class Draws:
+class CheckpointIds:
     """The ids of a run's checkpoints: drawn in their turn, or when one is read.
 
     A plain run draws nothing until an id is read, and then all that are due: the

@@ -21,7 +21,7 @@ from totals import receive, send
 from upstream_loops import closing_failed_loops
 
 import lgc
-import lgc.runtime.channels
+import lgc.runtime.channels.base
 
 # What tests/seeds does not pin depends on the test's own source.
 settings.register_profile("pinned", deadline=None, derandomize=True, database=None, print_blob=True)
@@ -32,7 +32,7 @@ _ORDER = ("unit", "upstream", "golden", "parity", "crash")
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
 # A module of the runtime that wheels hold natively stands for all of them.
-_WITNESS = Path(lgc.runtime.channels.__file__)
+_WITNESS = Path(lgc.runtime.channels.base.__file__)
 _MODE = "interpreted" if _WITNESS.suffix == ".py" else "native"
 
 

@@ -1,191 +1,142 @@
-"""Hands what a run writes to its saver, in order (spec §4.12, §12).
+"""Turns what a run stores into saver calls, in order (spec §4.12, §12).
 
-A task's writes are stored before the checkpoint that follows them, whatever the
-durability: stricter than LangGraph, whose checkpoint may be stored first, so that
-a crash between the two runs a finished task again (design §5, "crash order").
+A task's writes are stored before the checkpoint that follows them, whatever the durability:
+stricter than LangGraph, whose checkpoint may be stored first, so that a crash between the two runs
+a finished task again (architecture §6). The calls wait in a queue for the driver of the run, which
+knows whether to wait for them.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
 from functools import lru_cache
-from threading import Condition
 from typing import Any
 
 from lgc.runtime.checkpointing.copies import copied, copied_checkpoint, copied_config
-from lgc.runtime.drivers.thread_pool import POOL
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 Writes = Sequence[tuple[str, Any]]
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+_STORING = ("put", "put_writes", "put_superstep")
 
 
-class Journal:
-    """What a run has to store.
+class CheckpointWriter:
+    """The saver calls of one run that are still to be made.
 
     Args:
         saver: any BaseCheckpointSaver, LangGraph's or lgc's.
-        background: storing goes on while the run does (durability "async"); otherwise every
-            method returns when the saver has.
+        background: the run does not wait for its saver (durability "async").
+
+    Attributes:
+        is_background: whether the calls may be made while the run goes on. Where a saver
+            serialises later, they get copies then; where it does not keep what it is handed
+            either, they get what the run goes on with, and have to be made before it does.
     """
 
     def __init__(self, saver: Any, background: bool) -> None:
         self._saver = saver
-        self._takes_path = takes_path(saver.put_writes)
-        self._put_superstep = getattr(saver, "put_superstep", None)
-        self._dumped = getattr(saver, "dumped", list)
+        self._takes_path: bool = takes_path(saver.put_writes)
+        self._put_superstep: Any = getattr(saver, "put_superstep", None)
+        self._dumped: Any = getattr(saver, "dumped", list)
         self._held: list[tuple[str, str, Writes]] = []
         self._held_config: Any = None
+        self._calls: list[Call] = []
         # Storing in memory needs no thread of its own, and there it would come too late.
-        background = background and not _is_in_memory(saver)
-        self._background = _Background() if background else None
-        self._defers = background and _defers(saver)
-        self._copies = not self._defers if background else keeps_checkpoint(saver)
+        self.is_background: bool = background and not _is_in_memory(saver)
+        self._defers: bool = self.is_background and _defers(saver)
+        self._copies: bool = not self._defers if self.is_background else keeps_checkpoint(saver)
 
-    def write(self, config: Any, writes: Writes, task_id: Any, path: str) -> None:
-        """Stores the writes of a task.
+    def has_calls(self) -> bool:
+        """Whether there is anything for the saver to do."""
+        return len(self._calls) > 0
+
+    def pop_calls(self) -> list[Call]:
+        """The calls to make, in order, each `(function, arguments)`; they are out of the queue."""
+        calls = self._calls
+        self._calls = []
+        return calls
+
+    def put_writes(self, config: Any, writes: Writes, task_id: Any, path: str) -> None:
+        """Has the writes of a task stored.
 
         Args:
             config: addresses the checkpoint that the task runs on.
-            writes: all of them, in order; their positions count.
+            writes: all of them, in order; savers key them by position.
             task_id, path: the task's; the path as `ids.path_text`.
 
         Raises:
-            Exception: what the saver raised, now or, in the background, before.
+            Exception: a saver that serialises at once cannot serialise them.
         """
         if self._defers:
-            self._submit(self._saver.deferred_put_writes(config, writes, task_id, path))
+            self._calls.append((self._saver.deferred_put_writes(config, writes, task_id, path), ()))
             return
         if self._copies:
             config, writes = copied_config(config), copied(list(writes))
         if self._takes_path:
-            self._do(self._saver.put_writes, config, writes, task_id, path)
+            self._calls.append((self._saver.put_writes, (config, writes, task_id, path)))
         else:
-            self._do(self._saver.put_writes, config, writes, task_id)
+            self._calls.append((self._saver.put_writes, (config, writes, task_id)))
 
-    def write_last(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
-        """`write` for the last task of a superstep, whose checkpoint comes next.
+    def hold_for_checkpoint(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
+        """`put_writes` for the last task of a superstep, whose checkpoint comes next.
 
-        A saver that can stores both at once.
+        A saver that can (put_superstep) stores both at once.
         """
         if self._put_superstep is None:
-            self.write(config, writes, task_id, path)
+            self.put_writes(config, writes, task_id, path)
         else:
             writes = self._dumped(writes)
             self._held.append((task_id, path, copied(list(writes)) if self._copies else writes))
             self._held_config = config
 
-    def checkpoint(
+    def put(
         self,
         config: Any,
         checkpoint: dict[str, Any],
         metadata: dict[str, Any],
-        versions: dict[str, Any],
+        new_versions: dict[str, Any],
     ) -> None:
-        """Stores a checkpoint.
+        """Has a checkpoint stored, with the writes that were held for it.
 
         Args:
             config: addresses its parent.
             checkpoint: the run goes on with its containers.
             metadata: it may not change any more.
-            versions: those of its channels that its parent has not.
+            new_versions: those of its channels that its parent has not.
 
         Raises:
-            Exception: as `write`.
+            Exception: as `put_writes`.
         """
         held, self._held = self._held, []
         if self._defers:
             if held:
-                store = self._saver.deferred_put_superstep
-                self._submit(store(config, held, checkpoint, metadata, versions))
+                store = self._saver.deferred_put_superstep(
+                    config, held, checkpoint, metadata, new_versions
+                )
             else:
-                self._submit(self._saver.deferred_put(config, checkpoint, metadata, versions))
+                store = self._saver.deferred_put(config, checkpoint, metadata, new_versions)
+            self._calls.append((store, ()))
             return
         if self._copies:
             config, metadata = copied_config(config), copied(metadata)
             checkpoint = copied_checkpoint(checkpoint)
         if held:
-            assert self._put_superstep is not None
-            self._do(self._put_superstep, config, held, checkpoint, metadata, versions)
+            self._calls.append(
+                (self._put_superstep, (config, held, checkpoint, metadata, new_versions))
+            )
         else:
-            self._do(self._saver.put, config, checkpoint, metadata, versions)
+            self._calls.append((self._saver.put, (config, checkpoint, metadata, new_versions)))
 
-    def flush(self) -> None:
-        """Returns when everything is stored.
+    def release(self) -> None:
+        """No checkpoint comes: the writes that were held for one are stored by themselves.
 
         Raises:
-            Exception: what the saver raised; what came after it is not stored.
+            Exception: as `put_writes`.
         """
         held, self._held = self._held, []
         for task_id, path, writes in held:
-            self.write(self._held_config, writes, task_id, path)
-        if self._background is not None:
-            self._background.wait()
-
-    def _submit(self, store: Callable[[], Any]) -> None:
-        """Has the rows stored that a saver has serialised."""
-        assert self._background is not None
-        self._background.submit(store, ())
-
-    def _do(self, store: Callable[..., Any], *args: Any) -> None:
-        if self._background is None:
-            store(*args)
-        else:
-            self._background.submit(store, args)
-
-
-class _Background:
-    """Calls functions one after the other on another thread, up to the first that fails."""
-
-    def __init__(self) -> None:
-        self._context = copy_context()
-        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._changed = Condition()
-        self._running = False
-        self._error: BaseException | None = None
-
-    def submit(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Calls `function(*args)` after all that was submitted before.
-
-        Raises:
-            BaseException: what one of those raised.
-        """
-        with self._changed:
-            if self._error is not None:
-                raise self._error
-            self._calls.append((function, args))
-            if self._running:
-                return
-            self._running = True
-        POOL.submit(self._run)
-
-    def wait(self) -> None:
-        """Waits until all has been called; raises as `submit`."""
-        with self._changed:
-            while self._running:
-                self._changed.wait()
-            if self._error is not None:
-                raise self._error
-
-    def _run(self) -> None:
-        error: BaseException | None = None
-        while True:
-            with self._changed:
-                if error is not None or not self._calls:
-                    self._calls.clear()
-                    self._error = error
-                    self._running = False
-                    self._changed.notify_all()
-                    return
-                function, args = self._calls.popleft()
-            try:
-                self._context.run(function, *args)
-            except BaseException as exc:
-                error = exc
-
-
-_STORING = ("put", "put_writes", "put_superstep")
+            self.put_writes(self._held_config, writes, task_id, path)
 
 
 def keeps_checkpoint(saver: Any) -> bool:
@@ -194,8 +145,8 @@ def keeps_checkpoint(saver: Any) -> bool:
     LangGraph's own and most of lgc's keep bytes only; of others nothing is known.
     """
     kind = type(saver)
-    known = not kind.__module__.startswith("langgraph.checkpoint.")
-    return bool(getattr(kind, "keeps_checkpoint", known))
+    is_unknown = not kind.__module__.startswith("langgraph.checkpoint.")
+    return bool(getattr(kind, "keeps_checkpoint", is_unknown))
 
 
 def _defers(saver: Any) -> bool:

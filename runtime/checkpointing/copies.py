@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lgc.runtime.constants import CONF
-from lgc.runtime.public.types import is_a, whole
+from lgc.runtime.public.wrapped_values import unwrap_snapshot
+from lgc.runtime.upstream import is_a
 
 _LEVELS: Final = 300
 
@@ -62,7 +63,7 @@ def _copied(value: Any, depth: int) -> Any:
         return deque((_copied(item, depth + 1) for item in value), value.maxlen)
     if kind is bytearray:
         return bytearray(value)
-    inner = whole(value)
+    inner = unwrap_snapshot(value)
     if inner is not value:
         return kind(_copied(inner, depth + 1))
     if is_a(value, "Send"):

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from lgc.runtime.channels import BinaryOperatorAggregate, Channel
 from lgc.runtime.constants import MISSING, NS_END, NS_SEP, NULL_TASK_ID
-from lgc.runtime.public.types import Snapshot, loaded, overwritten
+from lgc.runtime.public.wrapped_values import Snapshot, overwritten
+from lgc.runtime.upstream import loaded
 
 COUNTERS: Final = "counters_since_delta_snapshot"
 """The metadata key: by channel, (updates, supersteps) since its last snapshot."""
@@ -82,7 +83,7 @@ def replaced(keys: Mapping[str, bool], writes: Iterable[tuple[str, Any]]) -> dic
     return {name: True for name, value in writes if name in keys and overwritten(value)[0]}
 
 
-def rebuilt(channels: Iterable[Channel], checkpoint: Mapping[str, Any]) -> list[str]:
+def keys_to_rebuild(channels: Iterable[Channel], checkpoint: Mapping[str, Any]) -> list[str]:
     """The channels whose value is in the writes of earlier checkpoints.
 
     A reducer channel stores its value always; one without was a DeltaChannel when it was written.

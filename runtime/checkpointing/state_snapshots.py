@@ -1,25 +1,23 @@
-"""The state of a thread as its checkpoints tell it (spec §6: get_state, get_state_history)."""
+"""The state of a thread as its checkpoints tell it (spec §6: get_state, get_state_history).
+
+This file stays interpreted: users unpack and derive from its named tuples.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from lgc.runtime.checkpointing.checkpointed_run import SavedRun
 from lgc.runtime.checkpointing.task_status import Status, statuses
-from lgc.runtime.config.task_config import ensure, merge
-from lgc.runtime.constants import (
-    CONF,
-    CONF_CHECKPOINTER,
-    NS_END,
-    NS_SEP,
-    NULL_TASK_ID,
-    RETURN,
-)
+from lgc.runtime.checkpointing.thread_state import ThreadState
+from lgc.runtime.config.merge import merge_configs, overlay_configs
+from lgc.runtime.constants import CONF, CONF_CHECKPOINTER, NS_END, NS_SEP, NULL_TASK_ID, RETURN
+from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Output, Program
+from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 
 class PregelTask(NamedTuple):
@@ -66,70 +64,157 @@ class StateSnapshot(NamedTuple):
     interrupts: tuple[Any, ...]
 
 
-def get_state(
-    program: Program,
-    bound: Any,
-    saver: Any,
-    config: Any,
-    output: Output,
-    subgraphs: bool,
-) -> Any:
-    """The newest state of a thread, or that at the checkpoint which `config` addresses.
+class StateReader:
+    """Reads the states of one graph's threads.
 
     Args:
-        program: what runs on the thread.
+        program: what runs on the threads.
         bound: the config bound to the graph, or None.
-        saver: keeps the thread.
-        config: the caller's; its thread_id becomes a str.
+        saver: keeps the threads.
         output: what is reported of the state.
-        subgraphs: with the states of the graphs that due nodes call.
+    """
 
-    Returns:
-        A StateSnapshot, LangGraph's when it is loaded. What tasks wrote that have finished is
-        in it unless `config` has a checkpoint_id.
+    def __init__(self, program: Program, bound: Any, saver: Any, output: Output) -> None:
+        self.program = program
+        self.bound = bound
+        self.saver = saver
+        self.output = output
+
+    def read(self, config: Any, *, subgraphs: bool) -> Any:
+        """The newest state of a thread, or that at the checkpoint which `config` addresses.
+
+        Args:
+            config: the caller's; its thread_id becomes a str.
+            subgraphs: with the states of the graphs that due nodes call.
+
+        Returns:
+            A StateSnapshot, LangGraph's when it is loaded. What tasks wrote that have finished is
+            in it unless `config` has a checkpoint_id.
+
+        Raises:
+            KeyError: `config` has no thread_id.
+            AttributeError: its checkpoint_ns is no text.
+            Unsupported: a node that calls a graph is due, and `subgraphs`.
+            Exception: what the saver raised.
+        """
+        refuse_namespace(config[CONF], for_update=False)
+        if self.bound:
+            config = overlay_configs(self.bound, config)
+        thread_id = config[CONF]["thread_id"]
+        if not isinstance(thread_id, str):
+            # In the caller's own config, as upstream does.
+            config[CONF]["thread_id"] = str(thread_id)
+        saved = self.saver.get_tuple(config)
+        if saved is None:
+            return _class_of(StateSnapshot)({}, (), config, None, None, None, (), ())
+        live = "checkpoint_id" not in config[CONF]
+        return self.snapshot(saved, live=live, subgraphs=subgraphs)
+
+    def history(self, config: Any, choice: dict[str, Any]) -> list[Any]:
+        """The checkpoints of a thread, the newest first; `snapshot` makes states of them.
+
+        Args:
+            config: the caller's.
+            choice: `filter`, `before` and `limit`, as a saver's `list` takes them.
+
+        Raises:
+            As `read`.
+        """
+        config = merge_configs(config)
+        conf = config[CONF]
+        refuse_namespace(conf, for_update=False)
+        own = {"checkpoint_ns": conf.get("checkpoint_ns", ""), "thread_id": str(conf["thread_id"])}
+        config = overlay_configs(self.bound, config, {CONF: own})
+        # All at once: a consumer who stops would hold up the saver's cursor.
+        return list(self.saver.list(config, **choice))
+
+    def snapshot(self, saved: Any, *, live: bool, subgraphs: bool) -> Any:
+        """What a checkpoint tells (pregel/main.py:_prepare_state_snapshot).
+
+        Args:
+            saved: the CheckpointTuple.
+            live: the state as it is now, not as it was when the superstep began.
+            subgraphs: with the states of the graphs that due nodes call.
+
+        Raises:
+            Unsupported: such a node is due, and `subgraphs`.
+        """
+        thread = load_detached(self.program, self.saver, saved, saved.config, self.output)
+        values = thread.values
+        due = thread.prepare_all()
+        for task in due if subgraphs else ():
+            if task.node.subgraph:
+                raise Unsupported(
+                    "get_state(subgraphs=True) of a node that calls a graph",
+                    f"node {task.node.name!r}",
+                )
+        taskless = [write[1:] for write in thread.pending_writes if write[0] == NULL_TASK_ID]
+        if taskless:
+            values.preview(taskless, [])
+        by_task = statuses(thread.pending_writes)
+        if live:
+            for task in due:
+                if task.id in by_task:
+                    task.writes.extend(by_task[task.id].output)
+            finished = [task for task in due if task.writes]
+            if finished:
+                values.preview(None, sorted(finished, key=lambda task: task.path_text))
+        tasks = tuple(
+            task_snapshot(
+                task,
+                by_task.get(task.id, Status()),
+                self.output,
+                live=live,
+                config=saved.config,
+            )
+            for task in due
+        )
+        return _class_of(StateSnapshot)(
+            values.read(),
+            tuple(task.node.name for task in due if not task.writes),
+            with_parents(saved.config, saved.metadata),
+            saved.metadata,
+            saved.checkpoint["ts"],
+            with_parents(saved.parent_config, saved.metadata),
+            tasks,
+            tuple(interrupt for task in tasks for interrupt in task.interrupts),
+        )
+
+
+def detached_thread(program: Program, saver: Any, config: Any, output: Output) -> ThreadState:
+    """A thread that no run is on, not loaded yet; `limit` supersteps are allowed it.
+
+    Args:
+        config: the caller's, or one that addresses a checkpoint.
+        output: what is reported of the state.
+    """
+    options = RunOptions(config, output)
+    options.saver = saver
+    values = ChannelValues(program, output)
+    values.store_triggers()
+    return ThreadState(RunScope(program, values, options))
+
+
+def load_detached(
+    program: Program, saver: Any, saved: Any, config: Any, output: Output
+) -> ThreadState:
+    """A thread that no run is on, at a checkpoint.
+
+    Args:
+        saved: a CheckpointTuple, or None for a thread without one.
+        config: addresses it.
 
     Raises:
-        KeyError: `config` has no thread_id.
-        AttributeError: its checkpoint_ns is no text.
-        Unsupported: such a node is due, and `subgraphs`.
         Exception: what the saver raised.
     """
-    refuse_namespace(config[CONF], for_update=False)
-    if bound:
-        config = merge(bound, config)
-    thread = config[CONF]["thread_id"]
-    if not isinstance(thread, str):
-        # In the caller's own config, as upstream does.
-        config[CONF]["thread_id"] = str(thread)
-    saved = saver.get_tuple(config)
-    if saved is None:
-        return _make("StateSnapshot", StateSnapshot)({}, (), config, None, None, None, (), ())
-    live = "checkpoint_id" not in config[CONF]
-    return _snapshot(program, saver, saved, output, live, subgraphs)
-
-
-def get_state_history(
-    program: Program,
-    bound: Any,
-    saver: Any,
-    config: Any,
-    output: Output,
-    choice: dict[str, Any],
-) -> Iterator[Any]:
-    """The states of a thread, the newest first.
-
-    Args:
-        choice: `filter`, `before` and `limit`, as a saver's `list` takes them.
-        The rest as in `get_state`.
-    """
-    config = ensure(config)
-    conf = config[CONF]
-    refuse_namespace(conf, for_update=False)
-    own = {"checkpoint_ns": conf.get("checkpoint_ns", ""), "thread_id": str(conf["thread_id"])}
-    config = merge(bound, config, {CONF: own})
-    # All at once: a consumer who stops would hold up the saver's cursor.
-    for saved in list(saver.list(config, **choice)):
-        yield _snapshot(program, saver, saved, output, False, False)
+    thread = detached_thread(program, saver, config, output)
+    thread.load_checkpoint(saved, config)
+    keys = thread.keys_to_rebuild()
+    if keys:
+        thread.rebuild(
+            saver.get_delta_channel_history(config=thread.checkpoint_config, channels=keys)
+        )
+    return thread
 
 
 def refuse_namespace(conf: Mapping[str, Any], *, for_update: bool) -> None:
@@ -154,28 +239,6 @@ def refuse_namespace(conf: Mapping[str, Any], *, for_update: bool) -> None:
         raise ValueError(f"Subgraph {NS_SEP.join(parts)} not found")
 
 
-def probe(program: Program, saver: Any, config: Any, output: Output) -> SavedRun:
-    """A run that is not going to run: the channels and tasks of a checkpoint."""
-    return SavedRun(
-        program,
-        config,
-        1,
-        output,
-        False,
-        False,
-        False,
-        False,
-        True,
-        None,
-        None,
-        None,
-        saver,
-        (),
-        (),
-        "sync",
-    )
-
-
 def with_parents(config: Any, metadata: Mapping[str, Any] | None) -> Any:
     """A config that addresses a checkpoint, with those of the graphs around it."""
     parents = (metadata or {}).get("parents")
@@ -186,72 +249,26 @@ def with_parents(config: Any, metadata: Mapping[str, Any] | None) -> Any:
     return {**config, CONF: {**conf, "checkpoint_map": places}}
 
 
-def _snapshot(
-    program: Program, saver: Any, saved: Any, output: Output, live: bool, subgraphs: bool
-) -> Any:
-    """What a checkpoint tells (pregel/main.py:_prepare_state_snapshot).
-
-    Args:
-        live: the state as it is now, not as it was when the superstep began.
-        subgraphs: with the states of the graphs that due nodes call.
-
-    Raises:
-        Unsupported: such a node is due, and `subgraphs`.
-    """
-    run = probe(program, saver, saved.config, output)
-    run.take(saved, saved.config)
-    run.prepare_all()
-    for task in run.tasks if subgraphs else ():
-        if task.node.subgraph:
-            raise Unsupported(
-                "get_state(subgraphs=True) of a node that calls a graph", f"node {task.node.name!r}"
-            )
-    given = [write[1:] for write in run.pending_writes if write[0] == NULL_TASK_ID]
-    if given:
-        run.preview(given, [])
-    found = statuses(run.pending_writes)
-    if live:
-        for task in run.tasks:
-            if task.id in found:
-                task.writes.extend(found[task.id].output)
-        finished = [task for task in run.tasks if task.writes]
-        if finished:
-            run.preview(None, sorted(finished, key=lambda task: task.path_text))
-    tasks = tuple(
-        told(task, found.get(task.id, Status()), output, live, saved.config) for task in run.tasks
-    )
-    return _make("StateSnapshot", StateSnapshot)(
-        run.read(),
-        tuple(task.node.name for task in run.tasks if not task.writes),
-        with_parents(saved.config, saved.metadata),
-        saved.metadata,
-        saved.checkpoint["ts"],
-        with_parents(saved.parent_config, saved.metadata),
-        tasks,
-        tuple(question for task in tasks for question in task.interrupts),
-    )
-
-
-def told(task: Task, status: Status, output: Output, live: bool, place: Any) -> Any:
+def task_snapshot(task: Task, status: Status, output: Output, *, live: bool, config: Any) -> Any:
     """A task of a snapshot (pregel/debug.py:tasks_w_writes).
 
     Args:
         task, status: which one, and what became of it.
         output: the keys of its result.
-        live: only what still waits for an answer counts as asked.
-        place: the config that addresses the checkpoint.
+        live: only the interrupts count that still wait for an answer.
+        config: addresses the checkpoint.
     """
-    asked = status.waiting if live else status.asked
+    interrupts = status.pending_interrupts if live else status.interrupts
     state = None
     if task.node.subgraph:
         # It says where the checkpoints of the graph are that the node calls.
-        state = {CONF: {"thread_id": place[CONF]["thread_id"], "checkpoint_ns": task.namespace}}
-    return _make("PregelTask", PregelTask)(
+        state = {CONF: {"thread_id": config[CONF]["thread_id"], "checkpoint_ns": task.namespace}}
+    return _class_of(PregelTask)(
         task.id,
         task.node.name,
         task.path,
         status.error,
-        tuple(asked),
+        tuple(interrupts),
         state,
         _result(status.output, output) if status.output else None,
     )
@@ -261,23 +278,24 @@ def _result(writes: list[tuple[str, Any]], output: Output) -> Any:
     for name, value in writes:
         if name == RETURN:
             return value
-    result = by_key((name, value) for name, value in writes if name in output.keys)
-    return result.get(output.keys[0]) if output.bare else result
+    result = writes_by_key((name, value) for name, value in writes if name in output.keys)
+    return result.get(output.keys[0]) if output.single_value else result
 
 
-def by_key(writes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def writes_by_key(writes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Writes by key; several to one as `{"$writes": [...]}`."""
-    found: dict[str, Any] = {}
+    by_key: dict[str, Any] = {}
     for name, value in writes:
-        if found.get(name) is None:
-            found[name] = value
-        elif isinstance(found[name], dict) and "$writes" in found[name]:
-            found[name]["$writes"].append(value)
+        before = by_key.get(name)
+        if before is None:
+            by_key[name] = value
+        elif isinstance(before, dict) and "$writes" in before:
+            before["$writes"].append(value)
         else:
-            found[name] = {"$writes": [found[name], value]}
-    return found
+            by_key[name] = {"$writes": [before, value]}
+    return by_key
 
 
-def _make(name: str, own: Any) -> Any:
-    """LangGraph's class when it is loaded, or lgc's."""
-    return loaded("langgraph.types", name) or own
+def _class_of(own: Any) -> Any:
+    """LangGraph's class of the same name when it is loaded, or `own`."""
+    return loaded("langgraph.types", own.__name__) or own

@@ -1,30 +1,30 @@
-"""Updates of a thread's state from outside a run (spec §6, bulk_update_state)."""
+"""Updates of a thread's state from outside a run (spec §6, bulk_update_state).
+
+This file stays interpreted: users derive from its named tuple.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lgc.runtime.checkpointing import delta_writes as deltas
-from lgc.runtime.checkpointing import model
-from lgc.runtime.checkpointing.checkpoint_writer import Journal
-from lgc.runtime.checkpointing.checkpointed_run import SavedRun
-from lgc.runtime.checkpointing.state_snapshots import probe, refuse_namespace, with_parents
-from lgc.runtime.checkpointing.task_status import statuses
-from lgc.runtime.config.task_config import ensure
-from lgc.runtime.constants import (
-    CONF,
-    END,
-    INPUT,
-    INTERRUPT,
-    NULL_TASK_ID,
-    START,
+from lgc.runtime.checkpointing import delta_writes, model
+from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.checkpointing.state_snapshots import (
+    load_detached,
+    refuse_namespace,
+    with_parents,
 )
+from lgc.runtime.checkpointing.task_status import statuses
+from lgc.runtime.checkpointing.thread_state import ThreadState, has_moved_past, latest_config
+from lgc.runtime.config.merge import merge_configs
+from lgc.runtime.constants import CONF, END, INPUT, INTERRUPT, NULL_TASK_ID, START
+from lgc.runtime.drivers.call import continue_task, refresh_langchain_var
 from lgc.runtime.engine.program import Program
 from lgc.runtime.engine.task import Task, UpdateTask
 from lgc.runtime.ids import draw_checkpoint_id
-from lgc.runtime.public.errors import error_class
 from lgc.runtime.public.messages import ensure_message_ids
+from lgc.runtime.upstream import error_class
 
 Writes = list[tuple[str, Any]]
 
@@ -94,19 +94,20 @@ class _Update:
         self.bound = bound
         self.saver = saver
         self.is_first = is_first
-        self.config = ensure(bound, config)
+        refresh_langchain_var()
+        self.config = merge_configs(bound, config)
         self.saved = saver.get_tuple(self.config)
-        self.journal = Journal(saver, False)
-        self.run: SavedRun = probe(program, saver, self.config, program.output((START,), True))
-        self.run.take(self.saved, self.config)
+        self.writer = CheckpointWriter(saver, False)
+        output = program.output((START,), True)
+        self.thread: ThreadState = load_detached(program, saver, self.saved, self.config, output)
         self.step: int = -1
         if self.saved is not None:
             self.step = self.saved.metadata.get("step", -1)
         # What was pending belongs to a child: a branch does not replay it.
-        self.forced: dict[str, bool] = {}
+        self.forced_snapshots: dict[str, bool] = {}
         if is_first:
-            pending = [write[1:] for write in self.run.pending_writes]
-            self.forced = deltas.written(program.delta_keys, pending)
+            pending = [write[1:] for write in self.thread.pending_writes]
+            self.forced_snapshots = delta_writes.written(program.delta_keys, pending)
 
     def perform(self, updates: Sequence[Any]) -> Any:
         """Makes the checkpoint; the config that addresses it."""
@@ -125,96 +126,98 @@ class _Update:
 
     def _clear(self) -> Any:
         """The tasks that are due are over."""
-        run = self.run
+        thread = self.thread
         updated: set[str] = set()
         if self.saved is not None:
-            run.prepare_all()
-            given = [write[1:] for write in run.pending_writes if write[0] == NULL_TASK_ID]
-            if given:
-                updated.update(self._keys(run.ledger.apply(run, given, [])))
-            found = statuses(run.pending_writes)
-            for task in run.tasks:
-                if task.id in found:
-                    task.writes.extend(found[task.id].output)
-            updated.update(self._keys(run.ledger.apply(run, None, run.tasks)))
+            tasks = thread.prepare_all()
+            taskless = [write[1:] for write in thread.pending_writes if write[0] == NULL_TASK_ID]
+            if taskless:
+                thread.apply(taskless, [])
+                updated.update(self._updated_keys())
+            by_task = statuses(thread.pending_writes)
+            for task in tasks:
+                if task.id in by_task:
+                    task.writes.extend(by_task[task.id].output)
+            thread.apply(None, tasks)
+            updated.update(self._updated_keys())
         return self._put("update", self.step + 1, self.step, updated)
 
     def _input(self, values: Any) -> Any:
         """The values are an input."""
         _require(values is not None, f"Received no input writes for {START}")
         writes: Writes = [(START, values)]
-        self._store([(_named(self.run.checkpoint["id"], INPUT), writes, None)])
-        updated = self._keys(self.run.ledger.apply(self.run, writes, []))
-        known = self.saved is not None and self.saved.metadata.get("step") is not None
-        step = self.step + 1 if known else -1
-        return self._put("input", step, step, updated)
+        self._store([(_named(self.thread.checkpoint["id"], INPUT), writes, None)])
+        self.thread.apply(writes, [])
+        is_known = self.saved is not None and self.saved.metadata.get("step") is not None
+        step = self.step + 1 if is_known else -1
+        return self._put("input", step, step, self._updated_keys())
 
     def _copy(self, values: Any) -> Any:
         """A copy of the checkpoint, and, in one go, a superstep of updates upon it."""
-        run, saved = self.run, self.saved
+        thread, saved = self.thread, self.saved
         _require(saved is not None, "Cannot copy a non-existent checkpoint")
-        made = {
-            "v": model.VERSION,
-            "ts": model.now(),
-            "id": draw_checkpoint_id(self.step),
-            "channel_values": run.checkpoint["channel_values"],
-            "channel_versions": run.ledger.versions,
-            "versions_seen": run.ledger.seen,
-            "updated_channels": None,
-        }
+        stored = thread.checkpoint["channel_values"]
+        timestamp = model.now()
+        copy = thread.new_checkpoint(draw_checkpoint_id(self.step), timestamp, stored, None)
         metadata: dict[str, Any] = {
             "source": "fork",
             "step": self.step + 1,
             "parents": saved.metadata.get("parents", {}),
         }
-        if deltas.COUNTERS in saved.metadata:
-            metadata[deltas.COUNTERS] = saved.metadata[deltas.COUNTERS]
+        if delta_writes.COUNTERS in saved.metadata:
+            metadata[delta_writes.COUNTERS] = saved.metadata[delta_writes.COUNTERS]
         parent = saved.parent_config
         if not parent:
             parent = {**saved.config, CONF: {**saved.config[CONF], "checkpoint_id": None}}
-        address = self.saver.put(parent, made, metadata, {})
+        address = self.saver.put(parent, copy, metadata, {})
         copied = with_parents(address, saved.metadata)
         if not isinstance(values, list) or not values:
             return copied
-        run.checkpoint = made
-        run.current = made["id"]
-        run.step = self.step + 2
-        run.stop = self.step + 4
-        run.first_layout = False
-        run.prepare_all()
-        updates = _of_copy(values, run.tasks)
+        scope = thread.scope
+        thread.checkpoint = copy
+        scope.checkpoint_id = copy["id"]
+        scope.step = self.step + 2
+        scope.set_stop(self.step + 4)
+        scope.is_v1_checkpoint = False
+        updates = _of_copy(values, thread.prepare_all())
         return _Update(self.program, self.bound, self.saver, copied, False).perform(updates)
 
     def _update(self, updates: Sequence[Any]) -> Any:
         """The values are what nodes returned."""
-        run = self.run
+        thread = self.thread
+        scope = thread.scope
         ids: dict[str, list[str]] = {}
         if self.saved is not None and self.saved.pending_writes is not None:
             # The ids of the tasks that are due, so that they are seen to have this result.
-            run.step = self.step + 1
-            run.prepare_all()
-            for task in run.tasks:
-                ids.setdefault(task.node.name, []).append(task.id)
-        run.step = self.step
-        run.set_stop(self.step + 2)
-        tasks: list[Task] = []
-        for number, (values, as_node, given) in enumerate(self._valid(updates)):
+            scope.step = self.step + 1
+            for due in thread.prepare_all():
+                ids.setdefault(due.node.name, []).append(due.id)
+        scope.step = self.step
+        scope.set_stop(self.step + 2)
+        tasks: list[UpdateTask] = []
+        for number, (values, as_node, own_id) in enumerate(self._valid(updates)):
             prepared = ids.get(as_node)
             name = f"{INTERRUPT}:{number}" if number else INTERRUPT
-            task_id = given or (prepared.pop(0) if prepared else _named(run.checkpoint["id"], name))
-            made = UpdateTask(run, self.program.by_name[as_node], number, task_id)
-            run.write(made, values)
-            tasks.append(made)
+            task_id = own_id or (
+                prepared.pop(0) if prepared else _named(thread.checkpoint["id"], name)
+            )
+            task = UpdateTask(scope, self.program.by_name[as_node], number, task_id)
+            task.returned_output(values)
+            continue_task(task)
+            if task.error is not None:
+                raise task.error
+            tasks.append(task)
         updated = {name for task in tasks for name, _ in task.writes}
         for task in tasks:
-            self.forced.update(deltas.replaced(self.program.delta_keys, task.writes))
+            replaced = delta_writes.replaced(self.program.delta_keys, task.writes)
+            self.forced_snapshots.update(replaced)
         self._store([(task.id, task.writes, task) for task in tasks])
-        run.ledger.apply(run, None, tasks)
+        thread.apply(None, tasks)
         return self._put("update", self.step + 1, self.step + 1, updated)
 
     def _valid(self, updates: Sequence[Any]) -> Iterable[tuple[Any, str, str | None]]:
         """The updates with the nodes they are for."""
-        found = []
+        valid = []
         for values, as_node, task_id in updates:
             if as_node is None and len(updates) > 1:
                 raise _invalid("as_node is required when applying multiple updates")
@@ -222,22 +225,22 @@ class _Update:
             if node is None:
                 raise _invalid("Ambiguous update, specify as_node")
             _require(node in self.program.by_name, f"Node {node} does not exist")
-            found.append((values, node, task_id))
-        return found
+            valid.append((values, node, task_id))
+        return valid
 
     def _last_writer(self) -> str | None:
         """The node that ran last, when it is clear which (pregel/main.py:_infer_as_node)."""
-        seen = deltas.without_bumps(self.run.ledger.seen)
+        seen = delta_writes.without_bumps(self.thread.versions.seen)
         if not any(version for read in seen.values() for version in read.values()):
             return START
-        found = sorted(
+        reads = sorted(
             (version, node)
             for node, read in seen.items()
             if node in self.program.by_name
             for version in read.values()
         )
-        if len(found) == 1 or (found and found[-1][0] != found[-2][0]):
-            return found[-1][1]
+        if len(reads) == 1 or (reads and reads[-1][0] != reads[-2][0]):
+            return reads[-1][1]
         return None
 
     def _store(self, written: Sequence[tuple[str, Writes, Task | None]]) -> None:
@@ -254,23 +257,22 @@ class _Update:
             return
         if self.is_first and self._is_superseded():
             for _, writes, _ in written:
-                self.forced.update(deltas.written(keys, writes))
+                self.forced_snapshots.update(delta_writes.written(keys, writes))
             return
         for task_id, writes, task in written:
             if writes:
                 path = "" if task is None else task.path_text
-                self.journal.write(self.run.address, writes, task_id, path)
+                self.writer.put_writes(self.thread.checkpoint_config, writes, task_id, path)
+                for function, arguments in self.writer.pop_calls():
+                    function(*arguments)
 
     def _is_superseded(self) -> bool:
-        conf = self.config[CONF]
-        if not conf.get("checkpoint_id"):
+        if not self.config[CONF].get("checkpoint_id"):
             return False
-        config = {**self.config, CONF: {**conf, "checkpoint_id": None}}
-        latest = self.saver.get_tuple(config)
-        return latest is not None and latest.checkpoint["id"] != self.saved.checkpoint["id"]
+        return has_moved_past(self.saved, self.saver.get_tuple(latest_config(self.config)))
 
-    def _keys(self, slots: Iterable[int]) -> set[str]:
-        return {self.run.channels[slot].key for slot in slots}
+    def _updated_keys(self) -> set[str]:
+        return set(self.thread.updated_keys() or ())
 
     def _put(self, source: str, step: int, clock: int, updated: set[str]) -> Any:
         """Stores the next checkpoint.
@@ -281,42 +283,36 @@ class _Update:
             clock: the superstep in its id.
             updated: the keys that changed.
         """
-        ledger = self.run.ledger
-        known: Mapping[str, Any] = {} if self.saved is None else self.saved.metadata
+        thread = self.thread
+        before: Mapping[str, Any] = {} if self.saved is None else self.saved.metadata
         metadata: dict[str, Any] = {
             "source": source,
             "step": step,
-            "parents": known.get("parents", {}),
+            "parents": before.get("parents", {}),
         }
-        made = {
-            "v": model.VERSION,
-            "ts": "",
-            "id": "",
-            "channel_values": ledger.stored(self.run, self._snapshots(metadata, updated)),
-            "channel_versions": ledger.versions,
-            "versions_seen": ledger.seen,
-            "updated_channels": None,
-        }
-        made["ts"] = model.now()
-        made["id"] = draw_checkpoint_id(clock)
-        address = self.saver.put(self.run.address, made, metadata, ledger.take_moved())
-        return with_parents(address, known)
+        values = thread.versions.stored(thread.values, self._snapshots(metadata, updated))
+        timestamp = model.now()
+        checkpoint = thread.new_checkpoint(draw_checkpoint_id(clock), timestamp, values, None)
+        new_versions = thread.versions.pop_new_versions()
+        address = self.saver.put(thread.checkpoint_config, checkpoint, metadata, new_versions)
+        return with_parents(address, before)
 
     def _snapshots(self, metadata: dict[str, Any], updated: set[str]) -> dict[str, bool]:
         """The DeltaChannels to store in whole; the counters go into the metadata."""
         keys = self.program.delta_keys
         if not keys:
             return {}
-        versions = self.run.ledger.versions
+        versions = self.thread.versions.versions
         if self.saved is None:
             return {key: True for key in keys if key in versions}
-        counters = deltas.counted(keys, self.saved.metadata.get(deltas.COUNTERS), updated)
-        found = deltas.due(self.run.channels, counters, versions)
-        found.update(self.forced)
-        for key in found:
+        before = self.saved.metadata.get(delta_writes.COUNTERS)
+        counters = delta_writes.counted(keys, before, updated)
+        snapshots = delta_writes.due(self.thread.values.channels, counters, versions)
+        snapshots.update(self.forced_snapshots)
+        for key in snapshots:
             counters[key] = (0, 0)
-        deltas.set_counters(metadata, counters)
-        return found
+        delta_writes.set_counters(metadata, counters)
+        return snapshots
 
 
 def _of_copy(values: list[Any], tasks: list[Task]) -> list[StateUpdate]:
@@ -328,11 +324,11 @@ def _of_copy(values: list[Any], tasks: list[Task]) -> list[StateUpdate]:
     for item in values:
         if not isinstance(item, Sequence):
             raise _invalid(f"Invalid update item: {item} when copying checkpoint")
-        given, as_node = item[:2]
+        update, as_node = item[:2]
         group = by_node.setdefault(as_node, [])
         prepared = ids.get(as_node, [])
         task_id = prepared[len(group)] if len(group) < len(prepared) else None
-        group.append(StateUpdate(given, as_node, task_id))
+        group.append(StateUpdate(update, as_node, task_id))
     return [update for group in by_node.values() for update in group]
 
 
@@ -349,4 +345,5 @@ def _require(holds: bool, text: str) -> None:
 
 
 def _invalid(text: str) -> BaseException:
-    return error_class("InvalidUpdateError")(text)
+    error: BaseException = error_class("InvalidUpdateError")(text)
+    return error

@@ -1,7 +1,7 @@
 """What became of the tasks of a superstep, read from their writes (pregel/_task_status.py).
 
 A task has finished if and only if it has written anything but a control write;
-what it asked last waits for an answer only while it has not.
+the interrupts it raised last wait for an answer only while it has not.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ class Status:
 
     Attributes:
         output: what it wrote, control writes left out; empty until it has finished.
-        asked: the interrupts it raised last.
+        interrupts: those it raised last.
         error: how it failed, or None.
     """
 
     def __init__(self) -> None:
         self.output: list[tuple[str, Any]] = []
-        self.asked: list[Any] = []
+        self.interrupts: list[Any] = []
         self.error: Any = None
 
     @property
-    def waiting(self) -> list[Any]:
+    def pending_interrupts(self) -> list[Any]:
         """The interrupts that wait for an answer."""
-        return [] if self.output else self.asked
+        return [] if self.output else self.interrupts
 
 
 def statuses(pending: Iterable[tuple[str, str, Any]]) -> dict[str, Status]:
@@ -38,18 +38,18 @@ def statuses(pending: Iterable[tuple[str, str, Any]]) -> dict[str, Status]:
     Args:
         pending: `(task id, channel, value)`.
     """
-    found: dict[str, Status] = {}
+    by_task: dict[str, Status] = {}
     for task_id, name, value in pending:
         if task_id == NULL_TASK_ID:
             continue
-        status = found.get(task_id)
+        status = by_task.get(task_id)
         if status is None:
-            status = found[task_id] = Status()
+            status = by_task[task_id] = Status()
         if name == INTERRUPT:
-            status.asked.extend(value if isinstance(value, (list, tuple)) else [value])
+            status.interrupts.extend(value if isinstance(value, (list, tuple)) else [value])
         elif name == ERROR:
             if status.error is None:
                 status.error = value
         elif name not in CONTROL_WRITES:
             status.output.append((name, value))
-    return found
+    return by_task

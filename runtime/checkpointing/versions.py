@@ -7,42 +7,43 @@ says all there is to know.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lgc.runtime.channels import Channel
 from lgc.runtime.checkpointing.delta_writes import mark_bumps_seen, snapshot
 from lgc.runtime.constants import INPUT, MISSING
-from lgc.runtime.engine.channel_values import Values
+from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Node, Program
-from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.task_writes import TaskWrites
 
 Writes = list[tuple[str, object]]
 
 
-class Ledger:
+class ChannelVersions:
     """What a checkpoint says of the channels of a run beside their values.
 
-    It does not hold the channels: who does holds it, and a run is to be gone when it is over.
+    Holds no reference to the run's channels: a back reference would be a cycle, and finished runs
+    would wait for the garbage collector.
 
     Args:
-        checkpoint: where they come from; its versions and what was seen are the ledger's now.
+        checkpoint: where they come from; its dicts of versions are this object's from now on.
         next_version: the saver's `get_next_version`.
 
     Attributes:
         versions: the version of each channel that was ever written.
         seen: by node, the versions it has run on.
-        moved: the versions that are not stored yet.
+        new_versions: the versions that no stored checkpoint has yet.
     """
 
     def __init__(self, checkpoint: dict[str, Any], next_version: Callable[..., Any]) -> None:
         self.versions: dict[str, Any] = checkpoint["channel_versions"]
         self.seen: dict[str, dict[str, Any]] = checkpoint["versions_seen"]
-        self.moved: dict[str, Any] = {}
+        self.new_versions: dict[str, Any] = {}
         self.next_version: Callable[..., Any] = next_version
         self.newest: Any = max(self.versions.values()) if self.versions else None
 
-    def restore(self, values: Values, stored: dict[str, Any]) -> bool:
+    def restore(self, values: ChannelValues, stored: dict[str, Any]) -> bool:
         """Gives the channels the values that a checkpoint holds.
 
         Where a node has been deferred since, what was to start it waits for the other nodes that
@@ -59,7 +60,11 @@ class Ledger:
                 values.channels[slot] = channel
                 if channel.reshaped:
                     reshaped.append(channel)
-                if channel.volatile and channel.is_available() and slot not in values.volatile:
+                if (
+                    channel.changes_without_write
+                    and channel.is_available()
+                    and slot not in values.volatile
+                ):
                     values.volatile.append(slot)
 
         if reshaped and not self._is_anything_due(values):
@@ -67,13 +72,13 @@ class Ledger:
                 channel.finish()
         return len(reshaped) > 0
 
-    def _is_anything_due(self, values: Values) -> bool:
+    def _is_anything_due(self, values: ChannelValues) -> bool:
         program = values.program
         if values.channels[program.tasks_slot].is_available():
             return True
-        return any(self.is_due(values, node) for node in program.nodes)
+        return any(self.is_triggered(values, node) for node in program.nodes)
 
-    def is_due(self, values: Values, node: Node) -> bool:
+    def is_triggered(self, values: ChannelValues, node: Node) -> bool:
         """Whether a channel that starts `node` has changed since it last ran."""
         channels = values.channels
         index = values.program.index
@@ -96,19 +101,21 @@ class Ledger:
                 return True
         return False
 
-    def see_all(self, program: Program, node: str) -> None:
+    def mark_all_seen(self, program: Program, node: str) -> None:
         """Notes that `node` has seen every channel as it is."""
         seen = self.seen.setdefault(node, {})
         for channel in program.channels:
             if channel.key in self.versions:
                 seen[channel.key] = self.versions[channel.key]
 
-    def apply(self, values: Values, given: Writes | None, tasks: list[Task]) -> list[int]:
+    def apply(
+        self, values: ChannelValues, taskless: Writes | None, tasks: Sequence[TaskWrites]
+    ) -> list[int]:
         """Applies writes, and moves the versions of what they change (apply_writes).
 
         Args:
             values: the channels.
-            given: the writes of no task: an input's, or those of a Command.
+            taskless: the writes of no task: an input's, or those of a Command.
             tasks: the tasks of the superstep; without one, no step is made: channels that are
                 not written are not told.
 
@@ -121,43 +128,44 @@ class Ledger:
         """
         if len(tasks) > 1:
             tasks = sorted(tasks, key=_path)
-        # First, for it may fail: who has seen nothing yet is due again after that.
+        # Ask the saver first: if it raises, no trigger is marked seen, and the superstep is
+        # repeated on resume.
         version = self.next_version(self.newest, None)
-        if given is not None:
+        if taskless is not None:
             self.seen.setdefault(INPUT, {})
         for task in tasks:
-            self._see(task)
+            self._mark_seen(task)
         changed = values.consume(tasks)
         updated: list[int] = []
         try:
-            more = values.group(given, tasks)
+            more = values.group(taskless, tasks)
             for slot in values.touched:
                 if values.update(slot, None if more is None else more.get(slot)):
                     changed.append(slot)
                     if values.channels[slot].is_available():
                         updated.append(slot)
             if tasks:
-                values.notify(changed, updated)
-            values.end_group(updated)
+                values.update_untouched(changed, updated)
+            values.clear_pending(updated)
             if tasks:
-                values.finish(changed, updated)
+                values.finish_deferred(changed, updated)
         finally:
             # Durability "exit" stores what was applied before a channel refused its writes.
             for slot in changed:
                 key = values.channels[slot].key
                 self.versions[key] = version
-                self.moved[key] = version
+                self.new_versions[key] = version
         if changed:
             self.newest = version
         return updated
 
-    def _see(self, task: Task) -> None:
+    def _mark_seen(self, task: TaskWrites) -> None:
         seen = self.seen.setdefault(task.node.name, {})
         for trigger in task.triggers:
             if trigger in self.versions:
                 seen[trigger] = self.versions[trigger]
 
-    def stored(self, values: Values, snapshots: dict[str, bool]) -> dict[str, Any]:
+    def stored(self, values: ChannelValues, snapshots: dict[str, bool]) -> dict[str, Any]:
         """What a checkpoint holds of the channels.
 
         Args:
@@ -170,10 +178,10 @@ class Ledger:
         for channel in values.channels:
             key = channel.key
             if snapshots and key in snapshots:
-                if key not in self.moved:
+                if key not in self.new_versions:
                     old = self.versions.get(key)
                     bumped[key] = old
-                    self.versions[key] = self.moved[key] = self.next_version(old, None)
+                    self.versions[key] = self.new_versions[key] = self.next_version(old, None)
                 stored[key] = snapshot(channel.get())
             elif key in self.versions:
                 value = channel.checkpoint()
@@ -186,12 +194,12 @@ class Ledger:
             )
         return stored
 
-    def take_moved(self) -> dict[str, Any]:
+    def pop_new_versions(self) -> dict[str, Any]:
         """The versions that the checkpoint about to be stored brings."""
-        moved = self.moved
-        self.moved = {}
-        return moved
+        versions = self.new_versions
+        self.new_versions = {}
+        return versions
 
 
-def _path(task: Task) -> str:
+def _path(task: TaskWrites) -> str:
     return task.path_text

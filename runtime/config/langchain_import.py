@@ -12,8 +12,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from lgc.runtime.config.task_config import CURRENT
-from lgc.runtime.engine.task import find_langchain
+from lgc.runtime.config.ambient import CURRENT
+from lgc.runtime.drivers.call import refresh_langchain_var
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,6 @@ class _Loader:
             module.__spec__.loader = self.loader
         self.loader.exec_module(module)
         setattr(module, _VARIABLE, AmbientVar(getattr(module, _VARIABLE)))
-        find_langchain()
+        refresh_langchain_var()
         # A new list: one that shrinks would make another thread's import pass over a finder.
         sys.meta_path = [finder for finder in sys.meta_path if finder is not _FINDER]

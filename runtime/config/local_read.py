@@ -12,8 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from lgc.runtime.constants import MISSING
-from lgc.runtime.public.errors import error_class
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import error_class, loaded
 
 
 def reader(task: Any, pad: Any) -> partial[Any]:
@@ -28,7 +27,7 @@ def reader(task: Any, pad: Any) -> partial[Any]:
     """
     cls: Any = loaded("langgraph.pregel._algo", "PregelTaskWrites") or TaskWrites
     writes = cls(task.path, task.node.name, task.writes, task.triggers)
-    managed = {key: ManagedView(value) for key, value in task.run.program.managed.items()}
+    managed = {key: ManagedView(value) for key, value in task.scope.program.managed.items()}
     return partial(local_read, pad, Channels(task), managed, writes)
 
 
@@ -63,7 +62,7 @@ def edge_reader(task: Any) -> partial[Any]:
 
 
 def _edge_input(task: Any) -> Any:
-    value = task.run.edge_input(task)
+    value = task.edge_input()
     if value is MISSING:
         return loaded("langgraph._internal._typing", "MISSING") or MISSING
     return value
@@ -91,15 +90,15 @@ class Channels(Mapping[str, Any]):
         self._task = task
 
     def __getitem__(self, name: str) -> ChannelView:
-        if name not in self._task.run.program.index:
+        if name not in self._task.scope.program.index:
             raise KeyError(name)
         return ChannelView(self._task, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._task.run.program.index)
+        return iter(self._task.scope.program.index)
 
     def __len__(self) -> int:
-        return len(self._task.run.program.index)
+        return len(self._task.scope.program.index)
 
     def read(self, select: Any, fresh: bool) -> Any:
         """What `local_read` gives."""

@@ -1,22 +1,19 @@
-"""RunnableConfig: merging what a caller gave, and the config a task sees.
+"""The config of one task and of its routers, as users' code sees them (spec §4.6, §7.2, §7.3).
 
-Rules: spec §4.6, §7.2, §7.4; upstream `_internal/_config.py` and
-`pregel/_algo.py:prepare_single_task`. A task's config is built when it is first
-read: most nodes never do, and it costs more than the node. This file stays
-interpreted because `TaskConfig` derives from dict.
+Upstream: `pregel/_algo.py:prepare_single_task`. All of it is built when it is first read.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from _thread import allocate_lock
 from collections.abc import Mapping
-from contextvars import ContextVar
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from lgc.runtime.config.local_read import edge_reader, reader
+from lgc.runtime.config.merge import merge_metadata
+from lgc.runtime.config.scratchpad import Scratchpad
 from lgc.runtime.constants import (
     CONF,
     CONF_CALL,
@@ -34,190 +31,10 @@ from lgc.runtime.constants import (
     TAG_HIDDEN,
 )
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.public.types import (
-    ExecutionInfo,
-    RunControl,
-    Runtime,
-    Scratchpad,
-    ServerInfo,
-    is_a,
-    loaded,
-    no_writer,
-)
-
-DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
-
-_KEYS = frozenset(
-    (
-        "callbacks",
-        "configurable",
-        "max_concurrency",
-        "metadata",
-        "recursion_limit",
-        "run_id",
-        "run_name",
-        "tags",
-    )
-)
-_COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
-TO_METADATA = (
-    "thread_id",
-    "checkpoint_id",
-    "checkpoint_ns",
-    "task_id",
-    "run_id",
-    "assistant_id",
-    "graph_id",
-)
+from lgc.runtime.public.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, no_writer
+from lgc.runtime.upstream import loaded
 
 _MAKING_CONTROL = allocate_lock()
-
-CURRENT: ContextVar[Any] = ContextVar("lgc_task", default=None)
-"""The task whose node is running, for code that does not load langchain-core."""
-
-
-def langchain_var() -> Any:
-    """langchain-core's contextvar of the ambient config, or None while it is not loaded."""
-    module = sys.modules.get("langchain_core.runnables.config")
-    return getattr(module, "var_child_runnable_config", None)
-
-
-def ensure(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The ambient config and `configs` merged, with every default but `recursion_limit`.
-
-    Args:
-        configs: RunnableConfigs, the later the stronger: what is bound to the graph,
-            what the caller passed.
-
-    Returns:
-        A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
-        else was given. `recursion_limit` is there only when it was given explicitly; a
-        Runtime in `configurable` is one, whatever stood in its place.
-
-    Raises:
-        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
-        AttributeError: what stands in the place of the caller's Runtime has no store.
-    """
-    merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
-    inherited: list[str] = []
-    outer = ambient()
-    if outer is not None:
-        for key, value in outer.items():
-            if _given(value):
-                merged[key] = value.copy() if isinstance(value, (dict, list)) else value
-        merged["metadata"] = dict(merged["metadata"])
-        inherited = list(merged["tags"])
-    given = list(filter(None, configs))
-    if given and any(map(_addresses, given)):
-        # The caller addresses a thread of its own (spec §7.4).
-        merged[CONF] = {}
-    for config in given:
-        for key, value in config.items():
-            if not _given(value):
-                continue
-            if key == CONF:
-                merged[CONF] = {**merged[CONF], **value}
-            elif key == "metadata":
-                merged["metadata"] = _merge_metadata(merged["metadata"], value)
-            elif key == "tags":
-                merged["tags"] = [*merged["tags"], *(t for t in value if t not in inherited)]
-            elif key in _KEYS:
-                merged[key] = value
-        for key, value in config.items():
-            if key not in _KEYS and _given(value):
-                merged[CONF][key] = value
-    conf = merged[CONF]
-    if conf:
-        for key in TO_METADATA:
-            if key not in merged["metadata"] and conf.get(key):
-                merged["metadata"][key] = conf[key]
-    _refuse(merged)
-    if CONF_RUNTIME in conf:
-        merged[CONF] = {**conf, CONF_RUNTIME: _parent_runtime(conf[CONF_RUNTIME])}
-    return merged
-
-
-def at_root(config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a run that no task started: such a run has the root's namespace.
-
-    Args:
-        config: what `ensure` gave. A namespace in it is dropped, together with the
-            checkpoint_id, which names a checkpoint of that namespace (pregel/_loop.py).
-    """
-    conf = config[CONF]
-    if not conf.get("checkpoint_ns"):
-        return config
-    return {**config, CONF: {**conf, "checkpoint_ns": "", "checkpoint_id": None}}
-
-
-def merge(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Configs merged without defaults or ambient config (_internal/_config.py:merge_configs).
-
-    Args:
-        configs: RunnableConfigs, the later the stronger; what is false in one says nothing.
-    """
-    merged: dict[str, Any] = {}
-    for config in configs:
-        for key, value in (config or {}).items():
-            if not value:
-                continue
-            old = merged.get(key)
-            if key == "metadata":
-                merged[key] = _merge_metadata(old or {}, value)
-            elif key == "tags" and old:
-                merged[key] = [*old, *value]
-            elif key == CONF and old:
-                merged[key] = {**old, **value}
-            else:
-                merged[key] = value
-    merged.setdefault(CONF, {})
-    return merged
-
-
-def ambient() -> Mapping[str, Any] | None:
-    """The config of the node, router or Runnable that is running, or None outside of one."""
-    var = langchain_var()
-    found: Mapping[str, Any] | None = None if var is None else var.get()
-    if found:
-        return found
-    task = CURRENT.get()
-    if task is not None:
-        found = task.config
-    return found
-
-
-def _addresses(config: Mapping[str, Any]) -> bool:
-    conf = config.get(CONF) or {}
-    return any(_given(conf.get(key)) for key in _COORDINATES)
-
-
-def _given(value: Any) -> bool:
-    return len(value) > 0 if isinstance(value, (list, tuple, dict)) else value is not None
-
-
-def _merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in base.items()}
-    for key, value in new.items():
-        old = merged.get(key)
-        if key == "lc_versions" and isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[key] = {**old, **value}
-        else:
-            merged[key] = dict(value) if isinstance(value, Mapping) else value
-    return merged
-
-
-def _refuse(merged: dict[str, Any]) -> None:
-    callbacks = merged.get("callbacks")
-    if callbacks and not (
-        hasattr(callbacks, "handlers")
-        and not callbacks.handlers
-        and not callbacks.inheritable_handlers
-    ):
-        raise Unsupported("callbacks", "config['callbacks']")
-    if CONF_TASK_ID in merged[CONF]:
-        raise Unsupported("a graph called inside a node of another graph")
-    if CONF_STREAM in merged[CONF]:
-        raise Unsupported("a stream of another graph", CONF_STREAM)
 
 
 def task_config(task: Any) -> dict[str, Any]:
@@ -226,10 +43,10 @@ def task_config(task: Any) -> dict[str, Any]:
     Args:
         task: the engine's Task.
     """
-    run = task.run
-    base: dict[str, Any] = run.config
+    scope = task.scope
+    base: dict[str, Any] = scope.config
     name: str = task.node.name
-    metadata = _merge_metadata(
+    metadata = merge_metadata(
         base["metadata"],
         {
             "langgraph_step": task.step,
@@ -245,15 +62,15 @@ def task_config(task: Any) -> dict[str, Any]:
     for key in ("recursion_limit", "max_concurrency"):
         if key in base:
             config[key] = base[key]
-    pad = task.pad or scratchpad(task.step, run.stop)
+    pad = task.pad or scratchpad(task.step, scope.stop)
     conf: dict[str, Any] = {
         **base[CONF],
-        CONF_REPLAY_STATE: run.replay_state,
+        CONF_REPLAY_STATE: scope.replay_state,
         CONF_TASK_ID: task.id,
         CONF_SEND: task.writes.extend,
         CONF_READ: reader(task, pad),
         CONF_READ_STATE: edge_reader(task) if task.push >= 0 else None,
-        CONF_CHECKPOINTER: run.saver,
+        CONF_CHECKPOINTER: scope.saver,
         "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.checkpoint_id},
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
@@ -261,12 +78,12 @@ def task_config(task: Any) -> dict[str, Any]:
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
-    if task.step == run.first_step:
-        conf[CONF_RESUMING] = run.resuming
-    if run.durability is not None:
-        conf[CONF_DURABILITY] = run.durability
-    if run.nested is not None:
-        conf[CONF_STREAM] = run.nested
+    if task.step == scope.first_step:
+        conf[CONF_RESUMING] = scope.resuming
+    if scope.options.durability is not None:
+        conf[CONF_DURABILITY] = scope.options.durability
+    if scope.forwarding is not None:
+        conf[CONF_STREAM] = scope.forwarding
     config[CONF] = conf
     config["callbacks"] = _callbacks(task, config, [*tags, "seq:step:1"])
     return config
@@ -278,7 +95,7 @@ def update_config(task: Any) -> dict[str, Any]:
     Args:
         task: the engine's UpdateTask.
     """
-    base: dict[str, Any] = task.run.config
+    base: dict[str, Any] = task.scope.config
     conf = {
         **base[CONF],
         CONF_SEND: task.writes.extend,
@@ -340,7 +157,7 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     from langchain_core.utils.uuid import uuid7
 
     # The caller's `ls_integration`, if any, and the place of the key are upstream's.
-    inherited = dict(task.run.config["metadata"])
+    inherited = dict(task.scope.config["metadata"])
     inherited.setdefault("ls_integration", "langgraph")
     inherited.update(config["metadata"])
     return module.CallbackManager(
@@ -354,28 +171,15 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     )
 
 
-def _parent_runtime(given: Any) -> Any:
-    """The Runtime that a caller gave; of another object its context and store are taken.
-
-    Upstream looks at the store first, whatever the object is (pregel/main.py:_defaults,
-    _coerce_parent_runtime).
-    """
-    store = given.store
-    if not is_a(given, "Runtime"):
-        cls = loaded("langgraph.runtime", "Runtime") or Runtime
-        return cls(context=getattr(given, "context", None), store=store)
-    return given
-
-
 def runtime(task: Any) -> Any:
     """The `Runtime` of one task; LangGraph's class when it is loaded (spec §7.3).
 
     The previous value, stream writer and execution info are the run's own; what else the
     run has not, the caller's Runtime gives.
     """
-    conf = task.run.config[CONF]
+    conf = task.scope.config[CONF]
     module = sys.modules.get("langgraph.runtime")
-    run_id = task.run.config.get("run_id")
+    run_id = task.scope.config.get("run_id")
     info = getattr(module, "ExecutionInfo", ExecutionInfo)(
         checkpoint_id=task.checkpoint_id,
         checkpoint_ns=task.namespace,
@@ -385,28 +189,28 @@ def runtime(task: Any) -> Any:
         node_attempt=1,
         node_first_attempt_time=task.started,
     )
-    run = task.run
+    scope = task.scope
     writer = no_writer
-    if run.custom:
-        writer = run.write_custom if run.nested is None else run.nested.write
+    if scope.write_custom is not None:
+        writer = scope.write_custom if scope.forwarding is None else scope.forwarding.write
     parent = conf.get(CONF_RUNTIME)
-    if run.control is None:
+    if scope.control is None:
         with _MAKING_CONTROL:  # parallel tasks share it
-            if run.control is None:
-                run.control = getattr(module, "RunControl", RunControl)()
-    found = {
-        "context": run.context,
-        "store": run.store,
+            if scope.control is None:
+                scope.control = getattr(module, "RunControl", RunControl)()
+    fields = {
+        "context": scope.context,
+        "store": scope.store,
         "stream_writer": writer,
         "execution_info": info,
-        "control": run.control,
+        "control": scope.control,
         "server_info": _server_info(conf),
     }
     if parent is not None:
-        found["store"] = parent.store
-        found["heartbeat"] = parent.heartbeat
-        found["server_info"] = found["server_info"] or parent.server_info
-    return getattr(module, "Runtime", Runtime)(**found)
+        fields["store"] = parent.store
+        fields["heartbeat"] = parent.heartbeat
+        fields["server_info"] = fields["server_info"] or parent.server_info
+    return getattr(module, "Runtime", Runtime)(**fields)
 
 
 def _server_info(conf: Mapping[str, Any]) -> Any:
@@ -423,60 +227,3 @@ def _server_info(conf: Mapping[str, Any]) -> Any:
         graph_id=str(graph_id) if graph_id else "",
         user=user,
     )
-
-
-class TaskConfig(dict[str, Any]):
-    """A task's or router's config that fills itself in when it is first looked at.
-
-    It is what langchain-core's contextvar holds while a node runs that does not
-    ask for its config by name.
-    """
-
-    __slots__ = ("task",)
-    task: Any
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return (dict, (dict(self),))
-
-
-def _filling(name: str) -> Any:
-    inherited = getattr(dict, name)
-
-    def method(self: TaskConfig, *args: Any, **kwargs: Any) -> Any:
-        task = self.task
-        if task is not None:
-            # Filled before the mark goes: another thread must not see it empty.
-            dict.update(self, task.ambient_content())
-            self.task = None
-        return inherited(self, *args, **kwargs)
-
-    method.__name__ = name
-    return method
-
-
-for _name in [
-    "__contains__",
-    "__delitem__",
-    "__eq__",
-    "__getitem__",
-    "__ior__",
-    "__iter__",
-    "__len__",
-    "__ne__",
-    "__or__",
-    "__repr__",
-    "__reversed__",
-    "__ror__",
-    "__setitem__",
-    "clear",
-    "copy",
-    "get",
-    "items",
-    "keys",
-    "pop",
-    "popitem",
-    "setdefault",
-    "update",
-    "values",
-]:
-    setattr(TaskConfig, _name, _filling(_name))

@@ -1,9 +1,8 @@
-"""The plain lane: a run of which only the result is wanted (design §5).
+"""The fast path: a run of which only the result is wanted (architecture §5).
 
-A superstep of one node that edges started, which writes state and triggers and
-nothing else, is run here without the lists and objects that chunks, parallel
-tasks and barriers need. Every other superstep is `Run.superstep`, the full
-lane's, on the same state; a property test holds the two to the same results
+A superstep of one node that edges started, which writes state and triggers and nothing else, is run
+here without the lists and objects that chunks, parallel tasks and barriers need. All else is the
+loop's, on the same state; a property test holds the two to the same results
 (tests/parity/test_graphs.py).
 """
 
@@ -11,163 +10,249 @@ from __future__ import annotations
 
 from typing import Any
 
+from lgc.runtime.checkpointing.recorder import Recorder
+from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import END, MISSING
-from lgc.runtime.engine.loop import Run
+from lgc.runtime.drivers.call import call, continue_task
+from lgc.runtime.drivers.sync import SyncDriver
+from lgc.runtime.engine.loop import Loop
+from lgc.runtime.engine.prepare import node_input
 from lgc.runtime.engine.program import Node
-from lgc.runtime.engine.task import Router, Task, run_node
+from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.task import OVER, Task
+from lgc.runtime.streaming.sink import ResultObserver
 
 
-def drain(run: Run, value: Any) -> Any:
-    """Runs to the end.
+def invoke(
+    scope: RunScope,
+    value: Any,
+    thread: ThreadState | None,
+    recorder: Recorder | None,
+    is_fast: bool = True,
+) -> Any:
+    """Runs to the end; what the run returns.
 
     Args:
-        run: a silent run, not started.
+        scope: of a run that nothing has happened of yet.
         value: the input.
+        thread, recorder: as the loop takes them.
+        is_fast: whether the fast path may be taken.
 
     Returns:
-        The values of the output keys; None when none was written.
+        The values of the output keys, with the interrupts of the nodes; None when no output key
+        was written.
 
     Raises:
-        As `Run.start` and `Run.drain`.
+        As `Loop.next`.
     """
-    if not run.is_plain or not run.output.late:
-        run.start(value)
-        return run.drain()
+    result = ResultObserver(scope.values)
     try:
-        node = _start(run, value)
-    except Exception as exc:
-        if not run.suspend(exc):
-            raise
-        return run.conclude()
-    while True:
-        if node is not None and not run.is_past_stop() and not run.is_asked_to_stop():
+        if is_fast and thread is None and scope.values.output.readable_at_end:
+            path = _FastPath(scope, result)
+            path.run(value)
+            loop = path.loop
+            if loop is None:
+                return result.result()
+        else:
+            loop = Loop(scope, value, thread, recorder)
+            loop.superstep.observers = [result]
+        driver = SyncDriver(loop)
+        try:
+            driver.run()
+        finally:
+            driver.close()
+    except StopIteration as exc:
+        # Upstream's invoke consumes a generator, which may not raise this.
+        error = RuntimeError("generator raised StopIteration")
+        error.__cause__ = exc
+        raise error
+    return result.result()
+
+
+class _FastPath:
+    """The supersteps that the fast path runs of one run.
+
+    Args:
+        scope: the run, without a thread and with an output that is readable at its end.
+        result: observes the loop.
+
+    Attributes:
+        loop: goes on with the run, once the fast path has left it; None when the run is over.
+    """
+
+    def __init__(self, scope: RunScope, result: ResultObserver) -> None:
+        self.scope: RunScope = scope
+        self.result: ResultObserver = result
+        self.loop: Loop | None = None
+
+    def run(self, value: Any) -> None:
+        """Runs as many supersteps as it can."""
+        scope = self.scope
+        node = self.start(value)
+        while node is not None:
+            if scope.is_past_stop() or scope.is_asked_to_stop():
+                self.leave()
+                return
+            node = self.superstep(node)
+
+    def _go_on(self, value: Any = None) -> Loop:
+        """The loop that goes on, to be told where."""
+        loop = Loop(self.scope, value, None, None)
+        loop.superstep.observers = [self.result]
+        self.loop = loop
+        return loop
+
+    def start(self, value: Any) -> Node | None:
+        """Applies the input; the node that is due, or None when the path is left."""
+        scope = self.scope
+        program = scope.program
+        start = program.start
+        if (
+            type(value) is not dict
+            or not program.direct
+            or not start.has_fast_path
+            or start.branches
+        ):
+            self._go_on(value)
+            return None
+        self._gather(value, program.input_slots)
+        scope.values.updated = start.targets
+        try:
+            scope.values.apply_pending()
+        except Exception as exc:
+            self._refuse(Task(scope, start, value, -1), exc)
+            return None
+        scope.step = 1
+        return self._follow(start.successor)
+
+    def superstep(self, node: Node) -> Node | None:
+        """Runs one node; the node that is due next, or None when the path is left."""
+        scope = self.scope
+        values = scope.values
+        try:
+            value = node_input(scope, node)
+        except Exception as exc:
+            self._go_on().fail(exc)
+            return None
+        if value is MISSING:
+            self.leave()
+            return None
+        task = Task(scope, node, value, -1)
+        task.begin()
+        try:
+            output = call(task)
+        except BaseException as exc:
+            task.raised(exc)
+            return self._continue(task)
+        if type(output) is not dict or not scope.program.direct or not task.is_unseen():
+            task.returned(output)
+            return self._continue(task)
+        self._gather(output, scope.program.slots)
+        task.writes_are_pending = True
+        if node.branches:
+            if not self._route(task, output):
+                return self._continue(task)
+        else:
+            values.updated = node.targets
+        try:
+            values.apply_pending()
+        except Exception as exc:
+            self._refuse(task, exc)
+            return None
+        scope.step += 1
+        return self._follow(node.successor) if not node.branches else self._next()
+
+    def _gather(self, update: dict[Any, Any], slots: dict[str, int]) -> None:
+        """Takes over what a dict writes; keys that are not in `slots` are left out."""
+        values = self.scope.values
+        pending = values.pending
+        touched = values.touched
+        for key, value in update.items():
+            slot = slots.get(key, -1)
+            if slot >= 0:
+                pending[slot] = value
+                touched.append(slot)
+
+    def _route(self, task: Task, output: Any) -> bool:
+        """Calls the routers; `updated` becomes the triggers that are due.
+
+        Returns:
+            Whether the task has finished on the fast path; else what is left of it is to be done
+            as the loop's tasks do it.
+        """
+        node = task.node
+        values = self.scope.values
+        successors = self.scope.program.successors
+        values.updated = node.targets
+        for number, branch in enumerate(node.branches):
+            task.resume_routing(output, number)
+            if task.how == OVER:
+                return False
             try:
-                node = _superstep(run, node)
-            except Exception as exc:
-                if not run.suspend(exc):
-                    raise
-                return run.conclude()
-        elif run.superstep():
-            node = _next(run)
-        else:
-            return run.conclude()
-
-
-def _start(run: Run, value: Any) -> Node | None:
-    """Applies the input; the node that is due, or None when the full lane goes on."""
-    program = run.program
-    start = program.start
-    if type(value) is not dict or not program.direct or not start.plain or start.branches:
-        run.start(value)
-        return None
-    _gather(run, value, program.input_slots)
-    run.updated = start.targets
-    try:
-        run.apply_pending()
-    except Exception:
-        _put_back(run, Task(run, start, value, -1))
-        raise
-    run.step = 1
-    return None if run.volatile else start.successor
-
-
-def _superstep(run: Run, node: Node) -> Node | None:
-    """Runs one node; the node that is due next, or None when the full lane goes on."""
-    value = run.input(node)
-    if value is MISSING:
-        return None
-    task = Task(run, node, value, -1)
-    task.start()
-    try:
-        output = run_node(task)
-        if type(output) is dict and run.program.direct and task.is_unseen():
-            _gather(run, output, run.program.slots)
-            task.gathered = True
-            if node.branches:
-                _route(run, task, output)
-        else:
-            run.write(task, output)
-    except BaseException as exc:
-        if task.gathered:
-            run.spill(task)
-        run.tasks = [task]
-        error = run.failure(task, exc)
-        if error is exc:
-            run.commit_error(task, exc)
-            raise
-        if error is not None:
-            raise error
-    if not task.gathered:
-        run.tasks = [task]
-        run.after_tick()
-        return _next(run)
-    if not node.branches:
-        run.updated = node.targets
-    try:
-        run.apply_pending()
-    except Exception:
-        _put_back(run, task)
-        raise
-    run.step += 1
-    if not node.branches:
-        return None if run.volatile else node.successor
-    return _next(run)
-
-
-def _route(run: Run, task: Task, output: Any) -> None:
-    """The conditional edges of a task; `run.updated` becomes the triggers that are due."""
-    node = task.node
-    run.updated = node.targets
-    for number, branch in enumerate(node.branches):
-        target = run.decide(task, branch, output, Router(task, number))
-        if task.gathered:
-            if type(target) is str and (not branch.ends or target in branch.ends):
-                end = branch.ends[target] if branch.ends else target
+                target = call(task)
+            except BaseException as exc:
+                task.raised(exc)
+                return False
+            if not task.writes_are_pending:
+                task.returned(target)
+                return False
+            end: Any = target
+            if type(target) is str and branch.ends:
+                end = branch.ends.get(target)
+            if type(end) is str:
                 if end == END:
                     continue
-                successor = run.program.successors.get(end)
+                successor = successors.get(end)
                 if successor is not None:
-                    due = run.updated
-                    if not due:
-                        run.updated = successor.trigger
-                    elif successor.trigger[0] not in due:
-                        run.updated = due + successor.trigger
+                    updated = values.updated
+                    if not updated:
+                        values.updated = successor.trigger
+                    elif successor.trigger[0] not in updated:
+                        values.updated = updated + successor.trigger
                     continue
-            run.spill(task)
-        run.goto(task, branch, target)
+            task.returned(target)
+            return False
+        task.how = OVER
+        return True
 
-
-def _put_back(run: Run, task: Task) -> None:
-    """Gives a task back its writes, which a reducer has refused.
-
-    An exception that interrupts the run has them applied once more (`Run.suspend`).
-    """
-    run.spill(task)
-    run.tasks = [task]
-    run.is_recorded = True
-
-
-def _gather(run: Run, update: dict[Any, Any], slots: dict[str, int]) -> None:
-    """Takes over what a dict writes; keys that are not in `slots` are left out."""
-    pending = run.pending
-    touched = run.touched
-    for key, value in update.items():
-        slot = slots.get(key, -1)
-        if slot >= 0:
-            pending[slot] = value
-            touched.append(slot)
-
-
-def _next(run: Run) -> Node | None:
-    """The only node that is due, when the plain lane can run it."""
-    if run.volatile:
+    def _continue(self, task: Task) -> Node | None:
+        """What is left of a task, and of its superstep, is done as the loop does it."""
+        task.materialize_writes()
+        continue_task(task)
+        loop = self._go_on()
+        loop.adopt(task)
+        loop.receive(task)
         return None
-    program = run.program
-    found: Node | None = None
-    for slot in run.updated:
-        for position in program.triggered[slot]:
-            node = program.nodes[position]
-            if found is not None and node is not found:
-                return None
-            found = node
-    return found if found is not None and found.plain else None
+
+    def _refuse(self, task: Task, exc: Exception) -> None:
+        """A reducer has refused the writes of a task: the loop raises, and has them as a list."""
+        self.scope.values.materialize_writes(task)
+        task.writes_are_pending = False
+        self._go_on().refuse(task, exc)
+
+    def leave(self) -> None:
+        """The loop goes on with the next superstep."""
+        self._go_on().enter()
+
+    def _follow(self, node: Node | None) -> Node | None:
+        """`node`, if the fast path can run it now; None, too, when the run is over."""
+        if self.scope.values.volatile:
+            self.leave()
+            return None
+        if node is None and (self.scope.values.updated or self.scope.is_past_stop()):
+            self.leave()
+        return node
+
+    def _next(self) -> Node | None:
+        """The only node that is due, as `_follow`."""
+        values = self.scope.values
+        program = self.scope.program
+        due: Node | None = None
+        for slot in values.updated:
+            for position in program.triggered[slot]:
+                node = program.nodes[position]
+                if due is not None and node is not due:
+                    self.leave()
+                    return None
+                due = node
+        return self._follow(due if due is not None and due.has_fast_path else None)

@@ -1,7 +1,7 @@
-"""What a consumer can abandon half-way, so it is never compiled.
+"""What a consumer can abandon half-way; this file stays interpreted.
 
-A generator of mypyc that is dropped while suspended does not run its `finally`
-(design §5), and then nobody would wait for the tasks still running.
+A generator of mypyc that is dropped while suspended does not run its `finally` (architecture §7),
+and then nobody would wait for the tasks that still run.
 """
 
 from __future__ import annotations
@@ -9,23 +9,20 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-from lgc.runtime.constants import INTERRUPT
-from lgc.runtime.drivers.fast_path import drain
-from lgc.runtime.engine.loop import Run
+from lgc.runtime.drivers.sync import SyncDriver
 
 
-def chunks(run: Run, value: Any) -> Generator[Any, None, None]:
-    """The chunks of `run` on input `value`, as they become due.
+def chunks(driver: SyncDriver) -> Generator[Any, None, None]:
+    """The chunks of a run as they become due.
 
-    Closing or dropping the iterator ends the run; tasks that are already running
-    are waited for, as upstream does.
+    Closing or dropping the iterator ends the run; tasks that run already are waited for, as
+    upstream does.
     """
     try:
-        run.start(value)
-        while (due := run.advance()) is not None:
+        while (due := driver.advance()) is not None:
             yield from due
     finally:
-        run.close()
+        driver.close()
 
 
 def shown(
@@ -34,7 +31,7 @@ def shown(
     printed: Any,
     subgraphs: bool,
 ) -> Iterator[Any]:
-    """Tagged chunks as the caller wants them (pregel/main.py:_output).
+    """Chunks with their modes as the caller wants them (pregel/main.py:_output).
 
     Args:
         due: `(mode, payload)`; of a graph inside a node `(mode, payload, namespace)`.
@@ -43,36 +40,18 @@ def shown(
         subgraphs: with the namespace; this graph's own is empty.
     """
     try:
-        for mode, payload, *place in due:
+        for mode, payload, *namespace in due:
             if mode in printed:
                 graph = ""
-                if place and place[0]:
-                    graph = f"\033[1;30;33m[graph={place[0]}]\033[0m "
+                if namespace and namespace[0]:
+                    graph = f"\033[1;30;33m[graph={namespace[0]}]\033[0m "
                 print(f"\033[1m[{mode}]\033[0m {graph}{payload!r}")
             if mode not in modes:
                 continue
             tagged = (mode, payload) if isinstance(modes, list) else (payload,)
             if subgraphs:
-                yield (place[0] if place else (), *tagged)
+                yield (namespace[0] if namespace else (), *tagged)
             else:
                 yield tagged if isinstance(modes, list) else payload
     finally:
         due.close()
-
-
-def with_interrupts(values: Any, asked: list[Any]) -> Any:
-    """What an invoke returns that ended with `values` and with what its nodes asked for."""
-    if not asked:
-        return values
-    return {**values, INTERRUPT: asked} if isinstance(values, dict) else {INTERRUPT: asked}
-
-
-def result(run: Run, value: Any) -> Any:
-    """The newest values of `run` on input `value`; None when no output key was written."""
-    try:
-        return with_interrupts(drain(run, value), run.interrupts)
-    except StopIteration as exc:
-        # Upstream's invoke consumes a generator, which may not raise this.
-        raise RuntimeError("generator raised StopIteration") from exc
-    finally:
-        run.close()

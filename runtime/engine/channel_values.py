@@ -6,17 +6,16 @@ pregel/_io.py (spec §4.3, §4.9).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from lgc.runtime.channels import Channel, ForeignChannel
 from lgc.runtime.constants import IGNORED_WRITES, INPUT, MISSING
 from lgc.runtime.engine.program import Output, Program, View
-
-if TYPE_CHECKING:
-    from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.task_writes import TaskWrites
 
 
-class Values:
+class ChannelValues:
     """The channels of one run.
 
     Args:
@@ -29,7 +28,7 @@ class Values:
         touched: the slots that this superstep writes, in the order of their first write.
         pending: the first value written to each of them.
         has_values: whether an output key was ever written.
-        plain_trigger: the slots of which `updated` says all there is to know; their channels
+        transient_trigger: the slots of which `updated` says all there is to know; their channels
             are not written.
     """
 
@@ -41,28 +40,42 @@ class Values:
         for slot in program.seeded:
             channel = program.channels[slot].fresh()
             self.channels[slot] = channel
-            if channel.volatile and channel.is_available():
+            if channel.changes_without_write and channel.is_available():
                 self.volatile.append(slot)
         self.updated: list[int] = []
         self.touched: list[int] = []
         self.pending: list[object] = program.unwritten.copy()
         self.has_values: bool = False
-        self.plain_trigger: list[bool] = program.plain_trigger
+        self.transient_trigger: list[bool] = program.transient_trigger
 
-    def available(self, keys: list[str], slots: list[int]) -> dict[str, Any]:
-        """The available values of `keys`, without what the superstep has written.
+    def store_triggers(self) -> None:
+        """Has every trigger in a channel of its own, as checkpoints hold them."""
+        self.transient_trigger = self.program.no_transient_trigger
 
-        Args:
-            slots: the slot of each key.
-        """
+    def write_start(self, value: object) -> None:
+        """Applies the input of a run: the write to `__start__` (spec §4.2)."""
+        slot = self.program.start_slot
+        channel = self.program.channels[slot].fresh()
+        channel.update([value])
+        self.channels[slot] = channel
+        self.volatile.append(slot)
+        self.updated = [slot]
+
+    def get(self, slot: int) -> object:
+        """The value of a channel, or MISSING."""
+        return self.channels[slot].get()
+
+    def available(self, view: View) -> dict[str, Any]:
+        """The available values of a view's keys, without what the superstep has written."""
         state: dict[str, Any] = {}
+        keys, slots = view.keys, view.slots
         for i in range(len(keys)):
             value = self.channels[slots[i]].get()
             if value is not MISSING:
                 state[keys[i]] = value
         return state
 
-    def local(self, task: Task, view: View) -> dict[str, Any]:
+    def local(self, task: TaskWrites, view: View) -> dict[str, Any]:
         """The available values of a view's keys, with a task's own writes (local_read).
 
         The reducers are called in the order of the channels, as upstream copies all of them,
@@ -99,7 +112,7 @@ class Values:
                 values[slot] = channel.get()
             elif key in own:
                 values[slot] = channel.after(own[key])
-            elif channel.volatile:
+            elif channel.changes_without_write:
                 channel = channel.copy()
                 channel.update([])
                 values[slot] = channel.get()
@@ -115,19 +128,19 @@ class Values:
         return state
 
     def with_triggers(
-        self, state: dict[str, Any], task: Task, keys: list[str], slots: list[int], fresh: bool
+        self, state: dict[str, Any], task: TaskWrites, view: View, fresh: bool
     ) -> dict[str, Any]:
-        """What a task reads of `keys`, with the triggers of which only `updated` tells.
+        """What a task reads of a view, with the triggers of which only `updated` tells.
 
         Args:
-            state: the available values of `keys`, those triggers left out.
-            slots: the slot of each key.
+            state: the available values of the view's keys, those triggers left out.
             fresh: the task's own writes count, and not what started the superstep.
         """
+        keys, slots = view.keys, view.slots
         due: dict[str, Any] = {}
         for i in range(len(keys)):
             slot = slots[i]
-            if self.plain_trigger[slot]:
+            if self.transient_trigger[slot]:
                 # It holds None for one superstep; a fresh read sees the next one.
                 written = fresh and any(name == keys[i] for name, _ in task.writes)
                 if written if fresh else slot in self.updated:
@@ -160,8 +173,12 @@ class Values:
         channel = self.channels[slot]
         return channel.get() if written is MISSING else channel.after(written)
 
-    def spill(self, task: Task) -> None:
-        """Moves what was gathered for a task, and the triggers in `updated`, to its writes."""
+    def materialize_writes(self, task: TaskWrites) -> None:
+        """Moves what is pending, and the triggers in `updated`, to the writes of a task.
+
+        The fast path gathers the writes of its only task in `pending`; a task that somebody looks
+        at, or that fails, has to have them as a list.
+        """
         for slot in self.touched:
             task.writes.append((self.program.channels[slot].key, self.pending[slot]))
             self.pending[slot] = MISSING
@@ -170,7 +187,6 @@ class Values:
             task.writes.append((self.program.channels[slot].key, None))
         # Until the writes are applied, what started the task is what tasks can read.
         self.updated = task.node.trigger
-        task.gathered = False
 
     def read(self) -> Any:
         """The available values of the output keys; the bare value when that is asked for."""
@@ -178,7 +194,7 @@ class Values:
 
     def read_as(self, output: Output) -> Any:
         """`read` of the keys of another output."""
-        if output.bare:
+        if output.single_value:
             value = self.channels[output.slots[0]].get()
             return None if value is MISSING else value
         state: dict[str, Any] = {}
@@ -188,7 +204,7 @@ class Values:
                 state[output.keys[i]] = value
         return state
 
-    def apply(self, tasks: list[Task]) -> None:
+    def apply(self, tasks: Sequence[TaskWrites]) -> None:
         """Applies the writes of a superstep (apply_writes).
 
         Raises:
@@ -202,40 +218,42 @@ class Values:
         more = self.group(None, tasks)
         updated: list[int] = []
         for slot in self.touched:
-            if self.plain_trigger[slot] or (
+            if self.transient_trigger[slot] or (
                 self.update(slot, None if more is None else more.get(slot))
                 and self.channels[slot].is_available()
             ):
                 updated.append(slot)
-        self.notify(changed, updated)
-        self.end_group(updated)
-        self.finish(changed, updated)
+        self.update_untouched(changed, updated)
+        self.clear_pending(updated)
+        self.finish_deferred(changed, updated)
         self.updated = updated
 
-    def preview(self, given: list[tuple[str, object]] | None, tasks: list[Task]) -> None:
-        """Applies writes for somebody who only looks (apply_writes without versions).
+    def preview(
+        self, taskless: list[tuple[str, object]] | None, tasks: Sequence[TaskWrites]
+    ) -> None:
+        """Applies writes for get_state only (apply_writes without versions).
 
-        Upstream takes no channel for updated then, so those just written are told of the
-        superstep, too, and it is the last one.
+        Without versions upstream treats no channel as updated, so the written channels also get
+        the empty update and finish().
 
         Args:
-            given: the writes of no task.
+            taskless: the writes of no task.
             tasks: the tasks, in the order of their paths.
         """
         changed = self.consume(tasks)
-        more = self.group(given, tasks)
+        more = self.group(taskless, tasks)
         touched = list(self.touched)
         for slot in touched:
             self.update(slot, None if more is None else more.get(slot))
-        self.end_group(touched)
+        self.clear_pending(touched)
         if tasks:
-            self.notify(changed, [])
-            self.finish(changed, [])
+            self.update_untouched(changed, [])
+            self.finish_deferred(changed, [])
 
     # The steps of applying writes. `changed` and `updated` collect the slots whose channel
     # changed, and those of them that have a value then.
 
-    def consume(self, tasks: list[Task]) -> list[int]:
+    def consume(self, tasks: Sequence[TaskWrites]) -> list[int]:
         """Tells the channels that started `tasks`; the slots of those that changed."""
         changed: list[int] = []
         for task in tasks:
@@ -246,12 +264,12 @@ class Values:
         return changed
 
     def group(
-        self, given: list[tuple[str, object]] | None, tasks: list[Task]
+        self, taskless: list[tuple[str, object]] | None, tasks: Sequence[TaskWrites]
     ) -> dict[int, list[object]] | None:
         """Sorts writes by channel: into `touched` and `pending`.
 
         Args:
-            given: the writes of no task, which come first.
+            taskless: the writes of no task, which come first.
             tasks: the tasks, in the order of their paths.
 
         Returns:
@@ -262,8 +280,8 @@ class Values:
         for slot in self.touched:
             self.pending[slot] = MISSING
         self.touched.clear()
-        if given is not None:
-            more = self._sort(given, INPUT, (), more)
+        if taskless is not None:
+            more = self._sort(taskless, INPUT, (), more)
         for task in tasks:
             more = self._sort(task.writes, task.node.name, task, more)
         return more
@@ -278,8 +296,8 @@ class Values:
         index = self.program.index
         pending = self.pending
         for name, value in writes:
-            found = index.get(name, -1)
-            if found < 0:
+            slot = index.get(name, -1)
+            if slot < 0:
                 if name not in IGNORED_WRITES:
                     path = where if isinstance(where, tuple) else where.path
                     warn(
@@ -287,16 +305,16 @@ class Values:
                         f"channel {name}, ignoring it."
                     )
                 continue
-            if pending[found] is MISSING:
-                pending[found] = value
-                self.touched.append(found)
+            if pending[slot] is MISSING:
+                pending[slot] = value
+                self.touched.append(slot)
             else:
                 if more is None:
                     more = {}
-                if found in more:
-                    more[found].append(value)
+                if slot in more:
+                    more[slot].append(value)
                 else:
-                    more[found] = [pending[found], value]
+                    more[slot] = [pending[slot], value]
         return more
 
     def update(self, slot: int, several: list[object] | None) -> bool:
@@ -313,7 +331,7 @@ class Values:
             return channel.update_one(self.pending[slot])
         return channel.update(several)
 
-    def notify(self, changed: list[int], updated: list[int]) -> None:
+    def update_untouched(self, changed: list[int], updated: list[int]) -> None:
         """Tells the channels that were not written of the superstep."""
         if not self.volatile:
             return
@@ -332,18 +350,18 @@ class Values:
                     left.append(slot)
         self.volatile = left
 
-    def end_group(self, updated: list[int]) -> None:
+    def clear_pending(self, updated: list[int]) -> None:
         """Forgets the writes, which have been applied."""
         for slot in self.touched:
             self.pending[slot] = MISSING
         self.touched.clear()
         for slot in updated:
-            if self.plain_trigger[slot] or slot in self.volatile:
+            if self.transient_trigger[slot] or slot in self.volatile:
                 continue
-            if self.channels[slot].volatile:
+            if self.channels[slot].changes_without_write:
                 self.volatile.append(slot)
 
-    def finish(self, changed: list[int], updated: list[int]) -> None:
+    def finish_deferred(self, changed: list[int], updated: list[int]) -> None:
         """Tells the deferred channels that nothing else is due, if that is so."""
         program = self.program
         if program.deferred and not any(program.triggered[slot] for slot in updated):
@@ -363,9 +381,9 @@ class Values:
         pending = self.pending
         for slot in self.touched:
             if self.update(slot, None) and self.channels[slot].is_available():
-                if self.channels[slot].volatile:
+                if self.channels[slot].changes_without_write:
                     self.volatile.append(slot)
-                if self.output.has[slot]:
+                if self.output.contains[slot]:
                     self.has_values = True
         for slot in self.touched:
             pending[slot] = MISSING

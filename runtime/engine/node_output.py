@@ -1,23 +1,22 @@
 """What a node returned, as channel writes (spec §2.3, §2.4; graph/state.py).
 
-`writes_of` is `_get_updates` (or `_get_root`) followed by `_control_branch`: first
+`writes_from_result` is `_get_updates` (or `_get_root`) followed by `_control_branch`: first
 the state, then what comes next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from lgc.runtime.constants import BRANCH_TO, END, ROOT, TASKS
-from lgc.runtime.public.errors import error_class, with_code
-from lgc.runtime.public.types import Command, annotated_keys, attributes, is_a, loaded
+from lgc.runtime.public.commands import Command
+from lgc.runtime.public.errors import with_code
+from lgc.runtime.public.state import annotated_keys, attributes
+from lgc.runtime.upstream import error_class, is_a
 
-RUNNABLES: Final = "langchain_core.runnables.base"
-"""Where langchain-core keeps its Runnables."""
 
-
-def writes_of(
+def writes_from_result(
     returned: Any, writes: list[tuple[str, object]], keys: dict[str, int], root: bool
 ) -> None:
     """Appends the `(channel, value)` writes of what a node returned to `writes`.
@@ -43,13 +42,13 @@ def writes_of(
     if root and (kind is str or kind is int or kind is dict):
         writes.append((ROOT, returned))
         return
-    found: list[tuple[str, object]] = []
+    into: list[tuple[str, object]] = []
     if root:
-        _root(returned, found)
+        _root(returned, into)
     else:
-        _update(returned, found, keys)
-    _control(returned, found)
-    writes.extend(found)
+        _update(returned, into, keys)
+    _control(returned, into)
+    writes.extend(into)
 
 
 def _is_command(value: Any) -> bool:
@@ -64,66 +63,66 @@ def _has_command(value: Any) -> bool:
     return False
 
 
-def _root(returned: Any, found: list[tuple[str, object]]) -> None:
+def _root(returned: Any, into: list[tuple[str, object]]) -> None:
     if _is_command(returned):
         if returned.graph != Command.PARENT:
-            found.extend(returned._update_as_tuples())
+            into.extend(returned._update_as_tuples())
     elif _has_command(returned):
         for item in returned:
             if not _is_command(item):
-                found.append((ROOT, item))
+                into.append((ROOT, item))
             elif item.graph != Command.PARENT:
-                found.extend(item._update_as_tuples())
+                into.extend(item._update_as_tuples())
     else:
-        found.append((ROOT, returned))
+        into.append((ROOT, returned))
 
 
-def _update(returned: Any, found: list[tuple[str, object]], keys: dict[str, int]) -> None:
+def _update(returned: Any, into: list[tuple[str, object]], keys: dict[str, int]) -> None:
     if returned is None:
         return
     if isinstance(returned, dict):
-        _known(returned.items(), found, keys)
+        _known(returned.items(), into, keys)
     elif _is_command(returned):
         if returned.graph != Command.PARENT:
-            _known(returned._update_as_tuples(), found, keys)
+            _known(returned._update_as_tuples(), into, keys)
     elif _has_command(returned):
         for item in returned:
-            _update(item, found, keys)
+            _update(item, into, keys)
     elif annotated_keys(type(returned)):
-        found.extend(attributes(returned, keys))
+        into.extend(attributes(returned, keys))
     else:
         raise error_class("InvalidUpdateError")(
             with_code(f"Expected dict, got {format(returned)}", "INVALID_GRAPH_NODE_RETURN_VALUE")
         )
 
 
-def _known(pairs: Iterable[Any], found: list[tuple[str, object]], keys: dict[str, int]) -> None:
+def _known(pairs: Iterable[Any], into: list[tuple[str, object]], keys: dict[str, int]) -> None:
     for key, value in pairs:
         if key in keys:
-            found.append((key, value))
+            into.append((key, value))
 
 
-def _control(returned: Any, found: list[tuple[str, object]]) -> None:
+def _control(returned: Any, into: list[tuple[str, object]]) -> None:
     """Where a Command goes, and a Send; nothing of the result is kept when it is the parent's."""
     if is_a(returned, "Send"):
-        found.append((TASKS, returned))
+        into.append((TASKS, returned))
     elif _is_command(returned):
-        _goto(returned, found)
+        _goto(returned, into)
     elif isinstance(returned, (list, tuple)):
         for item in returned:
             if _is_command(item):
-                _goto(item, found)
+                _goto(item, into)
 
 
-def _goto(command: Any, found: list[tuple[str, object]]) -> None:
+def _goto(command: Any, into: list[tuple[str, object]]) -> None:
     if command.graph == Command.PARENT:
         raise error_class("ParentCommand")(command)
     goto = command.goto
     for target in [goto] if isinstance(goto, str) or is_a(goto, "Send") else goto:
         if is_a(target, "Send"):
-            found.append((TASKS, target))
+            into.append((TASKS, target))
         elif isinstance(target, str) and target != END:
-            found.append((branch_to(target), None))
+            into.append((branch_to(target), None))
 
 
 def branch_to(target: Any) -> str:
@@ -133,9 +132,3 @@ def branch_to(target: Any) -> str:
     an Enum that is a str.
     """
     return BRANCH_TO + target if type(target) is str else BRANCH_TO + format(target)
-
-
-def is_runnable(value: Any) -> bool:
-    """Whether `value` is a langchain-core Runnable; nothing is imported to find out."""
-    runnable = loaded(RUNNABLES, "Runnable")
-    return runnable is not None and isinstance(value, runnable)

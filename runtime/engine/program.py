@@ -1,4 +1,4 @@
-"""The tables of a graph: what a generated module is made of, with names resolved.
+"""The declarations of a graph: what a generated module is made of, with names resolved.
 
 Everything here is immutable once a `Program` is built, and shared by all runs.
 """
@@ -88,6 +88,7 @@ class Branch:
         self,
         name: str,
         path: Any,
+        *,
         reads: tuple[str, ...] | None,
         schema: Any = None,
         merges: bool = False,
@@ -128,6 +129,7 @@ class Node:
         self,
         name: str,
         body: Any,
+        *,
         reads: tuple[str, ...] | None,
         schema: Any = None,
         edges: tuple[str, ...] = (),
@@ -154,12 +156,12 @@ class Node:
         self.defer: bool = defer
         self.call: int = call
         # Filled in by Program: the channels it empties when it runs, its own trigger, the
-        # triggers its edges write, whether the plain lane runs it, and the node that its
-        # edges start when there is just one and the plain lane runs that too.
+        # triggers its edges write, whether the fast path runs it, and the node that its
+        # edges start when there is just one and the fast path runs that too.
         self.consumes: list[int] = []
         self.trigger: list[int] = []
         self.targets: list[int] = []
-        self.plain: bool = False
+        self.has_fast_path: bool = False
         self.successor: Node | None = None
 
 
@@ -168,27 +170,29 @@ class Output:
 
     Args:
         keys: the keys.
-        bare: the value of the only key is reported instead of a dict.
+        is_single: the value of the only key is reported instead of a dict.
         index: the slot of every channel.
         channels: the prototypes.
 
     Attributes:
         slots: the slots of the keys.
-        has: whether a slot is one of them.
-        late: the values may be read when the run is over: no output key can lose its
-            value without being written.
+        contains: whether a slot is one of them.
+        readable_at_end: the values may be read when the run is over: no output key can lose
+            its value without being written.
     """
 
     def __init__(
-        self, keys: tuple[str, ...], bare: bool, index: dict[str, int], channels: list[Channel]
+        self, keys: tuple[str, ...], is_single: bool, index: dict[str, int], channels: list[Channel]
     ) -> None:
         self.keys: tuple[str, ...] = keys
-        self.bare: bool = bare
+        self.single_value: bool = is_single
         self.slots: list[int] = [index[key] for key in keys]
-        self.has: list[bool] = [False] * len(channels)
+        self.contains: list[bool] = [False] * len(channels)
         for slot in self.slots:
-            self.has[slot] = True
-        self.late: bool = not any(channels[slot].volatile for slot in self.slots)
+            self.contains[slot] = True
+        self.readable_at_end: bool = not any(
+            channels[slot].changes_without_write for slot in self.slots
+        )
 
 
 class Program:
@@ -209,6 +213,7 @@ class Program:
     def __init__(
         self,
         name: str,
+        *,
         keys: tuple[Channel, ...],
         managed: tuple[Managed, ...],
         nodes: tuple[Node, ...],
@@ -245,16 +250,16 @@ class Program:
         self.start: Node = nodes[0]
         self.by_name: dict[str, Node] = {node.name: node for node in nodes}
         # Triggers that hold None for one superstep: `updated` says all there is to know.
-        self.plain_trigger: list[bool] = [False] * len(channels)
+        self.transient_trigger: list[bool] = [False] * len(channels)
         # A run with checkpoints stores those, too, and has none of that kind.
-        self.no_trigger: list[bool] = [False] * len(channels)
+        self.no_transient_trigger: list[bool] = [False] * len(channels)
         # The nodes whose trigger is of that kind, by name.
         self.successors: dict[str, Node] = {}
         for node in nodes:
             if not node.is_start:
                 node.trigger = [self.index[BRANCH_TO + node.name]]
                 if not node.defer:
-                    self.plain_trigger[node.trigger[0]] = True
+                    self.transient_trigger[node.trigger[0]] = True
                     self.successors[node.name] = node
         self.unwritten: list[object] = [MISSING] * len(channels)
         # A dict that a node returns is its writes, key by key.
@@ -293,27 +298,27 @@ class Program:
         # The keys whose values are not stored.
         self.untracked: dict[str, bool] = {c.key: True for c in keys if is_untracked(c)}
         self.edges: list[tuple[str, str]] = [(n.name, end) for n in nodes for end in n.edges]
-        plain = not self.deferred and not self.delta_keys
+        is_simple = not self.deferred and not self.delta_keys
         for node in nodes:
             node.targets = [self.index[name] for name, _ in node.static]
-            triggers_only = all(self.plain_trigger[slot] for slot in node.targets)
-            node.plain = plain and triggers_only and not node.consumes
+            triggers_only = all(self.transient_trigger[slot] for slot in node.targets)
+            node.has_fast_path = is_simple and triggers_only and not node.consumes
         for node in nodes:
-            if node.plain and len(node.targets) == 1:
+            if node.has_fast_path and len(node.targets) == 1:
                 successor = self.nodes[self.triggered[node.targets[0]][0]]
-                node.successor = successor if successor.plain else None
+                node.successor = successor if successor.has_fast_path else None
 
-    def output(self, keys: tuple[str, ...], bare: bool) -> Output:
+    def output(self, keys: tuple[str, ...], is_single: bool) -> Output:
         """What a run that reports `keys` reports; made once.
 
         Raises:
             KeyError: a key is no channel of the graph.
         """
-        found = self._outputs.get((keys, bare))
-        if found is None:
-            found = Output(keys, bare, self.index, self.channels)
-            self._outputs[(keys, bare)] = found
-        return found
+        output = self._outputs.get((keys, is_single))
+        if output is None:
+            output = Output(keys, is_single, self.index, self.channels)
+            self._outputs[(keys, is_single)] = output
+        return output
 
     def set_order(self, view: View) -> None:
         """Sets the order in which a fresh read of the view's slots updates channels."""

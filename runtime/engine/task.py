@@ -1,91 +1,207 @@
-"""Tasks: what one node execution is, and what user code sees of it (spec §4.6, §7.2)."""
+"""One node execution as a state machine: what to call next, and what came of it (spec §4.6, §7.2).
+
+A task says what is to be called: the node's body, a Runnable that the body returned, then each
+router, a Runnable that a router returned. Whoever drives it calls that, in the context it names,
+and hands back the result or the exception. So a task never waits, and the sync and the async
+driver share all that a node execution means.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final
+from contextvars import Context, copy_context
+from typing import Any, Final
 
+from lgc.runtime.config.ambient import lazy_config
 from lgc.runtime.config.task_config import (
-    CURRENT,
-    TaskConfig,
-    langchain_var,
     router_config,
     runtime,
     scratchpad,
     task_config,
     update_config,
 )
-from lgc.runtime.constants import CONF, CONF_RUNTIME, INTERRUPT, PULL, PUSH
-from lgc.runtime.engine.node_output import RUNNABLES, is_runnable
-from lgc.runtime.engine.program import CALL, CALL_WITH_TASK, INVOKE, Branch, Node, View
-from lgc.runtime.ids import path_text, task_id
-from lgc.runtime.public.types import loaded
+from lgc.runtime.constants import (
+    CONF,
+    CONF_RUNTIME,
+    CONF_SCRATCHPAD,
+    INTERRUPT,
+    PULL,
+    PUSH,
+)
+from lgc.runtime.engine.program import CALL, INVOKE, Branch, Node, View
+from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.task_writes import TaskWrites
+from lgc.runtime.ids import task_id
+from lgc.runtime.public.commands import Command
+from lgc.runtime.upstream import error_class, is_instance_of_error, is_runnable, loaded
 
-if TYPE_CHECKING:
-    from lgc.runtime.engine.loop import Run
+OVER: Final = -1
+"""Nothing is left to be called: the task has finished or failed."""
 
 
-class Task:
+class Task(TaskWrites):
     """One node execution of one superstep.
 
     Args:
-        run, node: what runs.
+        scope: the run it belongs to.
+        node: what runs.
         value: its input.
         push: the position of its Send among the superstep's, or -1 when an edge started it.
 
     Attributes:
+        how: how `callee` is to be called: CALL, CALL_WITH_TASK, INVOKE, or OVER.
+        callee, argument: what is to be called, and with what.
+        caller: whose config the call sees: this task, or the Router that is called.
+        context: the context to call it in; `is_entered` when its ambient config is set already.
+        error: what the task failed with, an interrupt included, once it is OVER; else None.
+        started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
+        writes_are_pending: what it wrote is in the `pending` of the run's values yet (fast path).
     """
 
-    def __init__(self, run: Run, node: Node, value: object, push: int) -> None:
-        self.push: int = push
-        self.run: Run = run
-        self.node: Node = node
+    def __init__(self, scope: RunScope, node: Node, value: object, push: int) -> None:
+        super().__init__(node, push)
+        self.scope: RunScope = scope
         self.input: object = value
-        # What it wrote is not in `writes` yet but in the run's `pending` (plain lane).
-        self.gathered: bool = False
-        self.step: int = run.step
+        self.step: int = scope.step
         self.started: float = 0.0
         self.error: BaseException | None = None
         self.pad: Any = None
-        self._checkpoint_id: str = run.current
+        self.writes_are_pending: bool = False
+        self.how: int = OVER
+        self.callee: Any = None
+        self.argument: Any = None
+        self.caller: Any = None
+        self.context: Context | None = None
+        self.is_entered: bool = False
+        self._output: Any = None
+        # The router that runs, by its place among the node's; -1 while the body does.
+        self._branch: int = -1
+        self._is_redirected: bool = False
+        self._checkpoint_id: str = scope.checkpoint_id
         self._id: Any = ""
         self._config: Any = None
-        self._writes: list[tuple[str, object]] | None = None
 
-    def start(self) -> None:
-        """Notes when its node is called; a config that was read before is told, too."""
+    # -- what is to be called ---------------------------------------------------
+
+    def begin(self) -> None:
+        """Starts it: the body is to be called next."""
         self.started = time.time()
         if self._config is not None:
+            # A config that was read before is told, too.
             self._config[CONF][CONF_RUNTIME] = runtime(self)
+        node = self.node
+        if node.is_start:
+            # __start__ has no user code; what it is given is what it returns.
+            self.returned_output(self.input)
+            return
+        self.how = node.call
+        self.callee = node.body
+        self.argument = self.input
+        self.caller = self
+        self.context = _COPY_CONTEXT()
 
-    @property
-    def writes(self) -> list[tuple[str, object]]:
-        """What it wrote, in order: `(channel, value)`."""
-        if self._writes is None:
-            self._writes = []
-        return self._writes
+    def returned(self, result: Any) -> None:
+        """What was to be called has returned `result`."""
+        self.materialize_writes()
+        if self.how != INVOKE and not self.is_entered:
+            # The usual results are no Runnables; the test for one asks sys.modules.
+            kind = type(result)
+            if kind is not dict and kind is not str and result is not None and is_runnable(result):
+                self.how = INVOKE
+                self.callee = result
+                self.is_entered = True
+                return
+        self.is_entered = False
+        if self._branch < 0:
+            self.returned_output(result)
+            return
+        try:
+            self.add_targets(self.node.branches[self._branch], result)
+            self._route(self._branch + 1)
+        except BaseException as exc:
+            self.raised(exc)
 
-    @property
-    def path(self) -> tuple[Any, ...]:
-        """The task path (spec §4.4)."""
-        return (PULL, self.node.name) if self.push < 0 else (PUSH, self.push, False)
+    def returned_output(self, output: Any) -> None:
+        """The node's output is known: its writes, and the first router is to be called next."""
+        try:
+            self.add_output(output, self.scope.program)
+            self._output = output
+            self._route(0)
+        except BaseException as exc:
+            self.raised(exc)
 
-    @property
-    def path_text(self) -> str:
-        """The path as savers sort by it."""
-        return self.node.path_text if self.push < 0 else path_text(self.path)
+    def resume_routing(self, output: Any, number: int) -> None:
+        """Goes on with the router at `number`; the writes of what comes before it are there."""
+        try:
+            self._output = output
+            self._route(number)
+        except BaseException as exc:
+            self.raised(exc)
 
-    @property
-    def triggers(self) -> tuple[str, ...]:
-        """What can have started it."""
-        return self.node.triggers if self.push < 0 else (PUSH,)
+    def _route(self, number: int) -> None:
+        """The router at `number` among the node's is to be called next, or nothing is left."""
+        branches = self.node.branches
+        if number == len(branches):
+            self.how = OVER
+            self._output = None
+            return
+        self._branch = number
+        branch = branches[number]
+        router = Router(self, number)
+        self.argument = self.router_input(branch, self._output)
+        self.how = branch.call
+        self.callee = branch.path
+        self.caller = router
+        self.context = _COPY_CONTEXT()
+
+    def raised(self, exc: BaseException) -> None:
+        """What was to be called has raised: the task fails, or follows a Command for its graph."""
+        self.is_entered = False
+        self.materialize_writes()
+        command = None if self._is_redirected else self._command_for_this_graph(exc)
+        if command is None:
+            self.error = exc if self._is_redirected else self._failure(exc)
+            self.how = OVER
+            return
+        # Routers run again; what fails from here on is raised as it is.
+        self._is_redirected = True
+        self._branch = -1
+        self.returned_output(command)
+
+    def _command_for_this_graph(self, exc: BaseException) -> Any:
+        """The Command of a ParentCommand that means this very graph, or None."""
+        if not isinstance(exc, Exception) or not is_instance_of_error(exc, "ParentCommand"):
+            return None
+        command: Any = exc.args[0]
+        if command.graph in (self.namespace, self.node.name):
+            return command
+        if command.graph == Command.PARENT:
+            exc.args = (_for_caller(command),)
+        return None
+
+    def _failure(self, exc: BaseException) -> BaseException:
+        """What a task fails with whose node raised `exc`: that, with upstream's note."""
+        if not isinstance(exc, Exception):
+            # Who raises asyncio's CancelledError has loaded asyncio; lgc does not.
+            module = sys.modules.get("asyncio.exceptions")
+            if module is None or not isinstance(exc, module.CancelledError):
+                return exc
+            cancelled: BaseException = error_class("NodeCancelledError")(self.node.name)
+            cancelled.__cause__ = exc
+            cancelled.__context__ = exc
+            return cancelled
+        if not is_instance_of_error(exc, "GraphBubbleUp"):
+            add_note(exc, f"During task with name '{self.node.name}' and id '{self.id}'")
+        return exc
+
+    # -- what it is -------------------------------------------------------------
 
     @property
     def checkpoint_id(self) -> str:
         """The id of the checkpoint the task was prepared from."""
-        return self._checkpoint_id or self.run.draws.checkpoint_id(self.step - 1)
+        return self._checkpoint_id or self.scope.ids.checkpoint_id(self.step - 1)
 
     @property
     def id(self) -> Any:
@@ -93,23 +209,28 @@ class Task:
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
-            parts = (self.run.namespace + name, str(self.step), name, *what)
-            self._id = task_id(self.checkpoint_id, parts, self.run.first_layout)
+            parts = (self.scope.namespace + name, str(self.step), name, *what)
+            self._id = task_id(self.checkpoint_id, parts, self.scope.is_v1_checkpoint)
         return self._id
 
     @property
     def namespace(self) -> str:
         """The task's checkpoint namespace."""
-        return f"{self.run.namespace}{self.node.name}:{self.id}"
+        return f"{self.scope.namespace}{self.node.name}:{self.id}"
 
     @property
     def config(self) -> Any:
         """The task's config; the same object wherever it is asked for."""
         if self._config is None:
-            if self.gathered:
-                self.run.spill(self)
+            self.materialize_writes()
             self._config = task_config(self)
         return self._config
+
+    def materialize_writes(self) -> None:
+        """Has its writes in `writes`, wherever they were gathered."""
+        if self.writes_are_pending:
+            self.writes_are_pending = False
+            self.scope.values.materialize_writes(self)
 
     def is_unseen(self) -> bool:
         """Whether nobody can have read the task, or written through it."""
@@ -118,16 +239,22 @@ class Task:
     @property
     def runtime(self) -> Any:
         """The task's `Runtime`."""
-        return self.config["configurable"]["__pregel_runtime"]
+        return self.config[CONF][CONF_RUNTIME]
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        return _lazy(self) if self.node.call == CALL else self.config
+        return lazy_config(self) if self.node.call == CALL else self.config
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
         content: dict[str, Any] = self.config
         return content
+
+    def scratchpad(self) -> Any:
+        """The task's scratchpad, for managed values of the user's own."""
+        return self.config[CONF][CONF_SCRATCHPAD]
+
+    # -- what it reads ----------------------------------------------------------
 
     def read(self, select: Any, fresh: bool = False) -> Any:
         """Current state as this task sees it (pregel/_algo.py:local_read).
@@ -135,49 +262,86 @@ class Task:
         Args:
             select: a key, or a list of keys.
             fresh: with this task's own writes applied to copies.
+
+        Raises:
+            KeyError: a key that no channel and no managed value has.
         """
-        run = self.run
+        program = self.scope.program
         # As Any: mypyc's own lookup in a dict loses a missing key that is None or a tuple.
-        index: Any = run.program.index
+        index: Any = program.index
         if isinstance(select, str):
             return self._read([select], [index[select]], fresh).get(select)
-        managed = run.program.managed
+        managed = program.managed
         keys = [key for key in select if key not in managed]
         state = self._read(keys, [index[key] for key in keys], fresh)
         for key in select:
             if key in managed:
-                state[key] = managed[key].get(self.step, run.stop, self.scratchpad)
+                state[key] = managed[key].get(self.step, self.scope.stop, self.scratchpad)
         return state
 
     def _read(self, keys: list[str], slots: list[int], fresh: bool) -> dict[str, Any]:
-        run = self.run
+        values = self.scope.values
+        view = View(None, None)
+        view.keys = keys
+        view.slots = slots
         if fresh:
-            view = View(None, None)
-            view.keys = keys
-            view.slots = slots
-            run.program.set_order(view)
-            state = run.local(self, view)
+            self.scope.program.set_order(view)
+            state = values.local(self, view)
         else:
-            state = run.available(keys, slots)
-        return run.with_triggers(state, self, keys, slots, fresh)
+            state = values.available(view)
+        return values.with_triggers(state, self, view, fresh)
 
-    def scratchpad(self) -> Any:
-        """The task's scratchpad, for managed values of the user's own."""
-        return self.config["configurable"]["__pregel_scratchpad"]
+    def edge_input(self) -> object:
+        """What the node of a task that a Send started would get from an edge; MISSING for nothing.
+
+        Raises:
+            Exception: what the node's schema raised.
+        """
+        view = self.node.view
+        if view.reads is None:
+            return self.scope.values.get(view.root)
+        return self._complete(view, self.scope.values.available(view))
+
+    def router_input(self, branch: Branch, output: Any) -> Any:
+        """What a router is given: the state with this task's writes (graph/_branch.py:_route).
+
+        Args:
+            output: what the node returned.
+        """
+        view = branch.view
+        values = self.scope.values
+        is_pending = self.writes_are_pending
+        state: Any = values.local_pending(view) if is_pending else values.local(self, view)
+        if view.reads is None:
+            state = state.get("__root__")
+        elif view.managed or view.schema is not None:
+            state = self._complete(view, state)
+        if branch.merges and isinstance(state, dict) and isinstance(output, dict):
+            state = {**output, **state}
+        return state
+
+    def _complete(self, view: View, state: dict[str, Any]) -> object:
+        """The managed values added, and the schema applied."""
+        for value in view.managed:
+            state[value.key] = value.get(self.scope.step, self.scope.stop, self.scratchpad)
+        if view.schema is None:
+            return state
+        instance: object = view.schema(**state)
+        return instance
 
 
 class UpdateTask(Task):
     """The writers of a node, run for an update from outside (spec §6, bulk_update_state).
 
     Args:
-        run, node: whose writers run.
+        scope, node: whose writers run.
         number: which of the update's tasks it is.
-        given: its id.
+        task_id: its id, whatever the caller gave.
     """
 
-    def __init__(self, run: Run, node: Node, number: int, given: Any) -> None:
-        super().__init__(run, node, None, number)
-        self._id = given
+    def __init__(self, scope: RunScope, node: Node, number: int, task_id: Any) -> None:
+        super().__init__(scope, node, None, number)
+        self._id = task_id
 
     @property
     def path(self) -> tuple[Any, ...]:
@@ -195,7 +359,12 @@ class UpdateTask(Task):
 
     def scratchpad(self) -> Any:
         """Not in the config: a router finds none there."""
-        return scratchpad(self.step, self.run.stop)
+        return scratchpad(self.step, self.scope.stop)
+
+    def raised(self, exc: BaseException) -> None:
+        """An update fails with what was raised, as it is."""
+        self.error = exc
+        self.how = OVER
 
 
 class Router:
@@ -220,7 +389,7 @@ class Router:
             # every static edge and join.
             node = task.node
             before = len(node.static) + (2 if node.is_start else 3)
-            sequence = loaded(RUNNABLES, "RunnableSequence")
+            sequence = loaded("langchain_core.runnables.base", "RunnableSequence")
             if node.call == INVOKE and sequence is not None and isinstance(node.body, sequence):
                 before += len(node.body.steps) - 1
             position = before + self.number
@@ -234,86 +403,24 @@ class Router:
 
     def ambient(self) -> Any:
         """The ambient config, not filled in before somebody looks at it."""
-        return _lazy(self)
+        return lazy_config(self)
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
         return router_config(self.task, [])
 
 
-def _lazy(current: Any) -> Any:
-    """A config for a Task or Router, still empty.
-
-    It is not kept: with a reference both ways every task would wait for the garbage collector.
-    """
-    config = TaskConfig()
-    config.task = current
-    return config
+def add_note(exc: BaseException, text: str) -> None:
+    """Adds a note to an exception where Python has notes (3.11)."""
+    add = getattr(exc, "add_note", None)
+    if add is not None:
+        add(text)
 
 
-def _set_ambient(current: Any) -> None:
-    """Sets the ambient config of a Task or Router; called inside a context of its own."""
-    var = _LANGCHAIN.var
-    if var is None:
-        _SET_CURRENT(current)
-    else:
-        var.set(current.ambient())
+def _for_caller(command: Any) -> Any:
+    """A Command for the parent of a graph that has none: its namespace is empty."""
+    return type(command)(graph="", update=command.update, resume=command.resume, goto=command.goto)
 
 
-def find_langchain() -> None:
-    """Looks for langchain-core's contextvar: at the start of a run, and when it is loaded."""
-    if _LANGCHAIN.var is None:
-        _LANGCHAIN.var = langchain_var()
-
-
-class _Langchain:
-    """Where langchain-core's contextvar is kept once it has been found."""
-
-    def __init__(self) -> None:
-        self.var: Any = None
-
-
-def _enter_node(task: Task) -> Any:
-    """Runs a node in a context of its own; its output."""
-    _set_ambient(task)
-    return _call(task.node.call, task.node.body, task.input, task)
-
-
-def _enter_path(router: Router, branch: Branch, value: Any) -> Any:
-    """Runs the function of a conditional edge in a context of its own; what it returned."""
-    _set_ambient(router)
-    return _call(branch.call, branch.path, value, router)
-
-
-def _call(how: int, body: Any, value: Any, current: Any) -> Any:
-    """Calls a body as its row says; a Runnable that it returns is invoked in its place."""
-    output: Any
-    if how == CALL:
-        output = body(value)
-    elif how == CALL_WITH_TASK:
-        output = body(value, current)
-    else:
-        return body.invoke(value, current.config)
-    # The usual results are no Runnables; the test for one costs a look into sys.modules.
-    kind = type(output)
-    if kind is not dict and kind is not str and output is not None and is_runnable(output):
-        return output.invoke(value, current.config)
-    return output
-
-
-def run_node(task: Task) -> Any:
-    """The output of a task's node, run in a copied context."""
-    return _COPY_CONTEXT().run(_ENTER_NODE, task)
-
-
-def run_path(router: Router, branch: Branch, value: Any) -> Any:
-    """What the function of a conditional edge returns, run in a copied context."""
-    return _COPY_CONTEXT().run(_ENTER_PATH, router, branch, value)
-
-
-_LANGCHAIN: Final = _Langchain()
-# As constants, because native code looks other names up in a dict.
+# As a constant, because native code looks other names up in a dict.
 _COPY_CONTEXT: Final = copy_context
-_SET_CURRENT: Final = CURRENT.set
-_ENTER_NODE: Final = _enter_node
-_ENTER_PATH: Final = _enter_path

@@ -1,18 +1,20 @@
-"""What a node asks for without naming it: its config, store, stream writer and Runtime.
+"""What a node can ask for from anywhere inside it: config, store, stream writer, Runtime, answers.
 
-LangGraph's `config.py` and `runtime.py`, working with and without langchain-core:
-its contextvar is read when it is loaded and holds something, else lgc's own.
+LangGraph's `config.py`, `runtime.py` and `interrupt`, with and without langchain-core: the
+contextvar of langchain-core is read when it is loaded and set, else lgc's own.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.config.task_config import ambient
+from lgc.runtime.config.ambient import ambient
 from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_SCRATCHPAD, CONF_SEND, RESUME
 from lgc.runtime.ids import interrupt_id
-from lgc.runtime.public.errors import error_class, mark_invalid_resume
-from lgc.runtime.public.types import Interrupt, StreamWriter, loaded
+from lgc.runtime.public.commands import Interrupt
+from lgc.runtime.public.errors import mark_invalid_resume
+from lgc.runtime.public.runtime import StreamWriter
+from lgc.runtime.upstream import error_class, loaded
 
 
 def get_config() -> Any:
@@ -21,14 +23,14 @@ def get_config() -> Any:
     Raises:
         RuntimeError: none is running.
     """
-    found = ambient()
-    if found is None:
+    config = ambient()
+    if config is None:
         raise RuntimeError("Called get_config outside of a runnable context")
-    return found
+    return config
 
 
 def get_store() -> Any:
-    """The store the graph was compiled with, or None.
+    """The store that the run uses, or None.
 
     Raises:
         RuntimeError: no node is running.
@@ -37,7 +39,7 @@ def get_store() -> Any:
 
 
 def get_stream_writer() -> StreamWriter:
-    """What writes chunks of `stream_mode="custom"`; it does nothing when nobody reads them.
+    """The function that writes chunks of `stream_mode="custom"`; it does nothing without a reader.
 
     Raises:
         RuntimeError: no node is running.
@@ -59,12 +61,12 @@ def get_runtime(context_schema: Any = None) -> Any:
 
 
 def interrupt(value: Any, *, response_schema: Any = None) -> Any:
-    """Asks for an answer from outside the run (types.py:interrupt).
+    """Asks for an answer from outside the run (types.py:interrupt; spec §4.8).
 
     Args:
         value: what the caller of the graph gets to see.
-        response_schema: what the answer has to be like: a JSON schema (a dict, which nothing is
-            checked against), a pydantic model, a TypedDict or a dataclass.
+        response_schema: the schema of the answer: a JSON schema (a dict, against which nothing is
+            checked), a pydantic model, a TypedDict or a dataclass.
 
     Returns:
         The answer, once the run is resumed with one; of the schema's type if that is a class.
@@ -72,11 +74,11 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
     Raises:
         GraphInterrupt: there is no answer yet; the node is run again when there is.
         RuntimeError: no node is running.
-        pydantic.ValidationError: the answer is not what the schema asks for.
+        pydantic.ValidationError: the answer does not fit the schema.
     """
-    theirs = loaded("langgraph.types", "interrupt")
-    if theirs is not None:
-        return theirs(value, response_schema=response_schema)
+    langgraphs = loaded("langgraph.types", "interrupt")
+    if langgraphs is not None:
+        return langgraphs(value, response_schema=response_schema)
     conf = get_config()[CONF]
     adapter = None
     if response_schema is not None and not isinstance(response_schema, dict):
@@ -87,24 +89,24 @@ def interrupt(value: Any, *, response_schema: Any = None) -> Any:
     answers = scratchpad.resume
     number = scratchpad.interrupt_counter()
     if number < len(answers):
-        found = _valid(adapter, answers[number])
+        validated = _validated(adapter, answers[number])
         conf[CONF_SEND]([(RESUME, answers[: number + 1])])
-        return found
+        return validated
     answer = scratchpad.get_null_resume(True)
     if answer is not None:
-        found = _valid(adapter, answer)
+        validated = _validated(adapter, answer)
         answers.append(answer)
         conf[CONF_SEND]([(RESUME, answers)])
-        return found
+        return validated
     schema = response_schema if adapter is None else adapter.json_schema()
-    question = Interrupt(
+    pending = Interrupt(
         value, interrupt_id(conf["checkpoint_ns"], len(answers)), response_schema=schema
     )
-    raise error_class("GraphInterrupt")((question,))
+    raise error_class("GraphInterrupt")((pending,))
 
 
-def _valid(adapter: Any, answer: Any) -> Any:
-    """An answer as its schema makes it."""
+def _validated(adapter: Any, answer: Any) -> Any:
+    """An answer converted by its schema's pydantic adapter; as it is without one."""
     if adapter is None:
         return answer
     try:

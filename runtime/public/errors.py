@@ -1,38 +1,43 @@
 """The exceptions under LangGraph's names, and lgc's own `Unsupported`.
 
-When langgraph is loaded, LangGraph's class is raised, so existing handlers keep
-working; otherwise the one defined here. A program that took lgc's class before
-langgraph was loaded gets an exception that both classes catch (design §5, "whose
-types"). This file stays interpreted: users may derive from these classes.
+When langgraph is loaded, LangGraph's class is raised, so existing handlers keep working; otherwise
+the one defined here. A program that took lgc's class before langgraph was loaded gets an exception
+that both classes catch (`upstream.error_class`; design §5, "whose types"). This file stays
+interpreted: users may derive from these classes.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from lgc.runtime.upstream import mirrors
+
 _DOCS = "https://docs.langchain.com/oss/python/langgraph/errors/"
 
 
+@mirrors("langgraph.errors")
 class EmptyChannelError(Exception):
     """A channel was read that holds no value."""
 
 
+@mirrors("langgraph.errors")
 class EmptyInputError(Exception):
     """A run was started without input and without anything to resume."""
 
 
+@mirrors("langgraph.errors")
 class GraphBubbleUp(Exception):
     """What a node raises to steer the run; nodes let it pass."""
 
 
+@mirrors("langgraph.errors")
 class GraphDrained(GraphBubbleUp):
     """The run was asked to stop, and did before its next superstep.
 
     Args:
-        reason: as it was given.
+        reason: what `RunControl.request_drain` was given.
     """
 
     def __init__(self, reason: str = "shutdown") -> None:
@@ -44,17 +49,19 @@ class GraphDrained(GraphBubbleUp):
         return (type(self), (self.reason,), self.__dict__)
 
 
+@mirrors("langgraph.errors")
 class GraphInterrupt(GraphBubbleUp):
     """A node interrupted; raised in nodes only, never to the caller of a graph.
 
     Args:
-        interrupts: what it asked for.
+        interrupts: the Interrupts, one for each question that has no answer yet.
     """
 
     def __init__(self, interrupts: Sequence[Any] = ()) -> None:
         super().__init__(interrupts)
 
 
+@mirrors("langgraph.errors")
 class ParentCommand(GraphBubbleUp):
     """A node returned a Command for the parent graph.
 
@@ -66,14 +73,17 @@ class ParentCommand(GraphBubbleUp):
         super().__init__(command)
 
 
+@mirrors("langgraph.errors")
 class GraphRecursionError(RecursionError):
     """The run used up `recursion_limit` supersteps."""
 
 
+@mirrors("langgraph.errors")
 class InvalidUpdateError(Exception):
     """A node returned, or several nodes wrote, what a channel cannot take."""
 
 
+@mirrors("langgraph.errors")
 class NodeCancelledError(Exception):
     """The body of a node raised `asyncio.CancelledError`.
 
@@ -91,14 +101,15 @@ class NodeCancelledError(Exception):
         return (type(self), (self.node, *self.args), self.__dict__)
 
 
+@mirrors("langgraph.errors")
 class UnknownInterruptError(Exception):
-    """A resume names no interrupt that waits, in a run that is strict about it (spec §4.2).
+    """A resume names no pending interrupt, in a run that is strict about it (spec §4.2).
 
     Args:
         message: what the exception says.
         reason: "not_pending", "empty_map" or "ambiguous".
-        interrupt_ids: the ids that nobody waits for.
-        pending_ids: the ids that are waited for.
+        interrupt_ids: the ids in the resume that belong to no pending interrupt.
+        pending_ids: the ids of the pending interrupts.
     """
 
     def __init__(
@@ -116,13 +127,13 @@ class UnknownInterruptError(Exception):
         self.pending_ids = tuple(pending_ids)
 
     def __reduce__(self) -> Any:
-        made = partial(
+        make = partial(
             type(self),
             reason=self.reason,
             interrupt_ids=self.interrupt_ids,
             pending_ids=self.pending_ids,
         )
-        return (made, self.args, self.__dict__)
+        return (make, self.args, self.__dict__)
 
 
 class Unsupported(Exception):
@@ -143,65 +154,19 @@ class Unsupported(Exception):
         return (type(self), (self.feature, self.where), self.__dict__)
 
 
-# The names whose own class somebody has, who may be waiting for it in an `except`.
-_handed_out: set[str] = set()
-_both: dict[str, type[BaseException]] = {}
-
-
-def public(name: str) -> type[BaseException]:
-    """The class a user gets for `lgc.<name>`; LangGraph's when that is loaded."""
-    if (theirs := _theirs(name)) is not None:
-        return theirs
-    _handed_out.add(name)
-    own: type[BaseException] = globals()[name]
-    return own
-
-
-def error_class(name: str) -> type[BaseException]:
-    """The class to raise under LangGraph's name `name`.
-
-    Once langgraph is loaded it is LangGraph's; when lgc's own, or a base of that, was handed out
-    before, it derives from both.
-    """
-    own: type[BaseException] = globals()[name]
-    theirs = _theirs(name)
-    if theirs is None:
-        return own
-    if _handed_out.isdisjoint(base.__name__ for base in own.__mro__):
-        return theirs
-    if name not in _both:
-        members = {"__module__": theirs.__module__, "__reduce__": _reduce}
-        _both[name] = type(name, (own, theirs), members)
-    return _both[name]
-
-
-def _reduce(error: BaseException) -> Any:
-    """Pickles an exception of both classes as LangGraph's."""
-    own: type[BaseException] = globals()[type(error).__name__]
-    reduced: Any = own.__reduce__(error)
-    made, *rest = reduced
-    theirs: Any = _theirs(own.__name__)
-    return (partial(theirs, **made.keywords) if isinstance(made, partial) else theirs, *rest)
-
-
 _INVALID_RESUME = "_langgraph_invalid_resume"
 
 
 def mark_invalid_resume(error: BaseException) -> None:
-    """Marks an error as that of an answer which its interrupt's schema refuses."""
+    """Marks an exception as raised because a resume value does not fit its interrupt's schema."""
     setattr(error, _INVALID_RESUME, True)
 
 
 def is_invalid_resume(error: BaseException) -> bool:
-    """Whether `mark_invalid_resume`, lgc's or LangGraph's, has marked an error."""
+    """Whether an exception was marked so, by `mark_invalid_resume` or by LangGraph."""
     return getattr(error, _INVALID_RESUME, False) is True
 
 
 def with_code(message: str, code: str) -> str:
     """`message` with LangGraph's troubleshooting line for `code` (errors.py)."""
     return f"{message}\nFor troubleshooting, visit: {_DOCS}{code}"
-
-
-def _theirs(name: str) -> type[BaseException] | None:
-    found: type[BaseException] | None = getattr(sys.modules.get("langgraph.errors"), name, None)
-    return found

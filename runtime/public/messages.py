@@ -1,16 +1,18 @@
 """LangGraph's reducers of messages (graph/message.py), without importing langgraph.
 
-langchain-core is imported when the first thing that is not a message object has
-to be made into one; who writes message objects has loaded it already. A history
-is long and what is added to it is short: `left` is walked as little as can be.
+langchain-core is imported when the first value that is not a message object has to be converted
+into one; a program that has message objects has loaded it already. A history is long and what is
+added to it is short, so the history is walked as seldom as possible.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
+
+from lgc.runtime.public.wrapped_values import overwritten
+from lgc.runtime.upstream import current_class, loaded
 
 REMOVE_ALL_MESSAGES: Final = "__remove_all__"
 """The id of a RemoveMessage that removes everything before it."""
@@ -34,7 +36,7 @@ def add_messages(left: Any = None, right: Any = None, **options: Any) -> Any:
     Raises:
         ValueError: one side is None, a message to remove does not exist, or the
             format is unknown.
-        NotImplementedError: something cannot be made into a message.
+        NotImplementedError: a value cannot be converted into a message.
     """
     if left is None and right is None:
         return partial(_merge, **options)
@@ -49,7 +51,7 @@ def add_messages(left: Any = None, right: Any = None, **options: Any) -> Any:
 def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
     before = _messages(left if isinstance(left, list) else [left])
     after = _messages(right if isinstance(right, list) else [right])
-    removals = set(map(type, after)) & _removals
+    removals = set(map(type, after)) & _removal_classes
     if removals:
         rest = _after_remove_all(after)
         if rest is not None:
@@ -77,7 +79,7 @@ def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
 def _after_remove_all(messages: list[Any]) -> list[Any] | None:
     """What follows the last RemoveMessage of everything; None when there is none."""
     for i in range(len(messages) - 1, -1, -1):
-        if type(messages[i]) in _removals and messages[i].id == REMOVE_ALL_MESSAGES:
+        if type(messages[i]) in _removal_classes and messages[i].id == REMOVE_ALL_MESSAGES:
             return messages[i + 1 :]
     return None
 
@@ -126,14 +128,14 @@ def messages_delta_reducer(state: Any, writes: Any) -> Any:
     LangGraph 1.2.24.
 
     Args:
-        state: the messages so far, or what can be made into messages.
+        state: the messages so far, or what can be converted into messages.
         writes: each a list of messages or one message: objects, dicts, pairs, strings.
 
     Returns:
         A new list of message objects.
 
     Raises:
-        NotImplementedError, ValueError: something cannot be made into a message.
+        NotImplementedError, ValueError: a value cannot be converted into a message.
     """
     written: list[Any] = []
     for write in writes:
@@ -145,9 +147,9 @@ def messages_delta_reducer(state: Any, writes: Any) -> Any:
     if not state or not _is_message(state[0]):
         before = _core().convert_to_messages(state)
     after = written
-    if not _are_plain(written):
+    if not _are_messages(written):
         after = _core().convert_to_messages(written)
-        _are_plain(after)
+        _are_messages(after)
     rest = _after_remove_all(after)
     if rest is not None:
         before, after = [], rest
@@ -160,7 +162,7 @@ def messages_delta_reducer(state: Any, writes: Any) -> Any:
     for message in after:
         if message.id is None:
             merged.append(message)
-        elif type(message) in _removals:
+        elif type(message) in _removal_classes:
             if message.id in positions:
                 merged[positions.pop(message.id)] = None
                 removed = True
@@ -175,18 +177,18 @@ def messages_delta_reducer(state: Any, writes: Any) -> Any:
 def ensure_message_ids(writes: list[tuple[str, Any]], keys: dict[str, bool]) -> None:
     """Gives ids to the messages that are written to DeltaChannels (pregel/_messages.py).
 
-    Called once for all writes of a task, when it has finished or failed: what is
-    streamed, stored and reduced then has the same ids. Message objects get theirs
-    in place; a list or dict that has to change is replaced in `writes`.
+    Called once for all writes of a task, when it has finished or failed, so that the chunks, the
+    checkpoint and the state have the same ids. Message objects get theirs in place; a list or
+    dict that has to change is replaced in `writes`.
 
     Args:
         writes: a task's writes, in order.
         keys: what `channels.delta_keys` gives. Where the reducer is
-            `messages_delta_reducer`, all that it takes for a message is made into one;
+            `messages_delta_reducer`, everything it would convert into a message is converted;
             elsewhere only dicts that look like a message, and those only in a list.
 
     Raises:
-        Exception: a dict that looks like a message, in a list, cannot be made into one.
+        Exception: a dict in a list that looks like a message cannot be converted into one.
     """
     for i in range(len(writes)):
         key, value = writes[i]
@@ -197,9 +199,7 @@ def ensure_message_ids(writes: list[tuple[str, Any]], keys: dict[str, bool]) -> 
 
 
 def _with_ids(value: Any, coerce: bool) -> Any:
-    """What is written instead of `value`: itself when nothing but its messages' ids changes."""
-    from lgc.runtime.public.types import Overwrite, loaded, overwritten  # they need this module
-
+    """The value to write instead of `value`; the same object when only ids inside it change."""
     is_overwrite, new = overwritten(value)
     if is_overwrite:
         if not isinstance(new, (list, tuple)):
@@ -207,13 +207,13 @@ def _with_ids(value: Any, coerce: bool) -> Any:
         items = [_item_with_id(item, coerce) for item in new]
         if _are_same(items, new):
             return value
-        cls: Any = loaded("langgraph.types", "Overwrite") or Overwrite
-        return cls(items if isinstance(new, list) else tuple(items))
+        overwrite = current_class("Overwrite")
+        return overwrite(items if isinstance(new, list) else tuple(items))
     if isinstance(value, list):
         items = []
         for item in value:
             if isinstance(item, dict) and _looks_like_message(item):
-                items.append(_made_with_id(item))
+                items.append(_message_with_id(item))
             else:
                 items.append(_item_with_id(item, coerce))
         return value if _are_same(items, value) else items
@@ -225,19 +225,19 @@ def _with_ids(value: Any, coerce: bool) -> Any:
 
 
 def _item_with_id(item: Any, coerce: bool) -> Any:
-    """A message object with its id assigned; with `coerce` one made of `item`, if it can be."""
+    """`item` with an id, if it is a message; with `coerce`, converted into one if that works."""
     if _is_message(item):
         _assign_ids([item])
         return item
     if not coerce:
         return item
     try:
-        return _made_with_id(item)
+        return _message_with_id(item)
     except Exception:
-        return item  # the reducer will say what is wrong with it
+        return item  # the reducer raises the error
 
 
-def _made_with_id(item: Any) -> Any:
+def _message_with_id(item: Any) -> Any:
     message = _core().convert_to_messages([item])[0]
     if not message.id:
         message.id = _new_id()
@@ -258,44 +258,46 @@ _TYPES: Final = frozenset(("ai", "function", "human", "remove", "system", "tool"
 
 # The classes met so far whose objects are messages and no chunks, and those of them that remove:
 # asking an abstract class costs more than the rest of a short merge.
-_plain: set[type] = set()
-_removals: set[type] = set()
+_message_classes: set[type] = set()
+_removal_classes: set[type] = set()
 
 
 def _messages(items: list[Any]) -> list[Any]:
     """The items as message objects; the same list when they all are."""
-    if _are_plain(items):
+    if _are_messages(items):
         return items
     core = _core()
     to_message: Callable[[Any], Any] = core.message_chunk_to_message
     messages = [to_message(message) for message in core.convert_to_messages(items)]
-    _are_plain(messages)
+    _are_messages(messages)
     return messages
 
 
-def _are_plain(items: list[Any]) -> bool:
+def _are_messages(items: list[Any]) -> bool:
     """Whether all items are messages and no chunks; their classes are remembered."""
-    plain = True
-    for kind in set(map(type, items)) - _plain:
-        plain = _learn(kind) and plain
-    return plain
+    result = True
+    # All classes are asked: one that removes has to be known even where others are no messages.
+    for kind in set(map(type, items)) - _message_classes:
+        result = _is_message_class(kind) and result
+    return result
 
 
-def _learn(kind: type) -> bool:
-    core = sys.modules.get("langchain_core.messages")
-    if core is None or not issubclass(kind, core.BaseMessage):
+def _is_message_class(kind: type) -> bool:
+    base = loaded("langchain_core.messages", "BaseMessage")
+    if base is None or not issubclass(kind, base):
         return False
+    core = _core()
     if issubclass(kind, core.RemoveMessage):
-        _removals.add(kind)
+        _removal_classes.add(kind)
     if issubclass(kind, core.BaseMessageChunk):
         return False
-    _plain.add(kind)
+    _message_classes.add(kind)
     return True
 
 
 def _is_message(item: Any) -> bool:
-    core = sys.modules.get("langchain_core.messages")
-    return core is not None and isinstance(item, core.BaseMessage)
+    base = loaded("langchain_core.messages", "BaseMessage")
+    return base is not None and isinstance(item, base)
 
 
 def _core() -> Any:

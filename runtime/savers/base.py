@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 from lgc.runtime.checkpointing.model import CheckpointTuple
 from lgc.runtime.ids import next_version
-from lgc.runtime.public.types import loaded
 from lgc.runtime.serde.encrypted import EncryptedSerializer
 from lgc.runtime.serde.serializer import Serializer
+from lgc.runtime.upstream import loaded
 
 Config = dict[str, Any]
 """A config; its `configurable` has thread_id, checkpoint_ns and checkpoint_id."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from lgc.runtime.public.types import loaded
+from lgc.runtime.upstream import loaded
 
 STRICT: Final = os.getenv("LANGGRAPH_STRICT_MSGPACK", "false").lower() in ("1", "true", "yes")
 """Whether only safe types are made unless a serializer is told more; read once, as upstream."""

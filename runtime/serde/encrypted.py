@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lgc.runtime.public.types import loaded
 from lgc.runtime.serde.serializer import Serializer
+from lgc.runtime.upstream import loaded
 
 _UPSTREAM = "langgraph.checkpoint.serde.encrypted"
 _NONCE = 16

@@ -24,8 +24,8 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer, Unpacker
 
-from lgc.runtime.public.types import loaded
 from lgc.runtime.serde.type_encoders import Refused, learn, refusal, table
+from lgc.runtime.upstream import loaded
 
 LEVELS: Final = 255
 _LANES: Final = 32

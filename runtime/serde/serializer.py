@@ -24,8 +24,7 @@ from typing import Any, Final, Literal
 
 from msgpack import ExtraData, OutOfData, StackError, Unpacker, unpackb
 
-from lgc.runtime.public import types
-from lgc.runtime.public.types import Snapshot, loaded
+from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.serde.allowlist import (
     SAFE_TYPES,
     STRICT,
@@ -47,6 +46,7 @@ from lgc.runtime.serde.type_encoders import (
     SINGLE,
     SNAPSHOT,
 )
+from lgc.runtime.upstream import loaded, own_class
 
 Hook = Callable[[int, bytes], Any]
 """Makes an object of an Ext's code and payload."""
@@ -436,8 +436,8 @@ def _find(module: str, name: str) -> Any:
         return getattr(sys.modules[module], name)
     except (KeyError, AttributeError):
         pass
-    own = getattr(types, name, None)
-    if module not in sys.modules and getattr(own, "_home", None) == module:
+    own = own_class(module, name)
+    if own is not None and module not in sys.modules:
         return own
     from importlib import import_module
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from msgpack import ExtType, Packer
 
-from lgc.runtime.public import types
-from lgc.runtime.public.types import Snapshot, loaded
+from lgc.runtime.public.records import RecordMeta
+from lgc.runtime.public.wrapped_values import Snapshot
+from lgc.runtime.upstream import loaded
 
 SINGLE: Final = 0
 POSITIONAL: Final = 1
@@ -248,14 +249,19 @@ def _snapshot(value: Any, encode: Encode) -> Any:
 
 
 def _own(cls: Any) -> Encoder | None:
-    """The encoder of a class of runtime/public/types.py, under the name that LangGraph gave it."""
-    home = getattr(cls, "_home", None)
-    if cls.__module__ != types.__name__ or not home:
+    """The encoder of a record of lgc's (runtime/public/records.py), under LangGraph's name for it.
+
+    None for other classes, and for those that users derive from records.
+    """
+    if not isinstance(cls, RecordMeta):
         return None
-    if cls is types.Send:
-        return _send_encoder(cls, home)
-    names = getattr(cls, "_fields", None) if issubclass(cls, tuple) else cls.__slots__
-    return _fields_encoder(_head(KEYWORDS, home, cls.__name__), tuple(names or ()))
+    counterpart = cls._counterpart
+    if counterpart.own is not cls:
+        return None
+    if counterpart.name == "Send":
+        return _send_encoder(cls, counterpart.module)
+    names = cls._fields if issubclass(cls, tuple) else cls.__slots__
+    return _fields_encoder(_head(KEYWORDS, counterpart.module, counterpart.name), tuple(names))
 
 
 def _send_encoder(cls: Any, home: str | None = None) -> Encoder:

@@ -1,84 +1,100 @@
-"""The chunks of the stream modes tasks, checkpoints and debug (spec §5.3; pregel/debug.py).
-
-Made only for who asks for them: they hold what nobody else looks at.
-"""
+"""The chunks of the stream modes tasks, checkpoints and debug (spec §5.3; pregel/debug.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any
 
 from lgc.runtime.checkpointing.model import NOT_IN_METADATA, now
-from lgc.runtime.checkpointing.state_snapshots import by_key, told, with_parents
+from lgc.runtime.checkpointing.state_snapshots import task_snapshot, with_parents, writes_by_key
 from lgc.runtime.checkpointing.task_status import Status, statuses
-from lgc.runtime.constants import CONF, ERROR, EVENT_MODES, INTERRUPT, RETURN
+from lgc.runtime.constants import CONF, ERROR, INTERRUPT, RETURN
+from lgc.runtime.engine.observer import Observer
 from lgc.runtime.engine.program import Output
+from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
+from lgc.runtime.streaming.sink import Sink
 
 
-class Events:
-    """Makes the chunks of one run.
+class DebugObserver(Observer):
+    """Emits what tells of tasks and checkpoints.
 
     Args:
-        run: whose; they are put into its queue.
-        modes: which are wanted.
+        sink: takes the chunks.
+        scope: the run.
+        modes: which of "tasks", "checkpoints" and "debug" are wanted.
         streamed: what the graph streams of its state, whatever the caller asked for.
     """
 
-    def __init__(self, run: Any, modes: Iterable[str], streamed: Output) -> None:
-        self._run = run
-        self._modes = EVENT_MODES.intersection(modes)
-        self._streamed = streamed
+    def __init__(
+        self, sink: Sink, scope: RunScope, modes: frozenset[str], streamed: Output
+    ) -> None:
+        self._sink: Sink = sink
+        self._scope: RunScope = scope
+        self._modes: frozenset[str] = modes
+        self._streamed: Output = streamed
 
-    def tasks(self, tasks: Iterable[Task]) -> None:
-        """The superstep's tasks are about to run."""
+    def on_tasks(self, tasks: list[Task]) -> None:
         for task in tasks:
             if not task.node.is_start:
-                self._emit("tasks", "task", self._run.step, _task(task))
+                self._emit("tasks", "task", self._scope.step, _task(task))
 
-    def result(self, task: Task, writes: list[tuple[str, Any]]) -> None:
-        """A task is over."""
-        if task.node.is_start:
-            return
+    def on_task_end(self, task: Task, writes: list[tuple[str, Any]]) -> None:
         keys = self._streamed.keys
         payload = {
             "id": task.id,
             "name": task.node.name,
-            "error": next((value for name, value in writes if name == ERROR), None),
-            "result": by_key(write for write in writes if write[0] in keys or write[0] == RETURN),
+            "error": _first(writes, ERROR),
+            "result": writes_by_key(
+                [write for write in writes if write[0] in keys or write[0] == RETURN]
+            ),
             "interrupts": [
-                _as_dict(question)
+                _as_dict(interrupt)
                 for name, value in writes
                 if name == INTERRUPT
-                for question in (value if isinstance(value, (list, tuple)) else [value])
+                for interrupt in (value if isinstance(value, (list, tuple)) else [value])
             ],
         }
-        self._emit("tasks", "task_result", self._run.step, payload)
+        self._emit("tasks", "task_result", self._scope.step, payload)
 
-    def checkpoint(self) -> None:
-        """The tasks of a checkpoint have been prepared."""
-        run = self._run
-        found = statuses(run.pending_writes)
-        here = run.here()
-        tasks = [
-            told(task, found.get(task.id, Status()), run.output, False, here) for task in run.tasks
+    def on_checkpoint(self, thread: Any, tasks: list[Task]) -> None:
+        scope = self._scope
+        by_task = statuses(thread.pending_writes)
+        config = thread.current_config()
+        snapshots = [
+            task_snapshot(
+                task,
+                by_task.get(task.id, Status()),
+                scope.values.output,
+                live=False,
+                config=config,
+            )
+            for task in tasks
         ]
         payload = {
-            "config": _public(with_parents(here, run.metadata)),
-            "parent_config": _public(with_parents(run.parent, run.metadata)),
-            "values": run.read_as(self._streamed),
-            "metadata": run.metadata,
-            "next": [task.node.name for task in run.tasks],
-            "tasks": [_listed(task) for task in tasks],
+            "config": _public(with_parents(config, thread.metadata)),
+            "parent_config": _public(with_parents(thread.parent_config, thread.metadata)),
+            "values": scope.values.read_as(self._streamed),
+            "metadata": thread.metadata,
+            "next": [task.node.name for task in tasks],
+            "tasks": [_listed(snapshot) for snapshot in snapshots],
         }
-        self._emit("checkpoints", "checkpoint", run.step - 1, payload)
+        self._emit("checkpoints", "checkpoint", scope.step - 1, payload)
 
     def _emit(self, mode: str, kind: str, step: int, payload: dict[str, Any]) -> None:
         if mode in self._modes:
-            self._run.emit(mode, payload)
+            self._sink.emit(mode, payload)
         if "debug" in self._modes:
             chunk = {"step": step, "timestamp": now(), "type": kind, "payload": payload}
-            self._run.emit("debug", chunk)
+            self._sink.emit("debug", chunk)
+
+
+def _first(writes: list[tuple[str, Any]], key: str) -> Any:
+    """The first value written to `key`, or None."""
+    for name, value in writes:
+        if name == key:
+            return value
+    return None
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -98,23 +114,21 @@ def _task(task: Task) -> dict[str, Any]:
     return payload
 
 
-def _listed(task: Any) -> dict[str, Any]:
+def _listed(snapshot: Any) -> dict[str, Any]:
     """A task of a checkpoint's chunk; which of its fields are there depends on how it ended."""
-    found = {"id": task.id, "name": task.name}
-    if task.error:
-        return {**found, "error": task.error, "state": task.state}
-    if task.result:
-        found["result"] = task.result
-    found["interrupts"] = tuple(_as_dict(question) for question in task.interrupts)
-    found["state"] = task.state
-    return found
+    fields = {"id": snapshot.id, "name": snapshot.name}
+    if snapshot.error:
+        return {**fields, "error": snapshot.error, "state": snapshot.state}
+    if snapshot.result:
+        fields["result"] = snapshot.result
+    fields["interrupts"] = tuple([_as_dict(interrupt) for interrupt in snapshot.interrupts])
+    fields["state"] = snapshot.state
+    return fields
 
 
-def _as_dict(question: Any) -> dict[str, Any]:
-    from copy import deepcopy
-
+def _as_dict(interrupt: Any) -> dict[str, Any]:
     fields = ("value", "id", "response_schema")
-    return {field: deepcopy(getattr(question, field)) for field in fields}
+    return {field: deepcopy(getattr(interrupt, field)) for field in fields}
 
 
 def _public(config: Any) -> Any:

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.config.task_config import ambient
+from lgc.runtime.config.ambient import ambient
 from lgc.runtime.constants import CONF, NS_SEP
 
 
-class Forward:
+class SubgraphForwarding:
     """As upstream's StreamProtocol.
 
     Args:
-        run: the engine's Run.
+        chunks: the run's ChunkWriter.
         modes: the chunks that its consumer wants.
     """
 
-    __slots__ = ("_run", "modes")
+    __slots__ = ("_chunks", "modes")
 
-    def __init__(self, run: Any, modes: set[str]) -> None:
-        self._run = run
+    def __init__(self, chunks: Any, modes: set[str]) -> None:
+        self._chunks = chunks
         self.modes = modes
 
     def __call__(self, chunk: tuple[tuple[str, ...], str, Any]) -> None:
         """Takes `(namespace, mode, payload)`, on any thread."""
-        self._run.forward(*chunk)
+        self._chunks.forward(*chunk)
 
     def write(self, payload: Any) -> None:
         """The stream writer of the run's nodes, which the graphs inside them inherit.
@@ -39,5 +39,5 @@ class Forward:
         config = ambient()
         if config is None:
             raise RuntimeError("Called get_config outside of a runnable context")
-        place = config[CONF]["checkpoint_ns"].split(NS_SEP)[:-1]
-        self._run.forward(tuple(place), "custom", payload)
+        namespace = config[CONF]["checkpoint_ns"].split(NS_SEP)[:-1]
+        self._chunks.forward(tuple(namespace), "custom", payload)

@@ -33,7 +33,7 @@ from langgraph.types import Command
 from psycopg.conninfo import make_conninfo
 from seeds import SCALE
 
-from lgc.runtime import channels
+from lgc.runtime.channels import base
 from lgc.runtime.savers.postgres import PostgresSaver as OurPostgresSaver
 
 DSN = os.environ.get("LGC_POSTGRES", "")
@@ -316,7 +316,7 @@ def check_deaths(case: Case, whole: Attempt, points: tuple[int, ...]) -> int:
 def sampled(case: Case, points: int) -> range:
     """The points of 1 to `points` to die at; stories, durabilities and engines differ in which."""
     stride = max(1, round(_STRIDE / SCALE))
-    names = [case.story, case.durability, case.saver, Path(channels.__file__).suffix]
+    names = [case.story, case.durability, case.saver, Path(base.__file__).suffix]
     return range(1 + crc32("/".join(names).encode()) % min(stride, points), points + 1, stride)
 
 

@@ -8,14 +8,14 @@ import sys
 import pytest
 
 import golden
-from lgc.runtime import channels
+from lgc.runtime.channels import base
 
 
 @pytest.mark.parametrize("case", golden.cases())
 def test_case(case: str) -> None:
     """IR text, module and output are the committed ones; LangGraph prints the same output."""
     # The module is built natively where the runtime is: `make test-native`.
-    got = golden.build(case, native=not str(channels.__file__).endswith(".py"))
+    got = golden.build(case, native=not str(base.__file__).endswith(".py"))
     assert got.files == golden.wanted(case).files
 
 

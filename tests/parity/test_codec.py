@@ -31,7 +31,7 @@ from payloads import shape
 from seeds import from_seeds
 from typing_extensions import TypedDict
 
-from lgc.runtime.public.types import Snapshot
+from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.serde import allowlist
 from lgc.runtime.serde import serializer as codec
 from lgc.runtime.serde.serializer import Serializer
@@ -595,12 +595,13 @@ def test_without_langgraph() -> None:
     """lgc's own objects are written with LangGraph's names and come back as lgc's own."""
     script = (
         "import sys\n"
-        "from lgc.runtime import types as own\n"
+        "from lgc.runtime.public import commands as own\n"
+        "from lgc.runtime.public.policies import TimeoutPolicy\n"
         "from lgc.runtime.serde.serializer import Serializer\n"
         "from lgc.runtime.public.types import Snapshot\n"
         "values = [own.Send('n', {'a': (1, {2})}), own.Send('n', None, timeout=3),\n"
         "    own.Command(update={'a': 1}, goto='m'), own.Interrupt('v', 'i'),\n"
-        "    own.Overwrite([1]), own.TimeoutPolicy(run_timeout=2.0), Snapshot([1])]\n"
+        "    own.Overwrite([1]), TimeoutPolicy(run_timeout=2.0), Snapshot([1])]\n"
         "s = Serializer(); written = s.dumps_typed(values); again = s.loads_typed(written)\n"
         "assert not [m for m in sys.modules if m.startswith(('langgraph', 'langchain'))]\n"
         "assert [type(a) for a in again] == [type(v) for v in values], again\n"

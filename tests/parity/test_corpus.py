@@ -21,7 +21,7 @@ from parity import COUNTS
 from payloads import shape
 
 from lgc.runtime.constants import MISSING
-from lgc.runtime.public.types import Snapshot
+from lgc.runtime.public.wrapped_values import Snapshot
 from lgc.runtime.serde.allowlist import SAFE_METHODS, SAFE_TYPES
 from lgc.runtime.serde.serializer import Serializer
 

@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from small import Lists, error, label, result, wire, writes
 
 from lgc.compiler.diagnostics import CompileError
-from lgc.runtime.public import types as own
+from lgc.runtime.public.runtime import Runtime as OwnRuntime
 
 
 class Inner(BaseModel):
@@ -838,7 +838,7 @@ _RUNTIMES = {
 
 @pytest.mark.parametrize("context", [None, {}, {"user": "own"}])
 @pytest.mark.parametrize("name", [*_RUNTIMES, "lookalike", "store", "None"])
-@pytest.mark.parametrize("cls", [Runtime, own.Runtime], ids=["langgraph", "lgc"])
+@pytest.mark.parametrize("cls", [Runtime, OwnRuntime], ids=["langgraph", "lgc"])
 def test_runtime_in_the_callers_config(cls, name, context):
     """What the run's own Runtime does not say is taken from it; a node's own task is its own."""
     if name in _RUNTIMES:

@@ -28,7 +28,7 @@ from threads import opened
 from typing_extensions import TypedDict
 
 from lgc.runtime.checkpointing.copies import copied
-from lgc.runtime.public.types import Send as OwnSend
+from lgc.runtime.public.commands import Send as OwnSend
 from lgc.runtime.savers import MemorySaver, SqliteSaver
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}

@@ -19,13 +19,13 @@ from native_unit import Unit, sample
 from parity import COUNTS
 from random_graphs import check
 
-import lgc.runtime.channels
+import lgc.runtime.channels.base
 from lgc.compiler.native import find_compiler
 from lgc.runtime.graph import CompiledGraph
 
 if find_compiler() is None:
     pytest.skip("no C compiler with Python's headers", allow_module_level=True)
-if Path(lgc.runtime.channels.__file__).suffix == ".py":
+if Path(lgc.runtime.channels.base.__file__).suffix == ".py":
     pytest.skip("the runtime is interpreted: see make test-native", allow_module_level=True)
 
 SIZE = 200

@@ -12,7 +12,7 @@ from langgraph.types import Command, Send
 from parity import BOTH, INVOKE, UPDATES, VALUES, Log, compare, plain_config
 from small import Lists, error, result, wire, writes
 
-from lgc.runtime.public import types as own
+from lgc.runtime.public import commands as own
 
 
 class Numbers(TypedDict):

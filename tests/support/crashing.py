@@ -32,7 +32,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import them anew)
-    checkpointed_run,
+    first_input,
+    recorder,
     state_snapshots,
     state_updates,
 )

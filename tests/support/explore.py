@@ -23,11 +23,11 @@ from pathlib import Path
 import seeds
 from upstream_loops import closing_failed_loops
 
-import lgc.runtime.channels
+import lgc.runtime.channels.base
 
 TESTS = Path(__file__).resolve().parents[1]
 NATIVE = TESTS.parent / ".venv-native" / "bin" / "python"
-ENGINE = "interpreted" if str(lgc.runtime.channels.__file__).endswith(".py") else "native"
+ENGINE = "interpreted" if str(lgc.runtime.channels.base.__file__).endswith(".py") else "native"
 
 _KINDS = 5
 """So many different failures of a suite are shown; then it rests."""

@@ -32,10 +32,10 @@ from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import BaseMessage
 from langgraph.graph.state import StateGraph
 
+from lgc.runtime import graph
 from lgc.runtime.checkpointing import model
-from lgc.runtime.config import task_config
-from lgc.runtime.drivers import generators
-from lgc.runtime.engine.loop import Run
+from lgc.runtime.config import merge
+from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.ids import SOURCES
 
@@ -115,7 +115,7 @@ def pinned() -> Iterator[Callable[[], None]]:
         patch.object(random, "random", lambda: next(chances) / 2**20),
         patch.object(upstream_id, "_last_v6_timestamp", None),
         # A set of LangGraph's, whose order shows in the metadata.
-        patch.object(upstream_config, "_PROPAGATE_TO_METADATA", task_config.TO_METADATA),
+        patch.object(upstream_config, "_PROPAGATE_TO_METADATA", merge.TO_METADATA),
         patch.object(upstream_checkpoint, "datetime", _Clock),
         patch.object(upstream_loop, "datetime", _Clock),
         patch.object(model, "now", lambda: _Clock.now(timezone.utc).isoformat()),
@@ -292,11 +292,10 @@ def observe(
 def _lane(call: Call) -> Iterator[None]:
     """Has lgc run a call in the lane that it asks for; LangGraph has one only."""
 
-    def full(run: Run, value: Any) -> Any:
-        run.start(value)
-        return run.drain()
+    def full(scope: Any, value: Any, thread: Any, recorder: Any) -> Any:
+        return invoke(scope, value, thread, recorder, False)
 
-    with patch.object(generators, "drain", full) if call.full_lane else nullcontext():
+    with patch.object(graph, "invoke", full) if call.full_lane else nullcontext():
         yield
 
 

@@ -52,7 +52,8 @@ from langgraph.types import (
 )
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from lgc.runtime.public import types as own
+from lgc.runtime.public import commands as own
+from lgc.runtime.public import policies as own_policies
 
 if sys.version_info < (3, 14):
     import pydantic.v1 as pydantic_1
@@ -342,9 +343,9 @@ OWN: list[tuple[Any, Any]] = [
     (own.Interrupt("v", "i"), LANGGRAPH[4]),
     (own.Interrupt({"q": [1]}, id="j", response_schema={"type": "object"}), LANGGRAPH[5]),
     (own.Overwrite([1, 2]), LANGGRAPH[6]),
-    (own.TimeoutPolicy(run_timeout=dt.timedelta(seconds=2)), LANGGRAPH[7]),
-    (own.TimeoutPolicy(idle_timeout=1.5, refresh_on="heartbeat"), LANGGRAPH[8]),
-    (own.RetryPolicy(retry_on="text"), RetryPolicy(retry_on="text")),  # type: ignore[arg-type]
+    (own_policies.TimeoutPolicy(run_timeout=dt.timedelta(seconds=2)), LANGGRAPH[7]),
+    (own_policies.TimeoutPolicy(idle_timeout=1.5, refresh_on="heartbeat"), LANGGRAPH[8]),
+    (own_policies.RetryPolicy(retry_on="text"), RetryPolicy(retry_on="text")),  # type: ignore[arg-type]
 ]
 """lgc's object and LangGraph's equal one."""
 

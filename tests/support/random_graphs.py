@@ -28,7 +28,7 @@ from parity import COUNTS, UPDATES, VALUES, Call, Compile, Log, compare, plain_c
 from pydantic import BaseModel, create_model
 from typing_extensions import TypedDict as NewTypedDict
 
-from lgc.runtime.public import types as own
+from lgc.runtime.public import commands as own
 
 _MARK: ContextVar[str] = ContextVar("mark", default="clean")
 """Set by every node and router; none may see what another left."""

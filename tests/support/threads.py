@@ -34,7 +34,7 @@ from parity import (
 )
 
 import lgc.runtime.savers as savers
-from lgc.runtime.engine.loop import is_error
+from lgc.runtime.upstream import is_instance_of_error
 
 THREAD = "t"
 
@@ -142,7 +142,7 @@ def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: 
             error = failure(EmptyInputError("Received empty Command input"))
         except Exception as exc:
             error = failure(exc)
-            if is_error(exc.__context__, "GraphInterrupt"):
+            if is_instance_of_error(exc.__context__, "GraphInterrupt"):
                 # Where lgc applies what was finished when the run was interrupted.
                 error["context"] = None
     return {

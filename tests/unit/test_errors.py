@@ -13,6 +13,7 @@ import langgraph.errors
 import pytest
 
 import lgc.runtime.public.errors as errors
+from lgc.runtime import upstream
 
 SHARED = sorted(
     name
@@ -38,15 +39,15 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has been handed a class yet."""
-    monkeypatch.setattr(errors, "_handed_out", set())
-    monkeypatch.setattr(errors, "_both", {})
+    monkeypatch.setattr(upstream, "_handed_out", set())
+    monkeypatch.setattr(upstream, "_both", {})
 
 
 def take(name: str, monkeypatch: pytest.MonkeyPatch) -> type[BaseException]:
     """The class that is handed out before langgraph is loaded."""
     with monkeypatch.context() as patch:
-        patch.setattr(errors, "_theirs", lambda name: None)
-        return errors.public(name)
+        patch.setattr(upstream, "loaded", lambda module, name: None)
+        return upstream.hand_out_error(name)
 
 
 def make(cls: type[BaseException], name: str) -> BaseException:
@@ -66,15 +67,15 @@ def test_all_have_langgraphs_name_and_bases() -> None:
 @pytest.mark.parametrize("name", SHARED)
 def test_langgraphs_class_while_it_is_loaded(fresh: None, name: str) -> None:
     theirs = getattr(langgraph.errors, name)
-    assert errors.public(name) is theirs
-    assert errors.error_class(name) is theirs
+    assert upstream.hand_out_error(name) is theirs
+    assert upstream.error_class(name) is theirs
 
 
 @pytest.mark.parametrize("name", SHARED)
 def test_own_class_while_it_is_not(fresh: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(errors, "_theirs", lambda name: None)
+    monkeypatch.setattr(upstream, "loaded", lambda module, name: None)
     own = getattr(errors, name)
-    assert errors.public(name) is errors.error_class(name) is own
+    assert upstream.hand_out_error(name) is upstream.error_class(name) is own
     again = pickle.loads(pickle.dumps(make(own, name)))
     assert type(again) is own and str(again) == str(make(own, name))
 
@@ -85,11 +86,11 @@ def test_both_once_own_was_handed_out(
 ) -> None:
     own, theirs = take(name, monkeypatch), getattr(langgraph.errors, name)
     assert own is not theirs
-    cls = errors.error_class(name)
+    cls = upstream.error_class(name)
     for caught in (own, theirs):
         with pytest.raises(caught) as info:
             raise make(cls, name)
-    assert errors.error_class(name) is cls
+    assert upstream.error_class(name) is cls
     assert cls.__name__ == name and cls.__module__ == theirs.__module__
     assert str(info.value) == str(make(theirs, name))
     again = pickle.loads(pickle.dumps(info.value))
@@ -100,8 +101,8 @@ def test_who_waits_for_the_base_gets_what_derives_from_it(
     fresh: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = take("GraphBubbleUp", monkeypatch)
-    assert issubclass(errors.error_class("GraphInterrupt"), base)
-    assert errors.error_class("GraphRecursionError") is langgraph.errors.GraphRecursionError
+    assert issubclass(upstream.error_class("GraphInterrupt"), base)
+    assert upstream.error_class("GraphRecursionError") is langgraph.errors.GraphRecursionError
 
 
 def test_with_code() -> None:
@@ -121,7 +122,7 @@ def test_unsupported() -> None:
 def test_a_handler_written_before_langgraph_was_loaded(tmp_path: Path) -> None:
     script = """
 from lgc import GraphRecursionError
-from lgc.runtime.public.errors import error_class
+from lgc.runtime.upstream import error_class
 import langgraph.errors
 for caught in (GraphRecursionError, langgraph.errors.GraphRecursionError, RecursionError):
     try:

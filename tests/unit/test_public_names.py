@@ -92,7 +92,7 @@ def test_nothing_is_remembered(tmp_path: Path) -> None:
         "print(before.__module__, lgc.Send.__module__, lgc.Send is langgraph.types.Send)",
         tmp_path,
     )
-    assert printed == "lgc.runtime.public.types langgraph.types True\n"
+    assert printed == "lgc.runtime.public.commands langgraph.types True\n"
 
 
 def test_star_import(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import inspect
 import pickle
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, Literal, Union, get_args, get_origin
 
 import httpx
@@ -18,9 +19,12 @@ import requests
 from langchain_core.tools import tool
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-import lgc.runtime.public.types as own
+from lgc.runtime import upstream
+from lgc.runtime.public import commands, policies
+from lgc.runtime.public import runtime as runtimes
 
 SERIALIZER = JsonPlusSerializer()
+own = SimpleNamespace(**{**vars(commands), **vars(policies), **vars(runtimes)})
 
 
 def home(name: str) -> Any:
@@ -96,7 +100,7 @@ objects = pytest.mark.parametrize(
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of LangGraph or langchain-core is loaded, as far as lgc can tell."""
-    monkeypatch.setattr(own, "loaded", lambda module, name: None)
+    monkeypatch.setattr(upstream, "loaded", lambda module, name: None)
 
 
 def tried(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -211,7 +215,7 @@ def test_derived_classes() -> None:
     made = Mine(2)
     assert isinstance(made, langgraph.types.Send) and made == langgraph.types.Send("node", 2)
     assert not isinstance(langgraph.types.Send("node", 2), Mine)
-    assert own.is_a(made, "Send")
+    assert upstream.is_a(made, "Send")
 
 
 def test_parametrised_classes() -> None:
@@ -231,7 +235,7 @@ def test_parametrised_before_langgraph_was_loaded(alone: None) -> None:
 
 def test_parametrised_then_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(own, "loaded", lambda module, name: None)
+        patch.setattr(upstream, "loaded", lambda module, name: None)
         alias = own.Command[Literal["a"]]
     assert get_origin(alias) is langgraph.types.Command
     assert get_args(alias) == (Literal["a"],)
@@ -271,7 +275,7 @@ def test_pickled_alone_and_loaded_beside_langgraph(
     monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Any, Any], Any]
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(own, "loaded", lambda module, name: None)
+        patch.setattr(upstream, "loaded", lambda module, name: None)
         pickled = pickle.dumps(make(lambda n: getattr(own, n), getattr(own, name)))
     theirs = make(home, home(name))
     assert pickle.loads(pickled) == theirs
@@ -354,17 +358,18 @@ def test_a_tool_may_return_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
         """Moves."""
         return command
 
-    real = own.loaded
-    monkeypatch.setattr(
-        own, "loaded", lambda module, name: None if "langgraph" in module else real(module, name)
-    )
+    def without_langgraph(module: str, name: str) -> Any:
+        return None if "langgraph" in module else real(module, name)
+
+    real = upstream.loaded
+    monkeypatch.setattr(upstream, "loaded", without_langgraph)
     command = own.Command(goto="b")
     call = {"type": "tool_call", "id": "1", "name": "move", "args": {}}
     assert move.invoke(call) is command
     assert dataclasses.replace(command, goto="c") == own.Command(goto="c")
     assert type(dataclasses.replace(command, goto="c")) is own.Command
     assert pickle.loads(pickle.dumps(command)) == command
-    assert own.is_a(command, "Command")
+    assert upstream.is_a(command, "Command")
 
 
 @pytest.mark.parametrize(
@@ -382,7 +387,7 @@ def test_updates_of_commands(update: Any) -> None:
 @pytest.mark.parametrize("beside", [True, False])
 def test_runtime_methods(monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     if not beside:
-        monkeypatch.setattr(own, "loaded", lambda module, name: None)
+        monkeypatch.setattr(upstream, "loaded", lambda module, name: None)
 
     def shown(runtime: Any) -> dict[str, Any]:
         """Its fields; of its functions, whether they are those that were given."""
@@ -410,4 +415,4 @@ def test_runtime_without_anything() -> None:
     assert made.stream_writer("x") is None and made.heartbeat() is None
     made = made.merge(langgraph.runtime.Runtime(context=1))
     assert type(made) is langgraph.runtime.Runtime and made.context == 1
-    assert made.stream_writer is own.no_writer
+    assert made.stream_writer is runtimes.no_writer

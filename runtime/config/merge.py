@@ -1,0 +1,180 @@
+"""RunnableConfig: merging what a caller gave with what runs around the call (spec §7.2, §7.4).
+
+Upstream: `_internal/_config.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lgc.runtime.config.ambient import ambient
+from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_STREAM, CONF_TASK_ID
+from lgc.runtime.public.errors import Unsupported
+from lgc.runtime.public.runtime import Runtime
+from lgc.runtime.upstream import is_a, loaded
+
+DEFAULT_RECURSION_LIMIT: Final = int(os.getenv("LANGGRAPH_DEFAULT_RECURSION_LIMIT", "10007"))
+
+_KEYS = frozenset(
+    (
+        "callbacks",
+        "configurable",
+        "max_concurrency",
+        "metadata",
+        "recursion_limit",
+        "run_id",
+        "run_name",
+        "tags",
+    )
+)
+_COORDINATES = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+TO_METADATA = (
+    "thread_id",
+    "checkpoint_id",
+    "checkpoint_ns",
+    "task_id",
+    "run_id",
+    "assistant_id",
+    "graph_id",
+)
+
+
+def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The ambient config and `configs` merged, with every default but `recursion_limit`.
+
+    Args:
+        configs: RunnableConfigs, the later the stronger: what is bound to the graph,
+            what the caller passed.
+
+    Returns:
+        A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
+        else was given. `recursion_limit` is there only when it was given explicitly; a
+        Runtime in `configurable` is one, whatever stood in its place.
+
+    Raises:
+        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
+        AttributeError: what stands in the place of the caller's Runtime has no store.
+    """
+    merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
+    inherited: list[str] = []
+    outer = ambient()
+    if outer is not None:
+        for key, value in outer.items():
+            if _given(value):
+                merged[key] = value.copy() if isinstance(value, (dict, list)) else value
+        merged["metadata"] = dict(merged["metadata"])
+        inherited = list(merged["tags"])
+    given = list(filter(None, configs))
+    if given and any(map(_addresses, given)):
+        # The caller addresses a thread of its own (spec §7.4).
+        merged[CONF] = {}
+    for config in given:
+        for key, value in config.items():
+            if not _given(value):
+                continue
+            if key == CONF:
+                merged[CONF] = {**merged[CONF], **value}
+            elif key == "metadata":
+                merged["metadata"] = merge_metadata(merged["metadata"], value)
+            elif key == "tags":
+                merged["tags"] = [*merged["tags"], *(t for t in value if t not in inherited)]
+            elif key in _KEYS:
+                merged[key] = value
+        for key, value in config.items():
+            if key not in _KEYS and _given(value):
+                merged[CONF][key] = value
+    conf = merged[CONF]
+    if conf:
+        for key in TO_METADATA:
+            if key not in merged["metadata"] and conf.get(key):
+                merged["metadata"][key] = conf[key]
+    _refuse(merged)
+    if CONF_RUNTIME in conf:
+        merged[CONF] = {**conf, CONF_RUNTIME: _parent_runtime(conf[CONF_RUNTIME])}
+    return merged
+
+
+def at_root(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a run that no task started: such a run has the root's namespace.
+
+    Args:
+        config: what `merge_configs` returned. A namespace in it is dropped, together with the
+            checkpoint_id, which names a checkpoint of that namespace (pregel/_loop.py).
+    """
+    conf = config[CONF]
+    if not conf.get("checkpoint_ns"):
+        return config
+    return {**config, CONF: {**conf, "checkpoint_ns": "", "checkpoint_id": None}}
+
+
+def overlay_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Configs merged without defaults or ambient config (_internal/_config.py:merge_configs).
+
+    Args:
+        configs: RunnableConfigs, the later the stronger; what is false in one says nothing.
+    """
+    merged: dict[str, Any] = {}
+    for config in configs:
+        for key, value in (config or {}).items():
+            if not value:
+                continue
+            old = merged.get(key)
+            if key == "metadata":
+                merged[key] = merge_metadata(old or {}, value)
+            elif key == "tags" and old:
+                merged[key] = [*old, *value]
+            elif key == CONF and old:
+                merged[key] = {**old, **value}
+            else:
+                merged[key] = value
+    merged.setdefault(CONF, {})
+    return merged
+
+
+def _addresses(config: Mapping[str, Any]) -> bool:
+    conf = config.get(CONF) or {}
+    return any(_given(conf.get(key)) for key in _COORDINATES)
+
+
+def _given(value: Any) -> bool:
+    return len(value) > 0 if isinstance(value, (list, tuple, dict)) else value is not None
+
+
+def merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {k: dict(v) if isinstance(v, Mapping) else v for k, v in base.items()}
+    for key, value in new.items():
+        old = merged.get(key)
+        if key == "lc_versions" and isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = {**old, **value}
+        else:
+            merged[key] = dict(value) if isinstance(value, Mapping) else value
+    return merged
+
+
+def _refuse(merged: dict[str, Any]) -> None:
+    callbacks = merged.get("callbacks")
+    if callbacks and not (
+        hasattr(callbacks, "handlers")
+        and not callbacks.handlers
+        and not callbacks.inheritable_handlers
+    ):
+        raise Unsupported("callbacks", "config['callbacks']")
+    if CONF_TASK_ID in merged[CONF]:
+        raise Unsupported("a graph called inside a node of another graph")
+    if CONF_STREAM in merged[CONF]:
+        raise Unsupported("a stream of another graph", CONF_STREAM)
+
+
+def _parent_runtime(given: Any) -> Any:
+    """The Runtime that a caller gave; of another object its context and store are taken.
+
+    Upstream looks at the store first, whatever the object is (pregel/main.py:_defaults,
+    _coerce_parent_runtime).
+    """
+    store = given.store
+    if not is_a(given, "Runtime"):
+        cls = loaded("langgraph.runtime", "Runtime") or Runtime
+        return cls(context=getattr(given, "context", None), store=store)
+    return given

@@ -1,0 +1,198 @@
+"""The synchronous driver: does what a loop says, on this thread and those of the pool."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from threading import Condition
+from typing import Any
+
+from lgc.runtime.drivers.call import run_task
+from lgc.runtime.drivers.thread_pool import POOL
+from lgc.runtime.engine.inbox import Inbox
+from lgc.runtime.engine.loop import CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.task import Task
+
+
+class SyncDriver:
+    """Drives one run.
+
+    Args:
+        loop: the run. Its tasks run on this thread where they are alone, else each on a thread of
+            the pool, in a copy of this thread's context; saver calls are made on this thread, or
+            one after the other on another where the run does not wait for them.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop: Loop = loop
+        writer = loop.writer
+        self._background: Background | None = None
+        if writer is not None and writer.is_background:
+            self._background = Background()
+
+    def advance(self) -> list[Any] | None:
+        """Runs until chunks are due; those, or None when the run is over.
+
+        The points at which chunks come out are upstream's (spec §5.3, granularity), so that a
+        consumer who stops sees the same effects.
+
+        Raises:
+            As `Loop.next`.
+        """
+        loop = self.loop
+        while True:
+            what = loop.next()
+            if what == RUN:
+                self._start(loop.superstep.take_tasks())
+            elif what == OVER:
+                return None
+            elif what == CHUNKS:
+                return loop.take_chunks()
+            else:
+                self._perform(what)
+
+    def run(self) -> None:
+        """Runs to the end a run without chunks.
+
+        Raises:
+            As `Loop.next`.
+        """
+        while self.advance() is not None:
+            pass
+
+    def close(self) -> None:
+        """Waits for the tasks, and stores what they wrote, and what is left to the run's end."""
+        loop = self.loop
+        loop.close()
+        while True:
+            what = loop.next()
+            if what == OVER:
+                return
+            if what == RUN:
+                self._start(loop.superstep.take_tasks())
+            elif what == CHUNKS:
+                # Nobody reads them any more.
+                loop.take_chunks()
+            else:
+                self._perform(what)
+
+    def _perform(self, what: int) -> None:
+        loop = self.loop
+        if what == STORE:
+            self._store()
+        elif what == FLUSH:
+            if self._background is not None:
+                try:
+                    self._background.wait()
+                except Exception as exc:
+                    loop.store_failed(exc)
+        elif what == LOAD:
+            assert loop.loading is not None and loop.loading.request is not None
+            function, args, kwargs = loop.loading.request
+            try:
+                result = function(*args, **kwargs)
+            except Exception as exc:
+                loop.load_failed(exc)
+            else:
+                loop.loaded(result)
+        else:
+            self._wait()
+
+    def _store(self) -> None:
+        """Makes the saver calls that are due, up to the first that fails."""
+        writer = self.loop.writer
+        assert writer is not None
+        try:
+            for function, arguments in writer.pop_calls():
+                if self._background is None:
+                    function(*arguments)
+                else:
+                    self._background.submit(function, arguments)
+        except Exception as exc:
+            self.loop.store_failed(exc)
+
+    def _start(self, tasks: list[Task]) -> None:
+        """Starts tasks; one that is alone has run when this returns."""
+        loop = self.loop
+        if loop.superstep.is_inline:
+            for task in tasks:
+                run_task(task)
+                loop.receive(task)
+            return
+        for task in tasks:
+            POOL.submit(partial(_work, task, copy_context(), loop.inbox))
+
+    def _wait(self) -> None:
+        """Waits for something to come in, and takes over all that has."""
+        loop = self.loop
+        inbox = loop.inbox
+        item: Any = inbox.get()
+        while True:
+            loop.receive(item)
+            if isinstance(item, Task):
+                # A place is free.
+                self._start(loop.superstep.take_tasks())
+            if inbox.is_empty():
+                return
+            item = inbox.get()
+
+
+def _work(task: Task, context: Context, inbox: Inbox) -> None:
+    """One task on a thread of the pool; its failure travels in `task.error`."""
+    try:
+        context.run(run_task, task)
+    except BaseException as exc:
+        task.error = exc
+    inbox.put(task)
+
+
+class Background:
+    """Calls functions one after the other on another thread, up to the first that fails."""
+
+    def __init__(self) -> None:
+        self._context: Context = copy_context()
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._changed: Condition = Condition()
+        self._is_running: bool = False
+        self._error: BaseException | None = None
+
+    def submit(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Calls `function(*args)` after all that was submitted before.
+
+        Raises:
+            BaseException: what one of those raised.
+        """
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            self._calls.append((function, args))
+            if self._is_running:
+                return
+            self._is_running = True
+        POOL.submit(self._run)
+
+    def wait(self) -> None:
+        """Waits until all has been called; raises as `submit`."""
+        with self._changed:
+            while self._is_running:
+                self._changed.wait()
+            if self._error is not None:
+                raise self._error
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        while True:
+            with self._changed:
+                if error is not None or not self._calls:
+                    self._calls.clear()
+                    self._error = error
+                    self._is_running = False
+                    self._changed.notify_all()
+                    return
+                function, args = self._calls.popleft()
+            try:
+                self._context.run(function, *args)
+            except BaseException as exc:
+                error = exc

@@ -1,0 +1,51 @@
+"""What reaches a run from other threads: tasks that are over, and chunks that nodes write."""
+
+from __future__ import annotations
+
+from _queue import SimpleQueue
+from typing import Any
+
+
+class Inbox:
+    """A queue between the threads of a run's tasks and the one that drives it.
+
+    Args:
+        wake: called, on any thread, after something was put in; None where the driver waits in
+            `get`.
+    """
+
+    def __init__(self, wake: Any = None) -> None:
+        self.wake: Any = wake
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+
+    def put(self, item: Any) -> None:
+        """Puts in a Task that is over, or a chunk as `Observer.on_chunk` takes it."""
+        self._queue.put(item)
+        if self.wake is not None:
+            self.wake()
+
+    def get(self) -> Any:
+        """The oldest item; waits for one."""
+        return self._queue.get()
+
+    def is_empty(self) -> bool:
+        """Whether `get` would wait."""
+        return self._queue.empty()
+
+
+class ChunkWriter:
+    """The stream writer of a run's nodes.
+
+    Args:
+        inbox: of the run. The run itself is not held: its tasks may outlive it.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox: Inbox = inbox
+
+    def __call__(self, payload: Any) -> None:
+        self._inbox.put((payload,))
+
+    def forward(self, namespace: tuple[str, ...], mode: str, payload: Any) -> None:
+        """A chunk of a graph inside a node, or of the node."""
+        self._inbox.put((mode, payload, namespace))

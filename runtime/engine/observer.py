@@ -1,0 +1,58 @@
+"""Who is told what a run does: the streams, the result of an invoke, the debugger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lgc.runtime.engine.task import Task
+
+
+class Observer:
+    """Is told of one run, on the thread that drives it; every method may be left out.
+
+    The order is upstream's (pregel/_loop.py). A run that nobody observes has no observer, and
+    nothing is made for one.
+    """
+
+    def on_resume(self) -> None:
+        """The run goes on from a checkpoint; its values are as they were."""
+
+    def on_checkpoint(self, thread: Any, tasks: list[Task]) -> None:
+        """The tasks of a checkpoint are prepared.
+
+        Args:
+            thread: the ThreadState.
+            tasks: those that are due on it.
+        """
+
+    def on_tasks(self, tasks: list[Task]) -> None:
+        """The superstep's tasks are about to run."""
+
+    def on_cached(self, task: Task) -> None:
+        """A task of the superstep has finished in an earlier run."""
+
+    def on_output(self, task: Task) -> None:
+        """A task has finished."""
+
+    def on_interrupt(self, task: Task, interrupts: tuple[Any, ...]) -> None:
+        """A task has asked for answers."""
+
+    def on_task_end(self, task: Task, writes: list[tuple[str, Any]]) -> None:
+        """A task is over: it has finished, failed or asked.
+
+        Args:
+            writes: what is recorded of it.
+        """
+
+    def on_chunk(self, chunk: tuple[Any, ...]) -> None:
+        """A node, or a graph that it calls, has written a chunk.
+
+        Args:
+            chunk: `(payload,)` from a node, `(mode, payload, namespace)` from a graph.
+        """
+
+    def on_superstep(self, tasks: list[Task]) -> None:
+        """The writes of a superstep are applied."""
+
+    def on_breakpoint(self) -> None:
+        """The run stops at a node's name, and no node has asked for anything."""

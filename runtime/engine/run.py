@@ -1,0 +1,112 @@
+"""What a run was asked for, and what its tasks may see of it (architecture §4)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lgc.runtime.engine.channel_values import ChannelValues
+from lgc.runtime.engine.program import Output, Program
+from lgc.runtime.ids import CheckpointIds
+
+_LARGE: Final = 2**60
+
+
+class RunOptions:
+    """What the caller of a run asked for. Attributes that are not set have their default.
+
+    Args:
+        config: the merged config (config.merge.merge_configs).
+        output: what the run reports of the state.
+
+    Attributes:
+        limit: the recursion limit, any number.
+        context: the run's context, already of the schema's type.
+        control: what may ask the run to stop (spec §4.13), or None.
+        store: what nodes find as `runtime.store`.
+        saver: keeps the run's checkpoints, or None.
+        durability: as the caller gave it; nodes see it.
+        effective_durability: when checkpoints are stored: "sync", "async" or "exit".
+        interrupt_before, interrupt_after: the nodes to stop at, or "*".
+        streams_from_nodes: chunks that nodes write are wanted while the nodes run.
+        streams_from_subgraphs: those of the graphs that nodes call are wanted, too.
+    """
+
+    def __init__(self, config: dict[str, Any], output: Output) -> None:
+        self.config: dict[str, Any] = config
+        self.output: Output = output
+        self.limit: Any = 1
+        self.context: Any = None
+        self.control: Any = None
+        self.store: Any = None
+        self.saver: Any = None
+        self.durability: Any = None
+        self.effective_durability: Any = "sync"
+        self.interrupt_before: Any = ()
+        self.interrupt_after: Any = ()
+        self.streams_from_nodes: bool = False
+        self.streams_from_subgraphs: bool = False
+
+
+class RunScope:
+    """What a task may see of its run.
+
+    Args:
+        program: what runs.
+        values: the run's channels.
+        options: what the caller asked for.
+
+    Attributes:
+        config, context, store, saver, control: those of the options; `control` is made when a
+            task first asks for it.
+        step: the superstep.
+        stop: the last superstep that the recursion limit allows, a number of the caller's kind.
+        first_step: the superstep whose tasks are told whether the run resumes.
+        resuming, replay_state: what they are told.
+        ids: the ids of the run's checkpoints, where no saver asks for them in their turn.
+        checkpoint_id: the id of the newest checkpoint; "" when `ids` has it.
+        is_v1_checkpoint: the run goes on from a checkpoint of version 1 (ids.task_id).
+        namespace: where its checkpoints are, with a separator behind it; "" for the root's.
+        write_custom: takes the chunks that nodes write, on any thread; None: nobody reads them.
+        forwarding: takes the chunks of the graphs that nodes call, or None.
+    """
+
+    def __init__(self, program: Program, values: ChannelValues, options: RunOptions) -> None:
+        self.program: Program = program
+        self.values: ChannelValues = values
+        self.options: RunOptions = options
+        self.config: dict[str, Any] = options.config
+        self.context: Any = options.context
+        self.store: Any = options.store
+        self.saver: Any = options.saver
+        self.control: Any = options.control
+        self.step: int = -1
+        self.stop: Any = 0
+        # A native int, when the limit is an ordinary one, for the comparison in every superstep.
+        self._last_step: int = 0
+        self._is_ordinary: bool = False
+        self.set_stop(-1 + options.limit + 1)
+        self.first_step: int = 0
+        self.resuming: bool = False
+        self.replay_state: Any = None
+        self.ids: CheckpointIds = CheckpointIds()
+        self.checkpoint_id: str = ""
+        self.is_v1_checkpoint: bool = False
+        self.namespace: str = ""
+        self.write_custom: Any = None
+        self.forwarding: Any = None
+
+    def set_stop(self, stop: Any) -> None:
+        """Sets the last superstep that the recursion limit allows, any number."""
+        self.stop = stop
+        self._is_ordinary = type(stop) is int and -_LARGE < stop < _LARGE
+        self._last_step = stop if self._is_ordinary else 0
+
+    def is_past_stop(self) -> bool:
+        """Whether the recursion limit allows no further superstep."""
+        if self._is_ordinary:
+            return self.step > self._last_step
+        return bool(self.step > self.stop)
+
+    def is_asked_to_stop(self) -> bool:
+        """Whether somebody has asked the run to drain."""
+        return self.control is not None and bool(self.control.drain_requested)

@@ -1,0 +1,209 @@
+"""The tasks of one superstep and what becomes of them (spec §4.7; pregel/_runner.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lgc.runtime.checkpointing.recorder import Recorder
+from lgc.runtime.constants import ERROR, INTERRUPT, RESUME
+from lgc.runtime.engine.observer import Observer
+from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.task import Task
+from lgc.runtime.public.errors import is_invalid_resume
+from lgc.runtime.public.messages import ensure_message_ids
+from lgc.runtime.upstream import error_class, is_instance_of_error
+
+
+class Superstep:
+    """The superstep that a run is in; empty before the first.
+
+    Args:
+        scope: the run.
+        recorder: records what the tasks write, or None.
+
+    Attributes:
+        observers: are told of the tasks.
+        tasks: all of the superstep, in the order of preparation.
+        is_inline: its only task runs on the driver's thread.
+        running: how many tasks run.
+        error: the failure that ends the run, once there is one.
+        has_recorded: a task has writes that a saver, if there were one, would hold.
+    """
+
+    def __init__(self, scope: RunScope, recorder: Recorder | None) -> None:
+        self.scope: RunScope = scope
+        self.recorder: Recorder | None = recorder
+        self.observers: list[Observer] = []
+        self.tasks: list[Task] = []
+        self.is_inline: bool = False
+        self.running: int = 0
+        self.error: BaseException | None = None
+        self.has_recorded: bool = False
+        # The tasks that wait for a place, the next one last, and how many places there are.
+        self._unstarted: list[Task] = []
+        self._places: int = 0
+        # What does not stop a task's siblings, raised when all have finished: an exception that
+        # is no failure, and the tasks that interrupted.
+        self._deferred_error: BaseException | None = None
+        self._interrupted_tasks: list[Task] = []
+
+    # -- starting ---------------------------------------------------------------
+
+    def start(self, due: list[Task]) -> None:
+        """Has tasks run.
+
+        Args:
+            due: those of `tasks` that have not finished in an earlier run.
+        """
+        self._unstarted = due.copy()
+        self._unstarted.reverse()
+        self._places = self._count_places(len(due))
+        self.is_inline = len(due) == 1 and not self.scope.options.streams_from_nodes
+
+    def adopt(self, task: Task) -> None:
+        """Takes over a superstep whose only task has run; `finish` comes next."""
+        self.tasks = [task]
+        self.is_inline = True
+        self.running = 1
+
+    def _count_places(self, tasks: int) -> int:
+        """How many of so many tasks may run at once."""
+        most: Any = self.scope.config.get("max_concurrency")
+        if most is None:
+            return tasks
+        # A thread pool of 2.5 threads has 3: it compares, too.
+        places = 1
+        while places < tasks and places < most:
+            places += 1
+        return places
+
+    def can_start(self) -> bool:
+        """Whether a task waits that has a place."""
+        return len(self._unstarted) > 0 and self.running < self._places
+
+    def take_tasks(self) -> list[Task]:
+        """The tasks to start now."""
+        tasks: list[Task] = []
+        while self.can_start():
+            tasks.append(self._unstarted.pop())
+            self.running += 1
+        return tasks
+
+    def drop_unstarted(self) -> None:
+        """The tasks that wait for a place do not run any more."""
+        self._unstarted = []
+
+    # -- ending -----------------------------------------------------------------
+
+    def finish(self, task: Task) -> None:
+        """A task is over whose siblings have not failed (commit).
+
+        Raises:
+            Exception: a message among its writes cannot be made, or a saver that serialises at
+                once cannot serialise them.
+        """
+        error = task.error
+        if error is None:
+            try:
+                task.complete(self.scope.program.delta_keys)
+            except Exception as exc:
+                if not self.is_inline:
+                    raise
+                error = exc
+            else:
+                self._record(task, task.writes, True)
+                self._tell(task, task.writes)
+                return
+        if self.is_inline:
+            self.error = error
+            if isinstance(error, Exception):
+                self._record_error(task, error)
+            return
+        self._record_error(task, error)
+        if is_instance_of_error(error, "GraphInterrupt"):
+            self._interrupted_tasks.append(task)
+        elif is_instance_of_error(error, "GraphBubbleUp") or is_invalid_resume(error):
+            self._deferred_error = error
+        elif self.error is None:
+            self.error = error
+
+    def settle(self, task: Task) -> None:
+        """A task is over whose siblings have failed, or whose run nobody reads any more.
+
+        Raises:
+            As `finish`.
+        """
+        if self.recorder is None:
+            return
+        if task.error is None:
+            task.complete(self.scope.program.delta_keys)
+            self._record(task, task.writes, True)
+        else:
+            self._record_error(task, task.error)
+
+    def _record_error(self, task: Task, error: BaseException) -> None:
+        """Records what a task wrote that raised `error`: its interrupts, or its failure."""
+        writes = task.writes
+        if is_instance_of_error(error, "GraphInterrupt"):
+            if not error.args[0]:
+                return
+            resumes = [write for write in writes if write[0] == RESUME]
+            writes = [(INTERRUPT, error.args[0]), *resumes]
+        elif is_instance_of_error(error, "GraphBubbleUp"):
+            return
+        else:
+            # What the task wrote before it failed is streamed when there is any: a router that
+            # raises leaves its node's update.
+            writes.append((ERROR, error))
+        if self.scope.program.delta_keys:
+            ensure_message_ids(writes, self.scope.program.delta_keys)
+        self._record(task, writes, False)
+        self._tell(task, writes)
+
+    def _record(self, task: Task, writes: list[tuple[str, object]], is_done: bool) -> None:
+        """Has the writes stored of a task that has finished (`is_done`), failed or asked."""
+        self.has_recorded = True
+        if self.recorder is not None:
+            is_last = (
+                is_done
+                and not self.running
+                and not self._unstarted
+                and self.error is None
+                and self._deferred_error is None
+                and not self._interrupted_tasks
+            )
+            self.recorder.put_task_writes(task, writes, is_last=is_last)
+
+    def _tell(self, task: Task, writes: list[tuple[str, object]]) -> None:
+        """Tells the observers of a task that is over (pregel/_loop.py:output_writes)."""
+        if task.node.is_start or not self.observers:
+            return
+        kind = writes[0][0]
+        if kind == INTERRUPT:
+            value: Any = writes[0][1]
+            interrupts = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+            for observer in self.observers:
+                observer.on_interrupt(task, interrupts)
+        elif kind != ERROR:
+            for observer in self.observers:
+                observer.on_output(task)
+        for observer in self.observers:
+            observer.on_task_end(task, writes)
+
+    def outcome(self) -> BaseException | None:
+        """What the run raises now that all tasks are over, or None."""
+        if self.error is not None:
+            return self.error
+        if self._deferred_error is not None or not self._interrupted_tasks:
+            return self._deferred_error
+        interrupts: list[Any] = []
+        for task in self.tasks:
+            if task in self._interrupted_tasks:
+                assert task.error is not None
+                try:
+                    interrupts.extend(task.error.args[0])
+                except Exception as exc:
+                    # No list of interrupts: the run fails, after its finished tasks are shown.
+                    return exc
+        interrupt: BaseException = error_class("GraphInterrupt")(tuple(interrupts))
+        return interrupt
