@@ -1,4 +1,4 @@
-"""Python identifiers for names of any text, each one once in a module."""
+"""Python identifiers for names of any text, no two alike in a module."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def unique(base: str, taken: dict[str, int]) -> str:
     """`base`, numbered when it is in `taken`; added to it."""
     candidate = base
     while candidate in taken:
-        # Counting from 2 for every namesake would take the square of their number.
+        # Counting from 2 anew for every namesake would take the square of their number.
         candidate = f"{base}_{taken[base]}"
         taken[base] += 1
     taken[candidate] = 2

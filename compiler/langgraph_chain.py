@@ -1,7 +1,7 @@
 """Which imports of the user would load langgraph in production.
 
-A generated module imports the modules of the nodes, and they may import langgraph again. This
-follows their module-level imports through the sources, importing and executing nothing.
+A generated module imports the modules of the nodes, and these may import langgraph. The chain is
+read from the module-level imports in their sources; nothing is imported or executed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def langgraph_chain(modules: Sequence[str]) -> tuple[str, ...] | None:
 
     `("app.nodes", "app.tools", "langgraph.types")`: each imports the next when it is imported;
     a submodule counts as importing its package. None also when more than 3000 modules would
-    have to be read. Conditional imports count, except under `TYPE_CHECKING` and the main guard;
-    those that the module does without do not: in a `try` that handles ImportError without leaving
-    the module, in `suppress(ImportError)`, and where `find_spec("langgraph")` is asked before.
+    have to be read. Conditional imports count, except under `TYPE_CHECKING` and the main guard.
+    Imports that the module can do without do not count: those in a `try` that handles ImportError
+    without leaving the module, in `suppress(ImportError)`, and below `if find_spec("langgraph")`.
     """
     previous: dict[str, str | None] = dict.fromkeys(modules)
     queue = list(previous)
-    for position, name in enumerate(queue):  # the queue grows meanwhile: breadth first
+    for position, name in enumerate(queue):  # breadth first: the queue grows while it is walked
         if position == _MODULE_LIMIT:
             return None
         if name.partition(".")[0] == "langgraph":
@@ -81,14 +81,14 @@ def _statements(file: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
             tree = ast.parse(Path(file).read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError):
         return ()
-    found: list[tuple[str, tuple[str, ...]]] = []
+    statements: list[tuple[str, tuple[str, ...]]] = []
     for node in _executed(tree.body):
         if isinstance(node, ast.Import):
-            found += [(alias.name, ()) for alias in node.names]
+            statements += [(alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
-            found.append((base, tuple(alias.name for alias in node.names)))
-    return tuple(found)
+            statements.append((base, tuple(alias.name for alias in node.names)))
+    return tuple(statements)
 
 
 def _executed(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
@@ -98,7 +98,7 @@ def _executed(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
             continue
         yield node
         if isinstance(node, ast.Try) and _handles_import_error(node.handlers):
-            # The module does without what the body imports, and then without the `else`.
+            # The module can do without the imports of the body, and then without the `else`.
             needs_langgraph = any(map(_names_langgraph, node.body))
             for handler in node.handlers:
                 yield from _executed(handler.body)
@@ -144,7 +144,7 @@ def _names_langgraph(node: ast.AST) -> bool:
 def _is_optional(node: ast.If | ast.With) -> bool:
     """Whether the body is skipped, or left, where langgraph is not installed."""
     if isinstance(node, ast.If):
-        return bool(_ASKED.match(ast.unparse(node.test)))
+        return bool(_FINDS_LANGGRAPH.match(ast.unparse(node.test)))
     calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
     return any(
         ast.unparse(each.func).rpartition(".")[2] == "suppress"
@@ -153,7 +153,9 @@ def _is_optional(node: ast.If | ast.With) -> bool:
     )
 
 
-_ASKED = re.compile(r"(?:[\w.]+\.)?find_spec\('langgraph(?:\.[\w.]+)?'\)(?: is not None)?$")
+_FINDS_LANGGRAPH = re.compile(
+    r"(?:[\w.]+\.)?find_spec\('langgraph(?:\.[\w.]+)?'\)(?: is not None)?$"
+)
 
 
 def _is_false_on_import(test: ast.expr) -> bool:

@@ -1,4 +1,4 @@
-"""lint: what is legal and hardly meant. Last, because it only reads."""
+"""lint: what is legal and probably a mistake. Last, because it only reads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
-    """Warns of nodes that no edge, join or known branch leads to (LGC401)."""
+    """Warns of nodes that no edge, join, conditional edge or Command leads to (LGC401).
+
+    Says nothing when a node that is reached may lead anywhere.
+    """
     join_ends = {join.key: join.end for join in ir.joins}
     reached: set[str] = {"__start__"}
     pending = ["__start__"]
     while pending:
         node = ir.node(pending.pop())
         if node.gotos and not node.targets:
-            # Its Command may lead anywhere.
+            # A Command of this node may lead anywhere.
             return ir, []
         ends = set(node.edges) | set(node.targets)
         for branch in node.branches:

@@ -1,8 +1,8 @@
-"""order: puts what upstream keeps in sets into one order.
+"""order: puts edges and joins into the builder's node order.
 
-LangGraph stores edges and joins in sets, so the order of a node's static writes
-depends on PYTHONHASHSEED there (spec, trap 64). Here it is the builder's node
-order. First of the passes, because every later one walks these tuples.
+LangGraph keeps them in sets, so that the order of a node's static writes depends
+on PYTHONHASHSEED there (spec §13.3, trap 64). First of the passes, because every
+later one walks these tuples.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """reducers: which reducers are written into the module as an expression.
 
-Before `imports`, so that what is written inline is not imported.
+Before `imports`, because a reducer that is written inline is not imported.
 """
 
 from __future__ import annotations

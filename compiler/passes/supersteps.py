@@ -1,12 +1,12 @@
 """supersteps: the supersteps that are the same in every run.
 
-After `triggers`. It plays the graph without running it: as long as only static
-edges and joins decide, the next superstep is known (spec §13.1). A node with a
-branch still runs in a known superstep; the one after it is not known.
+After `triggers`. The pass steps through the graph without running it: as long as only
+static edges and joins decide, the next superstep is known (spec §13.1). A node with a
+conditional edge still runs in a known superstep; the superstep after it is not known.
 
 A small graph may have many such supersteps: loops of 2, 3, 5, 7, … nodes side by
-side repeat only after the product of their lengths. What is listed is therefore
-bounded by the number of nodes.
+side repeat only after the product of their lengths. The list is therefore bounded by
+the number of nodes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from xxhash import xxh3_128_intdigest
 from lgc.compiler.ir import GraphIR, JoinIR, Schedule
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
-_RUNS_PER_NODE: Final = 4
-_RUNS: Final = 1_000
-"""So many runs of nodes are listed: `_RUNS`, and `_RUNS_PER_NODE` for each node."""
+_TASKS_PER_NODE: Final = 4
+_TASKS: Final = 1_000
+"""The list has at most `_TASKS` tasks, and `_TASKS_PER_NODE` more for each node."""
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
@@ -32,9 +32,9 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     joins_to: defaultdict[str, list[_Barrier]] = defaultdict(list)
     for join in ir.joins:
         joins_to[join.end].append(barriers[join.key])
-    left = _RUNS + _RUNS_PER_NODE * len(ir.nodes)
+    left = _TASKS + _TASKS_PER_NODE * len(ir.nodes)
     waiting: set[str] = set()
-    # Stands for what barriers have seen and for who waits: comparing them anew in each
+    # A hash of what barriers have seen and of which nodes wait: comparing these sets in every
     # superstep would take the square of the graph's size.
     fingerprint = 0
     current: tuple[str, ...] = ("__start__",)
@@ -81,7 +81,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
 
 
 class _Barrier:
-    """What a join has seen; `add` and `consume` return how the fingerprint changes."""
+    """The starts that a join has seen; `add` and `consume` return the change of the fingerprint."""
 
     def __init__(self, join: JoinIR, number: int) -> None:
         self.join = join
@@ -111,8 +111,9 @@ class _Barrier:
 
 
 _WAITING: Final = -1
+"""In place of a barrier's number."""
 
 
 def _digest(barrier: int, name: str) -> int:
-    """128 bits for "this barrier has seen `name`", or for "`name` is `_WAITING`"."""
+    """128 bits that stand for "this barrier has seen `name`"; with `_WAITING`, for "it waits"."""
     return xxh3_128_intdigest(f"{barrier} {name}".encode("utf-8", "surrogatepass"))

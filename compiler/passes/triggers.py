@@ -20,8 +20,8 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     changes = {}
     for node in ir.nodes:
         if node.call is None:
-            found = ["__start__"]
+            channels = ["__start__"]
         else:
-            found = [f"branch:to:{node.name}", *joins_to[node.name]]
-        changes[node.name] = {"triggers": tuple(sorted(found))}
+            channels = [f"branch:to:{node.name}", *joins_to[node.name]]
+        changes[node.name] = {"triggers": tuple(sorted(channels))}
     return with_node_changes(ir, changes), []
