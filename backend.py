@@ -50,7 +50,7 @@ class Listener:
 
 
 listener = Listener()
-"""Who is told."""
+"""The listener of this process."""
 
 _COMPILE: Final = ((StateGraph, "compile"),)
 _STRICT: Final = (

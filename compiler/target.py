@@ -94,8 +94,12 @@ def file_of_target(text: str, *directories: Path) -> Path | None:
 def load(target: Target, root: Path, project: Path | None = None) -> Loaded:
     """The object of `target`, its module imported with `root` first on `sys.path`.
 
-    `project`, the top of the user's project when that is not `root`, follows it there. A function
-    is called without arguments and, when async, run to its end.
+    A function is called without arguments and, when async, run to its end.
+
+    Args:
+        target: which object.
+        root: goes first on `sys.path`.
+        project: the top of the user's project; goes second on `sys.path` when it is not `root`.
 
     Raises:
         CompileError: no such module (LGC101), no such attribute (LGC102), the user's code failed
