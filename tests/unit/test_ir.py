@@ -25,6 +25,7 @@ from lgc.compiler.ir import (
 )
 from lgc.compiler.ir_text import to_text
 from lgc.compiler.passes import run_passes
+from lgc.runtime import abi
 
 
 def graph() -> GraphIR:
@@ -241,3 +242,26 @@ def test_refs_in_order_of_use() -> None:
     ]
     with pytest.raises(KeyError):
         graph().node("d")
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"),
+    [
+        (BuilderRef("function", "a"), '<builder>.nodes["a"].runnable.func'),
+        (BuilderRef("runnable", "é"), '<builder>.nodes["é"].runnable'),
+        (BuilderRef("schema", ""), '<builder>.nodes[""].input_schema'),
+        (BuilderRef("schema", "a", "r"), '<builder>.branches["a"]["r"].input_schema'),
+        (BuilderRef("router", "a", "r"), '<builder>.branches["a"]["r"].path.func'),
+        (BuilderRef("path", "a", "r"), '<builder>.branches["a"]["r"].path'),
+        (BuilderRef("ends", "a", "r"), '<builder>.branches["a"]["r"].ends'),
+        (BuilderRef("channel", key="x"), '<builder>.channels["x"]'),
+        (BuilderRef("reducer", key="x"), '<builder>.channels["x"].reducer'),
+        (BuilderRef("seed", key="x"), '<builder>.channels["x"].typ'),
+        (BuilderRef("managed", key="x"), '<builder>.managed["x"]'),
+        (BuilderRef("context_schema"), "<builder>.context_schema"),
+    ],
+    ids=str,
+)
+def test_part_of_the_builder(ref: BuilderRef, text: str) -> None:
+    assert str(ref) == text
+    assert hasattr(abi, f"{ref.kind}_of")

@@ -235,6 +235,29 @@ class TestImports:
         assert "each of the nodes `a`, `b`" in said[0].diagnostic.message
 
     @pytest.mark.parametrize(
+        ("ref", "title"),
+        [
+            (BuilderRef("router", "a", "r"), "router `r` of node `a`"),
+            (BuilderRef("path", "a", "r"), "router `r` of node `a`"),
+            (BuilderRef("ends", "a", "r"), "the destinations of router `r` of node `a`"),
+            (BuilderRef("schema", "a", "r"), "the input schema of router `r` of node `a`"),
+            (BuilderRef("schema", "a"), "the input schema of node `a`"),
+            (BuilderRef("schema", "__start__"), "the state schema"),
+            (BuilderRef("context_schema"), "the context schema"),
+            (BuilderRef("channel", key="x"), "the channel of state key `x`"),
+            (BuilderRef("reducer", key="x"), "the reducer of state key `x`"),
+            (BuilderRef("seed", key="x"), "the type of state key `x`"),
+            (BuilderRef("managed", key="x"), "the managed value of state key `x`"),
+        ],
+        ids=str,
+    )
+    def test_what_the_note_names(self, ref: BuilderRef, title: str) -> None:
+        ir = dataclasses.replace(graph(node("__start__")), context_schema=ref, target="app:g")
+        ((diagnostic, of),) = imports_pass.run(ir)[1]
+        assert diagnostic.message.startswith(f"{title} has no importable name")
+        assert of == (ref.node or "")
+
+    @pytest.mark.parametrize(
         ("name", "wanted"),
         [
             ("plan", "plan"),
