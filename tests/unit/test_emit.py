@@ -85,17 +85,17 @@ def define(module: ModuleType, source: str) -> None:
     exec(textwrap.dedent(source), vars(module))
 
 
-def agree(home: ModuleType, given: Any, target: str = "builder") -> str:
+def agree(home: ModuleType, state: Any, target: str = "builder") -> str:
     """The module for `target`: well formed, and its graph gives what LangGraph gives."""
     text = text_of(home, target)
     check_format(text)
-    made = operator.attrgetter(target)(home)
-    made = made if hasattr(made, "nodes") else made()
-    wanted = getattr(made, "builder", made).compile()
+    graph = operator.attrgetter(target)(home)
+    graph = graph if hasattr(graph, "nodes") else graph()
+    wanted = getattr(graph, "builder", graph).compile()
     compiled = run(home, text)
-    assert compiled.invoke(given) == wanted.invoke(given)
+    assert compiled.invoke(state) == wanted.invoke(state)
     # Tasks of one superstep report as they finish.
-    streams = [list(graph.stream(given)) for graph in (compiled, wanted)]
+    streams = [list(graph.stream(state)) for graph in (compiled, wanted)]
     assert sorted(streams[0], key=repr) == sorted(streams[1], key=repr)
     return text
 

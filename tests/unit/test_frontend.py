@@ -172,9 +172,9 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
     code, state, rest, shown = REFUSED[case]
     if rest.startswith("n "):
         rest = f'builder.add_node("n", {rest[2:]})\n'
-    found = [d for d in refusals(read, HEAD + state + BODY + rest) if d.code == code]
-    assert len(found) == 1
-    (diagnostic,) = found
+    diagnostics = [d for d in refusals(read, HEAD + state + BODY + rest) if d.code == code]
+    assert len(diagnostics) == 1
+    (diagnostic,) = diagnostics
     assert diagnostic.severity == "error" and diagnostic.help
     span = diagnostic.span
     assert span is not None and Path(span.file).name == "user_graph.py"
@@ -183,7 +183,7 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "made"),
+    ("code", "expression"),
     [
         ("LGC219", 'builder.compile().with_config(configurable={"a": [object()]})'),
         ("LGC219", 'builder.compile().with_config(metadata={"a": float("nan")})'),
@@ -198,11 +198,11 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
         ("LGC221", 'builder.compile().copy({"stream_channels": "x"})'),
     ],
 )
-def test_compiled_graph(read: Reader, code: str, made: str) -> None:
-    source = f"{HEAD}{STATE}{BODY}{NODE}graph = {made}\n"
-    (found,) = refusals(read, source, "graph")
-    assert found.code == code
-    assert found.span is not None and found.span.text == f"graph = {made}"
+def test_compiled_graph(read: Reader, code: str, expression: str) -> None:
+    source = f"{HEAD}{STATE}{BODY}{NODE}graph = {expression}\n"
+    (diagnostic,) = refusals(read, source, "graph")
+    assert diagnostic.code == code
+    assert diagnostic.span is not None and diagnostic.span.text == f"graph = {expression}"
     # The builder behind it is fine.
     assert read(source, "builder").ir.nodes
 
@@ -225,10 +225,10 @@ def test_every_problem_is_reported(read: Reader) -> None:
         + 'builder.add_node("m", inner)\n'
         + 'builder.add_conditional_edges("n", arouter, ["m"])\n'
     )
-    found = refusals(read, source)
-    codes = sorted(d.code for d in found)
+    diagnostics = refusals(read, source)
+    codes = sorted(d.code for d in diagnostics)
     assert codes == ["LGC202", "LGC206", "LGC212", "LGC216", "LGC217"]
-    assert all(d.span is not None for d in found)
+    assert all(d.span is not None for d in diagnostics)
 
 
 @pytest.mark.parametrize(
@@ -241,16 +241,16 @@ def test_every_problem_is_reported(read: Reader) -> None:
     ],
 )
 def test_graph_that_langgraph_refuses(read: Reader, rest: str, words: str) -> None:
-    (found,) = refusals(read, HEAD + STATE + BODY + rest)
-    assert found.code == "LGC111" and words in found.message
-    assert found.span is not None
+    (diagnostic,) = refusals(read, HEAD + STATE + BODY + rest)
+    assert diagnostic.code == "LGC111" and words in diagnostic.message
+    assert diagnostic.span is not None
 
 
 @pytest.mark.parametrize("version", ["1.2.21", "1.3.0", "2.0", "0.6.1"])
 def test_other_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(entries, "version", lambda name: version)
-    (found,) = refusals(read, HEAD + STATE + BODY + NODE)
-    assert found.code == "LGC112" and "pip install 'langgraph>=1.2.22,<1.3'" in found.help
+    (diagnostic,) = refusals(read, HEAD + STATE + BODY + NODE)
+    assert diagnostic.code == "LGC112" and "pip install 'langgraph>=1.2.22,<1.3'" in diagnostic.help
 
 
 @pytest.mark.parametrize("version", ["1.2.22", "1.2.30", "1.2.22.post1", "1.2.23rc1"])
@@ -380,8 +380,8 @@ def test_schemas(read: Reader) -> None:
     )
     ir = read(HEAD + source, "builder").ir
     home = "user_graph"
-    found = {node.name: (node.reads, node.schema) for node in ir.nodes}
-    assert found == {
+    inputs = {node.name: (node.reads, node.schema) for node in ir.nodes}
+    assert inputs == {
         "__start__": (None, None),
         "first": (("x", "y"), SymbolRef(home, "State")),
         "second": (("x",), SymbolRef(home, "Model")),
@@ -480,8 +480,8 @@ def test_channels_of_the_users_own(read: Reader) -> None:
         """
     )
     ir = read(HEAD + source + BODY + NODE, "builder").ir
-    found = [(channel.key, channel.kind, channel.custom) for channel in ir.channels]
-    assert found == [
+    channels = [(channel.key, channel.kind, channel.custom) for channel in ir.channels]
+    assert channels == [
         ("x", "custom", BuilderRef("channel", key="x")),
         ("y", "custom", BuilderRef("channel", key="y")),
         ("z", "LastValue", None),
@@ -501,10 +501,10 @@ def test_delta_channels(read: Reader) -> None:
             o: Annotated[list, Own(batch)]
         """
     )
-    found = read(HEAD + source + BODY + NODE, "builder").ir.channels
+    channels = read(HEAD + source + BODY + NODE, "builder").ir.channels
     builtin = SymbolRef("builtins", "list")
     messages = SymbolRef("lgc.runtime.messages", "messages_delta_reducer")
-    assert found == (
+    assert channels == (
         ChannelIR(
             "x", "DeltaChannel", SymbolRef("user_graph", "batch"), builtin, snapshot_frequency=5
         ),
@@ -692,8 +692,8 @@ def unbound():
 )
 def test_what_returns_no_command(read: Reader, node: str) -> None:
     source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n'
-    found = read(source, "builder").ir.node("n")
-    assert (found.gotos, found.targets) == (False, ())
+    node = read(source, "builder").ir.node("n")
+    assert (node.gotos, node.targets) == (False, ())
 
 
 @pytest.mark.parametrize(
@@ -748,8 +748,8 @@ def test_what_returns_no_command(read: Reader, node: str) -> None:
 def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
     more = 'builder.add_node("m", plain)\n'
     source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n{more}'
-    found = read(source, "builder").ir.node("n")
-    assert found.gotos and set(found.targets) == set(targets.split())
+    node = read(source, "builder").ir.node("n")
+    assert node.gotos and set(node.targets) == set(targets.split())
 
 
 def test_declared_destinations(read: Reader) -> None:
@@ -760,8 +760,8 @@ def test_declared_destinations(read: Reader) -> None:
         'builder.add_node("c", node, destinations={"n": "label"})\n'
     )
     ir = read(HEAD + STATE + BODY + NODE + rest, "builder").ir
-    found = {node.name: (node.gotos, node.targets) for node in ir.nodes[1:]}
-    assert found == {
+    reach = {node.name: (node.gotos, node.targets) for node in ir.nodes[1:]}
+    assert reach == {
         "n": (False, ()),
         "a": (True, ("n", "__end__")),
         "b": (True, ("n", "a")),

@@ -64,9 +64,9 @@ def router(*targets: str) -> BranchIR:
 
 
 def steps(ir: GraphIR) -> Schedule:
-    found = run_passes(ir)[0].schedule
-    assert found is not None
-    return found
+    schedule = run_passes(ir)[0].schedule
+    assert schedule is not None
+    return schedule
 
 
 class TestOrder:
@@ -281,8 +281,8 @@ class TestLint:
         return [f.node for f in lint.run(graph(*nodes, joins=joins))[1]]
 
     def test_unreachable(self) -> None:
-        found = self.unreachable(node("__start__", "a"), node("a"), node("b", "c"), node("c"))
-        assert found == ["b", "c"]
+        unreachable = self.unreachable(node("__start__", "a"), node("a"), node("b", "c"), node("c"))
+        assert unreachable == ["b", "c"]
 
     def test_branch_reaches_its_targets(self) -> None:
         start = node("__start__", "a")
