@@ -29,6 +29,7 @@ NATIVE = (
     "engine",
     "ids.py",
     "serde",
+    "streaming",
     "upstream.py",
 )
 INTERPRETED = (
@@ -41,6 +42,7 @@ INTERPRETED = (
     "serde/encrypted.py",
     "serde/ormsgpack_codec.py",
     "serde/serializer.py",
+    "streaming/subgraph_forwarding.py",
 )
 ALSO_NATIVE = ("public/messages.py", "public/wrapped_values.py")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lgc.runtime.config.ambient import has_ambient
 from lgc.runtime.config.langchain_import import watch
-from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, at_root, merge_configs
+from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG, at_root, merge_configs
 from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
@@ -20,7 +21,7 @@ from lgc.runtime.constants import (
 from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.drivers.generators import chunks, shown
 from lgc.runtime.drivers.sync import SyncDriver
-from lgc.runtime.engine.program import Program
+from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions
 from lgc.runtime.graph_arguments import (
     check_saver,
@@ -181,21 +182,23 @@ class CompiledGraph:
             Exception: what a node raised.
         """
         refuse({f"version={version!r}": version != "v1"}, "invoke")
-        keys = self.program.outputs if output_keys is None else output_keys
         is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
         if stream_mode == "values" and is_silent and not kwargs.get("subgraphs"):
             # Into this module, as upstream's points into its own.
             durability = durability_of(kwargs, durability, 2)
+            program = self.program
+            output = program.default_output
+            if output_keys is not None:
+                output = output_of(program, output_keys)
             options = self._options(
-                input,
                 config,
-                keys,
+                output,
                 context=context,
                 control=control,
                 durability=durability,
                 stops=(interrupt_before, interrupt_after),
             )
-            scope, thread, recorder = start_run(self.program, options, input)
+            scope, thread, recorder = start_run(program, options, input)
             return invoke(scope, input, thread, recorder)
         due = self.stream(
             input,
@@ -203,7 +206,7 @@ class CompiledGraph:
             context=context,
             stream_mode=["updates", "values"] if stream_mode == "values" else stream_mode,
             print_mode=print_mode,
-            output_keys=keys,
+            output_keys=self.program.outputs if output_keys is None else output_keys,
             interrupt_before=interrupt_before,
             interrupt_after=interrupt_after,
             durability=durability,
@@ -267,9 +270,8 @@ class CompiledGraph:
             wanted = [*([modes] if isinstance(modes, str) else list(modes)), *printed]
         refuse_modes({wanted} if isinstance(wanted, str) else set(wanted))
         options = self._options(
-            input,
             config,
-            keys,
+            output_of(self.program, keys),
             context=context,
             control=control,
             durability=durability,
@@ -388,9 +390,8 @@ class CompiledGraph:
 
     def _options(
         self,
-        input: Any,
         config: Mapping[str, Any] | None,
-        keys: str | Sequence[str] | None,
+        output: Output,
         *,
         context: Any,
         control: Any,
@@ -400,19 +401,23 @@ class CompiledGraph:
         """What the caller of a run asked for, with the graph's defaults.
 
         Args:
-            keys: what the run reports; None is the root value.
+            output: what the run reports.
             stops: the nodes to stop before and after, as given.
 
         Raises:
             As `invoke`.
         """
-        refuse({"step_timeout": self.step_timeout is not None}, "compile")
+        if self.step_timeout is not None:
+            raise Unsupported("step_timeout", "compile")
         refuse_tracing()
-        merged = at_root(merge_configs(self.config, config))
+        if not config and self.config is None and not has_ambient():
+            merged = NO_CONFIG
+        else:
+            merged = at_root(merge_configs(self.config, config))
         limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if limit < 1:
             raise ValueError("recursion_limit must be at least 1")
-        options = RunOptions(merged, output_of(self.program, keys))
+        options = RunOptions(merged, output)
         options.limit = limit
         options.saver = self._saver(merged[CONF])
         if options.saver is None and durability is not None:

@@ -52,6 +52,14 @@ class Channel:
         """`update([value])`."""
         return self.update([value])
 
+    def holding(self, value: object) -> Channel:
+        """A channel of this kind that holds `value`; of the kinds that hold one value only."""
+        raise TypeError(f"channel {self.key!r} does not hold one value")
+
+    def folded(self, old: object, value: object) -> object:
+        """What a channel that holds `old` holds after `update_one(value)`; as `holding`."""
+        raise TypeError(f"channel {self.key!r} does not hold one value")
+
     def after(self, value: object) -> object:
         """What `get` would return after `update_one(value)`; the channel itself does not change."""
         other = self.copy()

@@ -37,8 +37,11 @@ class BinaryOperatorAggregate(SingleValueChannel):
         return other
 
     def copy(self) -> Channel:
+        return self.holding(self.value)
+
+    def holding(self, value: object) -> Channel:
         other = BinaryOperatorAggregate(self.key, self.seed, self.reducer)
-        other.value = self.value
+        other.value = value
         return other
 
     def restore(self, stored: object) -> Channel:
@@ -46,20 +49,23 @@ class BinaryOperatorAggregate(SingleValueChannel):
         return super().restore(unwrap_snapshot(stored))
 
     def update_one(self, value: object) -> bool:
-        self.value = self.after(value)
+        self.value = self.folded(self.value, value)
         return True
 
     def after(self, value: object) -> object:
-        if self.value is MISSING:
+        return self.folded(self.value, value)
+
+    def folded(self, old: object, value: object) -> object:
+        if old is MISSING:
             # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
             return value
         # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
         kind = type(value)
         if kind is not list and kind is not str and kind is not int:
-            is_overwrite, replacement = overwritten(value)
+            is_overwrite, replaced = overwritten(value)
             if is_overwrite:
-                return replacement
-        return self.reducer(self.value, value)
+                return replaced
+        return self.reducer(old, value)
 
     def update(self, values: list[object]) -> bool:
         if not values:

@@ -37,6 +37,14 @@ class LastValue(SingleValueChannel):
     def after(self, value: object) -> object:
         return value
 
+    def holding(self, value: object) -> Channel:
+        other = LastValue(self.key)
+        other.value = value
+        return other
+
+    def folded(self, old: object, value: object) -> object:
+        return value
+
 
 class LastValueAfterFinish(Channel):
     """A value that becomes available when no other trigger is left in the run."""

@@ -124,10 +124,10 @@ class ThreadState:
         Args:
             history: by key, what the saver's `get_delta_channel_history` returned.
         """
-        channels = self.values.channels
+        values = self.values
         for key, part in history.items():
-            slot = self.values.program.index[key]
-            channels[slot] = delta_writes.replayed(channels[slot], part)
+            slot = values.program.index[key]
+            values.set_channel(slot, delta_writes.replayed(values.channels[slot], part))
 
     # -- tasks ------------------------------------------------------------------
 

@@ -54,19 +54,13 @@ class ChannelVersions:
             the checkpoint's list of channels that start nodes may then lack some.
         """
         reshaped: list[Channel] = []
-        for slot, channel in enumerate(values.program.channels):
-            if channel.key in stored:
-                channel = channel.restore(stored[channel.key])
-                values.channels[slot] = channel
+        for slot, prototype in enumerate(values.program.channels):
+            if prototype.key in stored:
+                channel = prototype.restore(stored[prototype.key])
+                values.set_channel(slot, channel)
                 if channel.reshaped:
                     reshaped.append(channel)
-                if (
-                    channel.changes_without_write
-                    and channel.is_available()
-                    and slot not in values.volatile
-                ):
-                    values.volatile.append(slot)
-
+        values.order()
         if reshaped and not self._is_anything_due(values):
             for channel in reshaped:
                 channel.finish()
@@ -74,17 +68,16 @@ class ChannelVersions:
 
     def _is_anything_due(self, values: ChannelValues) -> bool:
         program = values.program
-        if values.channels[program.tasks_slot].is_available():
+        if values.is_available(program.tasks_slot):
             return True
         return any(self.is_triggered(values, node) for node in program.nodes)
 
     def is_triggered(self, values: ChannelValues, node: Node) -> bool:
         """Whether a channel that starts `node` has changed since it last ran."""
-        channels = values.channels
         index = values.program.index
         seen = self.seen.get(node.name)
         for trigger in node.triggers:
-            if not channels[index[trigger]].is_available():
+            if not values.is_available(index[trigger]):
                 continue
             if seen is None:
                 return True
@@ -142,7 +135,7 @@ class ChannelVersions:
             for slot in values.touched:
                 if values.update(slot, None if more is None else more.get(slot)):
                     changed.append(slot)
-                    if values.channels[slot].is_available():
+                    if values.is_available(slot):
                         updated.append(slot)
             if tasks:
                 values.update_untouched(changed, updated)
@@ -175,16 +168,16 @@ class ChannelVersions:
         """
         bumped: dict[str, Any] = {}
         stored: dict[str, Any] = {}
-        for channel in values.channels:
+        for slot, channel in enumerate(values.channels):
             key = channel.key
             if snapshots and key in snapshots:
                 if key not in self.new_versions:
                     old = self.versions.get(key)
                     bumped[key] = old
                     self.versions[key] = self.new_versions[key] = self.next_version(old, None)
-                stored[key] = snapshot(channel.get())
+                stored[key] = snapshot(values.get(slot))
             elif key in self.versions:
-                value = channel.checkpoint()
+                value = values.stored(slot)
                 if value is not MISSING:
                     stored[key] = value
         if bumped:

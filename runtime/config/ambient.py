@@ -29,6 +29,14 @@ def ambient() -> Mapping[str, Any] | None:
     return found
 
 
+def has_ambient() -> bool:
+    """Whether `ambient` would find something; nothing is built to find out."""
+    if CURRENT.get() is not None:
+        return True
+    var = langchain_var()
+    return var is not None and var.get() is not None
+
+
 def lazy_config(current: Any) -> Any:
     """A config of a Task or Router that fills itself in when it is first looked at.
 

@@ -40,6 +40,9 @@ TO_METADATA = (
     "graph_id",
 )
 
+NO_CONFIG: Final[dict[str, Any]] = {"tags": [], "metadata": {}, CONF: {}}
+"""What `merge_configs` returns where there is nothing to merge; shared, and never written."""
+
 
 def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
     """The ambient config and `configs` merged, with every default but `recursion_limit`.

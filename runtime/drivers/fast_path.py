@@ -147,20 +147,28 @@ class _FastPath:
         if type(output) is not dict or not scope.program.direct or not task.is_unseen():
             task.returned(output)
             return self._continue(task)
+        if not node.branches:
+            values.updated = node.targets
+            try:
+                values.apply_update(output)
+            except Exception as exc:
+                task.add_output(output, scope.program)
+                values.updated = node.trigger
+                self._go_on().refuse(task, exc)
+                return None
+            scope.step += 1
+            return self._follow(node.successor)
         self._gather(output, scope.program.slots)
         task.writes_are_pending = True
-        if node.branches:
-            if not self._route(task, output):
-                return self._continue(task)
-        else:
-            values.updated = node.targets
+        if not self._route(task, output):
+            return self._continue(task)
         try:
             values.apply_pending()
         except Exception as exc:
             self._refuse(task, exc)
             return None
         scope.step += 1
-        return self._follow(node.successor) if not node.branches else self._next()
+        return self._next()
 
     def _gather(self, update: dict[Any, Any], slots: dict[str, int]) -> None:
         """Takes over what a dict writes; keys that are not in `slots` are left out."""
@@ -236,7 +244,7 @@ class _FastPath:
 
     def _follow(self, node: Node | None) -> Node | None:
         """`node`, if the fast path can run it now; None, too, when the run is over."""
-        if self.scope.values.volatile:
+        if self.scope.values.unsettled:
             self.leave()
             return None
         if node is None and (self.scope.values.updated or self.scope.is_past_stop()):

@@ -18,13 +18,18 @@ from lgc.runtime.engine.task_writes import TaskWrites
 class ChannelValues:
     """The channels of one run.
 
+    The value of a LastValue or a reducer channel is in `state`, in the order of the state's keys,
+    and nowhere else: both paths read and write it there, and a node that reads everything gets a
+    copy of it. Every other channel is an object that holds its own value.
+
     Args:
         program: what runs; its channels are prototypes, copied when first written.
         output: the keys that the run reports.
 
     Attributes:
+        channels: by slot; where the value is in `state`, the prototype.
         updated: the slots that changed in the last superstep and have a value.
-        volatile: the slots whose channel holds a value that an empty update would change.
+        unsettled: the slots whose channel holds a value that an empty update would change.
         touched: the slots that this superstep writes, in the order of their first write.
         pending: the first value written to each of them.
         has_values: whether an output key was ever written.
@@ -36,17 +41,50 @@ class ChannelValues:
         self.program: Program = program
         self.output: Output = output
         self.channels: list[Channel] = program.channels.copy()
-        self.volatile: list[int] = []
+        self.state: dict[str, Any] = {}
+        # A key has been added to `state` since its order was last seen to.
+        self._is_unordered: bool = False
+        self.unsettled: list[int] = []
         for slot in program.seeded:
-            channel = program.channels[slot].fresh()
-            self.channels[slot] = channel
-            if channel.changes_without_write and channel.is_available():
-                self.volatile.append(slot)
+            self.set_channel(slot, program.channels[slot].fresh())
         self.updated: list[int] = []
         self.touched: list[int] = []
         self.pending: list[object] = program.unwritten.copy()
         self.has_values: bool = False
         self.transient_trigger: list[bool] = program.transient_trigger
+
+    def set_channel(self, slot: int, channel: Channel) -> None:
+        """Gives a slot the channel, or the value, of one that was made or restored for it."""
+        if self.program.in_state[slot]:
+            value = channel.get()
+            if value is not MISSING:
+                self._set(channel.key, value)
+            return
+        self.channels[slot] = channel
+        if channel.changes_without_write and slot not in self.unsettled and channel.is_available():
+            self.unsettled.append(slot)
+
+    def channel(self, slot: int) -> Channel:
+        """A channel that holds what the slot does; not to be written."""
+        channel = self.channels[slot]
+        if self.program.in_state[slot]:
+            return channel.holding(self.get(slot))
+        return channel
+
+    def _set(self, key: str, value: object) -> None:
+        state = self.state
+        known = len(state)
+        state[key] = value
+        if len(state) != known:
+            self._is_unordered = True
+
+    def order(self) -> None:
+        """Brings `state` into the order of the state's keys, on the thread that writes it."""
+        if not self._is_unordered:
+            return
+        self._is_unordered = False
+        state = self.state
+        self.state = {key: state[key] for key in self.program.state_keys if key in state}
 
     def store_triggers(self) -> None:
         """Has every trigger in a channel of its own, as checkpoints hold them."""
@@ -58,19 +96,36 @@ class ChannelValues:
         channel = self.program.channels[slot].fresh()
         channel.update([value])
         self.channels[slot] = channel
-        self.volatile.append(slot)
+        self.unsettled.append(slot)
         self.updated = [slot]
 
     def get(self, slot: int) -> object:
         """The value of a channel, or MISSING."""
+        if self.program.in_state[slot]:
+            value: object = self.state.get(self.channels[slot].key, MISSING)
+            return value
         return self.channels[slot].get()
+
+    def is_available(self, slot: int) -> bool:
+        """Whether a channel has a value."""
+        if self.program.in_state[slot]:
+            return self.channels[slot].key in self.state
+        return self.channels[slot].is_available()
+
+    def stored(self, slot: int) -> object:
+        """What a checkpoint holds of a channel, or MISSING."""
+        if self.program.in_state[slot]:
+            return self.get(slot)
+        return self.channels[slot].checkpoint()
 
     def available(self, view: View) -> dict[str, Any]:
         """The available values of a view's keys, without what the superstep has written."""
+        if view.is_whole_state:
+            return self.state.copy()
         state: dict[str, Any] = {}
         keys, slots = view.keys, view.slots
         for i in range(len(keys)):
-            value = self.channels[slots[i]].get()
+            value = self.get(slots[i])
             if value is not MISSING:
                 state[keys[i]] = value
         return state
@@ -107,9 +162,12 @@ class ChannelValues:
                 # Upstream reads when all channels have been updated; it may raise, too.
                 values[slot] = copied
             elif key in repeated:
-                channel = channel.copy()
+                channel = self.channel(slot).copy()
                 channel.update(repeated[key])
                 values[slot] = channel.get()
+            elif self.program.in_state[slot]:
+                old = self.get(slot)
+                values[slot] = channel.folded(old, own[key]) if key in own else old
             elif key in own:
                 values[slot] = channel.after(own[key])
             elif channel.changes_without_write:
@@ -151,27 +209,41 @@ class ChannelValues:
         return {key: state[key] for key in keys if key in state}
 
     def local_pending(self, view: View) -> dict[str, Any]:
-        """`local` of a task whose writes are `pending`, while no channel is volatile."""
+        """`local` of a task whose writes are `pending`, while no channel is unsettled."""
+        if view.is_whole_state:
+            return self._whole_pending()
+        values: dict[int, object] = {}
+        for slot in view.order:
+            values[slot] = self._after_pending(slot)
         state: dict[str, Any] = {}
-        if not view.is_ordered:
-            values: dict[int, object] = {}
-            for slot in view.order:
-                values[slot] = self._after_pending(slot)
-            for i in range(len(view.keys)):
-                value = values[view.slots[i]]
-                if value is not MISSING:
-                    state[view.keys[i]] = value
-            return state
         for i in range(len(view.keys)):
-            value = self._after_pending(view.slots[i])
+            value = values[view.slots[i]]
             if value is not MISSING:
                 state[view.keys[i]] = value
         return state
 
+    def _whole_pending(self) -> dict[str, Any]:
+        """`local_pending` of the whole state, where all of it is in `state`."""
+        state = self.state.copy()
+        known = len(state)
+        touched = self.touched
+        if len(touched) > 1:
+            touched = sorted(touched)
+        for slot in touched:
+            channel = self.channels[slot]
+            state[channel.key] = self._after_pending(slot)
+        if len(state) != known:
+            return {key: state[key] for key in self.program.state_keys if key in state}
+        return state
+
     def _after_pending(self, slot: int) -> object:
         written = self.pending[slot]
+        if written is MISSING:
+            return self.get(slot)
         channel = self.channels[slot]
-        return channel.get() if written is MISSING else channel.after(written)
+        if self.program.in_state[slot]:
+            return channel.folded(self.get(slot), written)
+        return channel.after(written)
 
     def materialize_writes(self, task: TaskWrites) -> None:
         """Moves what is pending, and the triggers in `updated`, to the writes of a task.
@@ -195,11 +267,14 @@ class ChannelValues:
     def read_as(self, output: Output) -> Any:
         """`read` of the keys of another output."""
         if output.single_value:
-            value = self.channels[output.slots[0]].get()
+            value = self.get(output.slots[0])
             return None if value is MISSING else value
+        if output.is_whole_state:
+            self.order()
+            return self.state.copy()
         state: dict[str, Any] = {}
         for i in range(len(output.slots)):
-            value = self.channels[output.slots[i]].get()
+            value = self.get(output.slots[i])
             if value is not MISSING:
                 state[output.keys[i]] = value
         return state
@@ -220,7 +295,7 @@ class ChannelValues:
         for slot in self.touched:
             if self.transient_trigger[slot] or (
                 self.update(slot, None if more is None else more.get(slot))
-                and self.channels[slot].is_available()
+                and self.is_available(slot)
             ):
                 updated.append(slot)
         self.update_untouched(changed, updated)
@@ -324,6 +399,18 @@ class ChannelValues:
             several: all of it, when it is more than `pending` holds.
         """
         channel = self.channels[slot]
+        if self.program.in_state[slot]:
+            if several is None:
+                self._set(channel.key, channel.folded(self.get(slot), self.pending[slot]))
+                return True
+            channel = self.channel(slot)
+            try:
+                return channel.update(several)
+            finally:
+                # A reducer that fails leaves what the writes before its own have made.
+                value = channel.get()
+                if value is not MISSING:
+                    self._set(channel.key, value)
         if channel.prototype:
             channel = channel.fresh()
             self.channels[slot] = channel
@@ -333,13 +420,13 @@ class ChannelValues:
 
     def update_untouched(self, changed: list[int], updated: list[int]) -> None:
         """Tells the channels that were not written of the superstep."""
-        if not self.volatile:
+        if not self.unsettled:
             return
         left: list[int] = []
         if len(self.program.foreign) > 1:
             # The users' own classes see the order in which they are told: the channels'.
-            self.volatile.sort()
-        for slot in self.volatile:
+            self.unsettled.sort()
+        for slot in self.unsettled:
             if slot not in updated:
                 channel = self.channels[slot]
                 if channel.is_available() and channel.update([]):
@@ -348,18 +435,19 @@ class ChannelValues:
                         updated.append(slot)
                 if channel.is_available():
                     left.append(slot)
-        self.volatile = left
+        self.unsettled = left
 
     def clear_pending(self, updated: list[int]) -> None:
         """Forgets the writes, which have been applied."""
+        self.order()
         for slot in self.touched:
             self.pending[slot] = MISSING
         self.touched.clear()
         for slot in updated:
-            if self.transient_trigger[slot] or slot in self.volatile:
+            if self.transient_trigger[slot] or slot in self.unsettled:
                 continue
             if self.channels[slot].changes_without_write:
-                self.volatile.append(slot)
+                self.unsettled.append(slot)
 
     def finish_deferred(self, changed: list[int], updated: list[int]) -> None:
         """Tells the deferred channels that nothing else is due, if that is so."""
@@ -372,19 +460,51 @@ class ChannelValues:
                     if slot not in updated and channel.is_available():
                         updated.append(slot)
 
+    def apply_update(self, update: dict[Any, Any]) -> None:
+        """Applies what a node returned, as `apply_pending` does with what is pending.
+
+        Args:
+            update: its keys that are none of the state's are left out.
+
+        Raises:
+            As `apply`; the keys before the one that is refused are applied.
+        """
+        slots = self.program.slots
+        in_state = self.program.in_state
+        contains = self.output.contains
+        for key, value in update.items():
+            slot = slots.get(key, -1)
+            if slot < 0:
+                continue
+            channel = self.channels[slot]
+            if in_state[slot]:
+                self._set(channel.key, channel.folded(self.get(slot), value))
+            else:
+                if channel.prototype:
+                    channel = channel.fresh()
+                    self.channels[slot] = channel
+                if not channel.update_one(value) or not channel.is_available():
+                    continue
+                if channel.changes_without_write:
+                    self.unsettled.append(slot)
+            if contains[slot]:
+                self.has_values = True
+        self.order()
+
     def apply_pending(self) -> None:
-        """Applies `pending` when no channel is volatile or deferred, and no trigger was written.
+        """Applies `pending` when no channel is unsettled or deferred, and no trigger was written.
 
         Raises:
             As `apply`.
         """
         pending = self.pending
         for slot in self.touched:
-            if self.update(slot, None) and self.channels[slot].is_available():
+            if self.update(slot, None) and self.is_available(slot):
                 if self.channels[slot].changes_without_write:
-                    self.volatile.append(slot)
+                    self.unsettled.append(slot)
                 if self.output.contains[slot]:
                     self.has_values = True
+        self.order()
         for slot in self.touched:
             pending[slot] = MISSING
         self.touched.clear()

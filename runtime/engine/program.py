@@ -14,6 +14,7 @@ from lgc.runtime.channels import (
     DeltaChannel,
     EphemeralValue,
     ForeignChannel,
+    LastValue,
     LastValueAfterFinish,
     Topic,
     delta_keys,
@@ -54,7 +55,7 @@ class View:
     Attributes:
         order: the slots in the order in which a fresh read updates copies of their channels;
             those of the users' own classes are among them, whether they are read or not.
-        is_ordered: `order` is the order of the keys.
+        is_whole_state: it reads all of the state, and all of that is in `ChannelValues.state`.
     """
 
     def __init__(self, reads: tuple[str, ...] | None, schema: Any) -> None:
@@ -65,7 +66,7 @@ class View:
         self.keys: list[str] = []
         self.slots: list[int] = []
         self.order: list[int] = []
-        self.is_ordered: bool = True
+        self.is_whole_state: bool = False
         self.managed: list[Managed] = []
         # What the shared input of a superstep goes by (spec §4.6, step 3).
         self.group: int = 0
@@ -177,6 +178,7 @@ class Output:
     Attributes:
         slots: the slots of the keys.
         contains: whether a slot is one of them.
+        is_whole_state: as of a View.
         readable_at_end: the values may be read when the run is over: no output key can lose
             its value without being written.
     """
@@ -190,6 +192,7 @@ class Output:
         self.contains: list[bool] = [False] * len(channels)
         for slot in self.slots:
             self.contains[slot] = True
+        self.is_whole_state: bool = False
         self.readable_at_end: bool = not any(
             channels[slot].changes_without_write for slot in self.slots
         )
@@ -239,6 +242,12 @@ class Program:
         for channel in channels:
             channel.prototype = True
         self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
+        # The channels whose value is in the dict of a run's values, and their keys in order.
+        self.in_state: list[bool] = [
+            i < len(keys) and _is_in_state(c) for i, c in enumerate(channels)
+        ]
+        self.state_keys: list[str] = [c.key for i, c in enumerate(channels) if self.in_state[i]]
+        self.is_simple_state: bool = len(self.state_keys) == len(keys)
         self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
         # The channels of the users' own classes.
         self.foreign: list[int] = [
@@ -270,6 +279,9 @@ class Program:
         given = names if inputs is None else inputs
         self.input_slots: dict[str, int] = {key: self.index[key] for key in given}
         self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
+        self.default_output: Output = self.output(
+            ("__root__",) if outputs is None else outputs, outputs is None
+        )
         # Scheduling and write application both go by name (spec §4.4, §4.6).
         self.nodes: list[Node] = sorted(nodes, key=_node_name)
         self.triggered: list[list[int]] = [[] for _ in channels]
@@ -317,13 +329,13 @@ class Program:
         output = self._outputs.get((keys, is_single))
         if output is None:
             output = Output(keys, is_single, self.index, self.channels)
+            output.is_whole_state = self.is_simple_state and list(keys) == self.state_keys
             self._outputs[(keys, is_single)] = output
         return output
 
     def set_order(self, view: View) -> None:
         """Sets the order in which a fresh read of the view's slots updates channels."""
         view.order = sorted({*view.slots, *self.foreign})
-        view.is_ordered = view.order == view.slots
 
     def _resolve(self, view: View) -> None:
         reads = view.reads
@@ -335,6 +347,7 @@ class Program:
             view.managed = [self.managed[key] for key in reads if key in self.managed]
         view.slots = [self.index[key] for key in view.keys if key in self.index]
         self.set_order(view)
+        view.is_whole_state = self.is_simple_state and view.keys == self.state_keys
         identity = (reads, None if view.schema is None else id(view.schema))
         view.group = self.groups.setdefault(identity, len(self.groups))
 
@@ -352,3 +365,8 @@ def _trigger(node: Node) -> Channel:
     """The channel that starts a node by an edge."""
     key = BRANCH_TO + node.name
     return LastValueAfterFinish(key) if node.defer else EphemeralValue(key, False)
+
+
+def _is_in_state(channel: Channel) -> bool:
+    """Whether a channel's value is all there is to it: the last one, or what a reducer made."""
+    return type(channel) is LastValue or type(channel) is BinaryOperatorAggregate
