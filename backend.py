@@ -1,10 +1,9 @@
-"""The drop-in backend: LangGraph's `StateGraph.compile` gives graphs that run on lgc (design §6).
+"""The drop-in backend: LangGraph's `StateGraph.compile` gives graphs that run on lgc.
 
-`LANGGRAPH_BACKEND=lgc` and `import lgc.backend`, or `install()`, or
-`pytest -p lgc.backend`. What is drawn, described or inherited from a Runnable stays
-LangGraph's; what runs or stores is lgc's, or raises `lgc.Unsupported`, and never
-falls back to LangGraph's loop. With `LGC_STRICT=1` that is enforced: a StateGraph
-that reaches LangGraph's own loop raises there.
+Installed by `install()`, or by an import with `LANGGRAPH_BACKEND=lgc` (`import lgc.backend`, or
+`pytest -p lgc.backend`). What is drawn, described or inherited from a Runnable stays LangGraph's;
+what runs or stores is lgc's, or raises `lgc.Unsupported`, and never falls back to LangGraph's
+loop. `LGC_STRICT=1` enforces that: a StateGraph that reaches LangGraph's own loop raises there.
 """
 
 from __future__ import annotations
@@ -18,14 +17,40 @@ from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 from langgraph.pregel._loop import AsyncPregelLoop, SyncPregelLoop
 
-from lgc.compiler import audit
-from lgc.compiler.audit import pytest_configure
 from lgc.compiler.diagnostics import CompileError
 from lgc.compiler.inprocess import live_graph, unsupported
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.public.errors import Unsupported
 
-__all__ = ["REPLACED_SYMBOLS", "install", "pytest_configure", "uninstall"]
+__all__ = ["REPLACED_SYMBOLS", "Listener", "install", "listener", "uninstall"]
+
+
+class Listener:
+    """Is told what lgc does behind LangGraph, from any thread; this one ignores it.
+
+    Assign an instance of a subclass to `lgc.backend.listener` to keep an account.
+    """
+
+    def compiled(self) -> None:
+        """A graph was compiled."""
+
+    def ran(self) -> None:
+        """A run began."""
+
+    def refused(self, feature: str, where: str) -> None:
+        """In strict mode, `Unsupported` was raised, caught or not.
+
+        Args:
+            feature: what lgc does not do yet.
+            where: what asked for it; "" when that is not known.
+        """
+
+    def guarded(self) -> None:
+        """In strict mode, a StateGraph reached LangGraph's own loop."""
+
+
+listener = Listener()
+"""The listener of this process."""
 
 _COMPILE: Final = ((StateGraph, "compile"),)
 _STRICT: Final = (
@@ -40,14 +65,14 @@ def _path(cls: type, name: str) -> str:
 
 
 REPLACED_SYMBOLS: Final = tuple(_path(*symbol) for symbol in (*_COMPILE, *_STRICT))
-"""All that `install` replaces; what follows `StateGraph.compile` only in strict mode, to watch."""
+"""All that `install` replaces; those after `StateGraph.compile` only in strict mode, to watch."""
 
-# (class, attribute) -> what stood there.
+# (class, attribute) -> LangGraph's own value.
 _originals: dict[tuple[type, str], Any] = {}
 
 
 def install() -> None:
-    """Has every StateGraph that is compiled from now on run on lgc; once is enough."""
+    """Makes every StateGraph that is compiled from now on run on lgc; further calls do nothing."""
     if _originals:
         return
     _replace(StateGraph, "compile", _compiling)
@@ -58,16 +83,16 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undoes `install`; graphs that were compiled meanwhile stay lgc's."""
+    """Undoes `install`; graphs that were compiled while it was installed stay lgc's."""
     for (cls, name), original in _originals.items():
         setattr(cls, name, original)
     _originals.clear()
 
 
-def _replace(cls: type, name: str, by: Callable[[Any], Any]) -> None:
+def _replace(cls: type, name: str, wrapper: Callable[[Any], Any]) -> None:
     original = cls.__dict__[name]
     _originals[cls, name] = original
-    setattr(cls, name, wraps(original)(by(original)))
+    setattr(cls, name, wraps(original)(wrapper(original)))
 
 
 def _compiling(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +108,7 @@ def _compiling(original: Callable[..., Any]) -> Callable[..., Any]:
 def _guarding(original: Callable[..., Any]) -> Callable[..., Any]:
     def enter(self: Any) -> Any:
         if START in self.nodes:
-            audit.guarded()
+            listener.guarded()
             raise AssertionError("a StateGraph reached LangGraph's own loop")
         return original(self)
 
@@ -93,16 +118,16 @@ def _guarding(original: Callable[..., Any]) -> Callable[..., Any]:
 def _noting(original: Callable[..., None]) -> Callable[..., None]:
     def init(self: Any, feature: str, where: str = "") -> None:
         original(self, feature, where)
-        audit.refused(feature, where)
+        listener.refused(feature, where)
 
     return init
 
 
 class _Engine(CompiledGraph):
-    """A graph of lgc whose runs are counted."""
+    """A graph of lgc that reports its runs to the listener."""
 
     def _options(self, *args: Any, **kwargs: Any) -> Any:
-        audit.ran()
+        listener.ran()
         return super()._options(*args, **kwargs)
 
 
@@ -114,31 +139,30 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
     """
 
     _lgc: CompiledGraph | CompileError
-    """What runs, or why nothing does."""
+    """The compiled graph, or the reason why there is none."""
     _lgc_nodes: dict[str, tuple[Any, Any]]
-    """The nodes that were compiled, with what each runs."""
+    """The nodes that were compiled, with the Runnable of each."""
 
     def _analyse(self) -> None:
-        """Compiles the builder; what lgc does not support is raised when it is asked for.
-
-        A graph that is only drawn or described needs nothing of it.
+        """Compiles the builder. An unsupported feature is raised by the first run, not here:
+        a graph that is only drawn or described does not need lgc to support it.
         """
         try:
             self._lgc = live_graph(self.builder)
         except CompileError as exc:
             self._lgc = exc
         self._lgc_nodes = self._present_nodes()
-        audit.compiled()
+        listener.compiled()
 
     def _present_nodes(self) -> dict[str, tuple[Any, Any]]:
         return {name: (node, node.bound) for name, node in self.nodes.items()}
 
     def copy(self, update: dict[str, Any] | None = None) -> Any:
         """As upstream's; the copy runs the same program."""
-        made = super().copy(update)
-        made._lgc = self._lgc
-        made._lgc_nodes = self._lgc_nodes
-        return made
+        duplicate = super().copy(update)
+        duplicate._lgc = self._lgc
+        duplicate._lgc_nodes = self._lgc_nodes
+        return duplicate
 
     def _engine(self) -> CompiledGraph:
         """The graph that runs, under the name and the config this object has now.
@@ -148,14 +172,14 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         """
         if isinstance(self._lgc, CompileError):
             raise unsupported(self._lgc)
-        asked = {
+        unsupported_settings = {
             "a cache": self.cache,
             "step_timeout": self.step_timeout,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
         }
-        for feature, wanted in asked.items():
-            if wanted is not None and wanted is not False and wanted not in ((), []):
+        for feature, value in unsupported_settings.items():
+            if value is not None and value is not False and value not in ((), []):
                 raise Unsupported(feature, "compile")
         if self._present_nodes() != self._lgc_nodes:
             raise Unsupported("nodes changed after compile")
@@ -211,7 +235,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         yield from self._engine().get_state_history(config, **kwargs)
 
     def bulk_update_state(self, config: Any, supersteps: Any) -> Any:
-        """Updates of a thread's state (spec §6); `update_state` comes here, too."""
+        """Updates a thread's state (spec §6); `update_state` calls this, too."""
         return self._engine().bulk_update_state(config, supersteps)
 
     async def aget_state(self, config: Any, **kwargs: Any) -> NoReturn:
@@ -223,16 +247,16 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         self._refuse_state(config, "aget_state_history")
 
     async def abulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
-        """Not supported yet; `aupdate_state` comes here too."""
+        """Not supported yet; `aupdate_state` calls this, too."""
         self._refuse_state(config, "aupdate_state")
 
     def _refuse_state(self, config: Any, method: str) -> NoReturn:
-        # Upstream's own complaint comes first: no saver, no state.
+        # Upstream checks for a saver first, and its error is raised here as well.
         self._state_checkpointer(config)
         raise Unsupported(method)
 
 
-# LangGraph draws and describes a nested graph by the name of its class.
+# LangGraph draws and describes a nested graph under the name of its class.
 _Compiled.__module__ = CompiledStateGraph.__module__
 _Compiled.__name__ = CompiledStateGraph.__name__
 _Compiled.__qualname__ = CompiledStateGraph.__qualname__

@@ -1,7 +1,8 @@
 """The command line: `lgc compile`, `explain`, `diff` and `check`.
 
-Exit codes: 0 fine; 1 `diff` and `check` found a difference; 2 the input or the
-tool failed. Results go to standard output, diagnostics to standard error.
+Exit codes: 0 success; 1 a difference, from `diff` and `check`; 2 an error in the
+input or in lgc; 130 interrupted. Results go to standard output, diagnostics to
+standard error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import wraps
 from io import TextIOWrapper
 from itertools import chain
 from pathlib import Path
@@ -32,7 +35,7 @@ from lgc.compiler.diagnostics import (
     render,
     section,
 )
-from lgc.compiler.ir import to_text
+from lgc.compiler.ir_text import to_text
 from lgc.compiler.native import NativeError, building, find_compiler
 from lgc.compiler.pipeline import Compiled, Errors, Options, compile_targets
 from lgc.compiler.project import project_of
@@ -41,8 +44,52 @@ from lgc.compiler.workspace import workspace
 _TARGET = "TARGET is `package.module:attribute` or `path/file.py:attribute`."
 
 
-def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The argument and options that every command takes."""
+@dataclass(frozen=True)
+class _Request:
+    """The argument and the options that every command takes, as written."""
+
+    targets: tuple[str, ...]
+    name: str | None
+    root: Path | None
+    env_file: Path | None
+
+    def options(self, out: Path = Path("build")) -> Options:
+        """The options of the compiler, with absolute paths: the user's code may change directory.
+
+        Args:
+            out: the output directory, as written.
+        """
+        if self.name is not None and len(self.targets) > 1:
+            raise click.UsageError("--name goes with one TARGET")
+        for option, path in (("-o", out), ("--root", self.root), ("--env-file", self.env_file)):
+            # The paths are part of the header of the modules.
+            if path is not None and not str(path).isprintable():
+                raise click.UsageError(f"{option} {str(path)!r}: not a printable name")
+        return Options(
+            self.targets,
+            None if self.root is None else _absolute(self.root),
+            Path(os.path.realpath(os.curdir)),
+            _absolute(out),
+            self.name,
+            None if self.env_file is None else _absolute(self.env_file),
+        )
+
+
+def _takes_targets(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the common argument and options; its first argument is a `_Request`."""
+
+    @wraps(command)
+    def with_request(
+        *,
+        targets: tuple[str, ...],
+        name: str | None,
+        root: Path | None,
+        env_file: Path | None,
+        **rest: Any,
+    ) -> None:
+        command(_Request(targets, name, root, env_file), **rest)
+
+    decorated: Callable[..., None] = with_request
     for decorate in (
         click.argument("targets", metavar="TARGET...", nargs=-1, required=True),
         click.option("--name", help="Name of the module (with one TARGET)."),
@@ -59,8 +106,8 @@ def _targets(command: Callable[..., Any]) -> Callable[..., Any]:
             "that `env` of langgraph.json names.",
         ),
     ):
-        command = decorate(command)
-    return command
+        decorated = decorate(decorated)
+    return decorated
 
 
 _OUT = click.option(
@@ -84,7 +131,7 @@ def main() -> None:
 
 
 @main.command("compile", epilog=_TARGET)
-@_targets
+@_takes_targets
 @_OUT
 @click.option("--no-native", is_flag=True, help="Write the Python module only.")
 @click.option("--require-native", is_flag=True, help="Fail without a C compiler.")
@@ -94,20 +141,13 @@ def main() -> None:
     help="Build unchanged modules, and replace those that were generated from another TARGET.",
 )
 def compile_command(
-    targets: tuple[str, ...],
-    name: str | None,
-    root: Path | None,
-    env_file: Path | None,
-    out: Path,
-    no_native: bool,
-    require_native: bool,
-    force: bool,
+    request: _Request, out: Path, no_native: bool, require_native: bool, force: bool
 ) -> None:
     """Compile graphs to modules in DIR, natively where there is a C compiler."""
     if no_native and require_native:
         raise click.UsageError("--no-native and --require-native exclude each other")
     with _reporting():
-        options, out = _options(targets, name, root, env_file, out)
+        options, out = request.options(out), _absolute(out)
         native = not no_native
         if native and find_compiler() is None:
             if require_native:
@@ -125,12 +165,12 @@ def compile_command(
         output.check_writable(out, [_source(item) for item in compiled], force=force)
         roots = _roots(compiled, options)
         package = not placement.is_import_root(out, roots)
-        # Without a compiler a native file that was built from the same module stays.
-        wanted = True if native else False if no_native else None
+        # Without a C compiler, a native file that was built from the same module stays.
+        wants_native = True if native else False if no_native else None
         current = {
             item.name
             for item in compiled
-            if not force and output.is_current(out, item.name, item.text, native=wanted)
+            if not force and output.is_current(out, item.name, item.text, native=wants_native)
         }
         stale = [item for item in compiled if item.name not in current]
         new = [item.name for item in stale if not output.module_path(out, item.name).exists()]
@@ -157,22 +197,20 @@ def compile_command(
 
 
 @main.command(epilog=_TARGET)
-@_targets
-def explain(
-    targets: tuple[str, ...], name: str | None, root: Path | None, env_file: Path | None
-) -> None:
+@_takes_targets
+def explain(request: _Request) -> None:
     """Print the intermediate representation of graphs, or what a code such as LGC202 means."""
-    codes = [target for target in targets if re.fullmatch(r"LGC\d+", target)]
+    codes = [target for target in request.targets if re.fullmatch(r"LGC\d+", target)]
     errors = Errors()
     with _reporting():
         for code in codes:
             if code not in CODES:
                 _fail("LGC105", f"there is no diagnostic {code}", "messages name theirs")
             click.echo(section(code), nl=False)
-        for target in targets:
+        for target in request.targets:
             if target not in codes:
                 with errors.collected():
-                    _explain(_options((target,), name, root, env_file)[0])
+                    _explain(replace(request, targets=(target,)).options())
         errors.raise_any()
 
 
@@ -189,57 +227,45 @@ def _explain(options: Options) -> None:
 
 
 @main.command(epilog=_TARGET)
-@_targets
+@_takes_targets
 @_OUT
-def diff(
-    targets: tuple[str, ...],
-    name: str | None,
-    root: Path | None,
-    env_file: Path | None,
-    out: Path,
-) -> None:
+def diff(request: _Request, out: Path) -> None:
     """Show what compiling would change in DIR; exit 1 when anything."""
     changed = False
     with _reporting():
-        options, out = _options(targets, name, root, env_file, out)
+        options, out = request.options(out), _absolute(out)
         for item in compile_targets(options):
-            shown = display_path(output.module_path(out, item.name))
+            file = display_path(output.module_path(out, item.name))
             old = output.read(out, item.name)
             if old is not None and output.same_module(old, item.text):
                 continue
             lines = difflib.unified_diff(
                 (old or "").splitlines(keepends=True),
                 item.text.splitlines(keepends=True),
-                "/dev/null" if old is None else shown,
-                shown,
+                "/dev/null" if old is None else file,
+                file,
             )
             for line in lines:
                 changed = True
-                whole = line.endswith("\n")
-                click.echo(line if whole else f"{line}\n\\ No newline at end of file\n", nl=False)
+                if not line.endswith("\n"):
+                    line = f"{line}\n\\ No newline at end of file\n"
+                click.echo(line, nl=False)
     sys.exit(1 if changed else 0)
 
 
 @main.command(epilog=_TARGET)
-@_targets
+@_takes_targets
 @_OUT
 @click.option(
     "--require-native",
     is_flag=True,
     help="A module without a native file for this Python is not current.",
 )
-def check(
-    targets: tuple[str, ...],
-    name: str | None,
-    root: Path | None,
-    env_file: Path | None,
-    out: Path,
-    require_native: bool,
-) -> None:
+def check(request: _Request, out: Path, require_native: bool) -> None:
     """Tell whether the modules in DIR are current; exit 1 when not."""
     stale = False
     with _reporting():
-        options, out = _options(targets, name, root, env_file, out)
+        options, out = request.options(out), _absolute(out)
         compiled = compile_targets(options)
         package = not placement.is_import_root(out, _roots(compiled, options))
         for item in compiled:
@@ -257,10 +283,10 @@ def check(
             if problems:
                 stale = True
                 continue
-            shown = display_path(output.module_path(out, item.name))
+            file = display_path(output.module_path(out, item.name))
             native = output.own_native_files(out, item.name)
             but = "" if native else f", but {output.without_native(out, item.name)}"
-            click.echo(f"{shown} is current{but}")
+            click.echo(f"{file} is current{but}")
     sys.exit(1 if stale else 0)
 
 
@@ -274,39 +300,13 @@ def _roots(compiled: Iterable[Compiled], options: Options) -> list[Path]:
     return list(dict.fromkeys([*roots, project_of(options.working) or options.working]))
 
 
-def _options(
-    targets: tuple[str, ...],
-    name: str | None,
-    root: Path | None,
-    env_file: Path | None,
-    out: Path = Path("build"),
-) -> tuple[Options, Path]:
-    """The options of a command, and `out` as it stays when the user's code changes directory."""
-    if name is not None and len(targets) > 1:
-        raise click.UsageError("--name goes with one TARGET")
-    for option, path in (("-o", out), ("--root", root), ("--env-file", env_file)):
-        # It stands in the header of the modules.
-        if path is not None and not str(path).isprintable():
-            raise click.UsageError(f"{option} {str(path)!r}: not a printable name")
-    absolute = _absolute(out)
-    options = Options(
-        targets,
-        None if root is None else _absolute(root),
-        Path(os.path.realpath(os.curdir)),
-        absolute,
-        name,
-        None if env_file is None else _absolute(env_file),
-    )
-    return options, absolute
-
-
 def _absolute(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
 @contextmanager
 def _built(item: Compiled, out: Path, native: bool) -> Iterator[tuple[Path | None, float]]:
-    """The native file of one module and the seconds it took; (None, 0) without one."""
+    """The native file of one module and the seconds its build took; (None, 0) without one."""
     if not native:
         yield None, 0.0
         return
@@ -328,9 +328,9 @@ def _built(item: Compiled, out: Path, native: bool) -> Iterator[tuple[Path | Non
 
 
 def _shown_in(out: Path) -> str:
-    """The directory as tracebacks are to show it."""
-    shown = display_path(out)
-    return "" if Path(shown).is_absolute() else shown
+    """The directory that tracebacks show; "" when it is not below the working directory."""
+    path = display_path(out)
+    return "" if Path(path).is_absolute() else path
 
 
 def _progress(title: str) -> AbstractContextManager[object]:
@@ -343,7 +343,7 @@ def _progress(title: str) -> AbstractContextManager[object]:
 
 
 def _report(item: Compiled, out: Path, emitted: float, how: str) -> str:
-    """What was done, for people."""
+    """The summary of one compiled target."""
     ir = item.ir
     nodes = len(ir.nodes) - 1
     branches = sum(len(node.branches) for node in ir.nodes)
@@ -374,23 +374,23 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def _show(groups: Iterable[Iterable[Diagnostic]]) -> None:
-    """Writes diagnostics to standard error; what several targets share once."""
+    """Writes diagnostics to standard error; one that several targets have is written once."""
     for diagnostic in dict.fromkeys(chain.from_iterable(groups)):
         click.echo(render(diagnostic), err=True)
 
 
 @contextmanager
 def _reporting() -> Iterator[None]:
-    """Turns what the user did wrong into messages and exit code 2."""
+    """Turns errors of the user's and of lgc into messages and exit code 2."""
     try:
         yield
     except CompileError as exc:
         _show([exc.diagnostics])
         sys.exit(2)
-    except (click.ClickException, BrokenPipeError):  # click's to report
+    except (click.ClickException, BrokenPipeError):  # click reports them itself
         raise
     except KeyboardInterrupt:
-        # 1, as click has it, would say that a difference was found; so would Python's below.
+        # Exit code 1, which click would give, means a difference.
         sys.exit(130)
     except Exception:
         traceback.print_exc()

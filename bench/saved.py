@@ -2,8 +2,9 @@
 
 One process measures one runtime, and prints the samples as JSON:
 
-    saved.py {interpreted,native,installed} ROUNDS [MODULES...]
+    saved.py {interpreted,native,installed} ROUNDS [CONTESTANT...]
 
+The contestants are those of `measure.py`; `hand` has no saver, and runs only when it is named.
 Every run has a thread of its own. Ratios are taken within a round (`measure.sample`).
 """
 
@@ -29,15 +30,16 @@ from nodes import WORKLOADS
 WORKLOAD = WORKLOADS["chain10"]
 
 
-def main(runtime: str, rounds: str, *modules: str) -> None:
+def main(runtime: str, rounds: str, *contestants: str) -> None:
     """Measures every saver, and prints the samples by what was measured."""
     use_runtime(runtime)
     with ExitStack() as stack:
-        json.dump(dict(_samples(int(rounds), modules or MODULES, stack)), sys.stdout)
+        wanted = contestants or ("langgraph", *MODULES)
+        json.dump(dict(_samples(int(rounds), wanted, stack)), sys.stdout)
 
 
 def _samples(
-    rounds: int, modules: tuple[str, ...], stack: ExitStack
+    rounds: int, wanted: tuple[str, ...], stack: ExitStack
 ) -> Iterator[tuple[str, dict[str, list[float]]]]:
     """What is run, and its microseconds in every round by contestant."""
     savers = import_module("lgc.runtime.savers")
@@ -54,23 +56,27 @@ def _samples(
     }
     for durability in ("sync", "exit"):
         for name, (theirs, ours) in pairs.items():
-            runs = _runs(theirs, ours, durability, modules)
+            runs = _runs(theirs, ours, durability, wanted)
             yield f"{name}, {durability}", sample(runs, rounds)
 
 
 def _runs(
-    their_saver: Any, our_saver: Any, durability: str, modules: tuple[str, ...]
+    their_saver: Any, our_saver: Any, durability: str, wanted: tuple[str, ...]
 ) -> dict[str, Callable[[], Any]]:
-    theirs = getattr(import_module("workloads"), WORKLOAD.graph)
-    graphs = {"langgraph": theirs.compile(checkpointer=their_saver)}
-    for mode in modules:
-        module = generated(mode, WORKLOAD.graph)
-        if module is not None:
+    graphs = {}
+    if "langgraph" in wanted:
+        theirs = getattr(import_module("workloads"), WORKLOAD.graph)
+        graphs["langgraph"] = theirs.compile(checkpointer=their_saver)
+    for mode in MODULES:
+        if mode in wanted and (module := generated(mode, WORKLOAD.graph)) is not None:
             graphs[mode] = module.compile(checkpointer=our_saver)
     runs = {name: _invoking(graph, name, durability) for name, graph in graphs.items()}
-    expected = runs["langgraph"]()
-    if any(run() != expected for run in runs.values()):
-        raise SystemExit(f"{WORKLOAD.graph}: the engines gave different results")
+    if "hand" in wanted:
+        runs["hand"] = lambda: WORKLOAD.by_hand(WORKLOAD.fresh())
+    expected = WORKLOAD.by_hand(WORKLOAD.fresh())
+    for name, run in runs.items():
+        if run() != expected:
+            raise SystemExit(f"{name} gave another result than the hand-written code")
     return runs
 
 

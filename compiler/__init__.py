@@ -1,1 +1,1 @@
-"""The compiler: frontend -> IR -> passes -> emit -> native (design §1)."""
+"""The compiler: frontend -> IR -> passes -> emit -> native."""

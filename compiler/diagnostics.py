@@ -1,4 +1,4 @@
-"""What the compiler tells the user: coded messages that point at a line of their source.
+"""The compiler's messages to the user: coded, and pointing at a line of their source.
 
 Codes are stable, documented in docs/diagnostics.md, and grouped: LGC1xx the input, LGC2xx a
 feature of the graph that is not executed yet, LGC3xx linking and output, LGC4xx lint.
@@ -93,8 +93,8 @@ class CompileError(Exception):
 
     Args:
         diagnostics: what is wrong.
-        ir: the graph as far as it was read, when it was.
-        span_of: where a node of it is added.
+        ir: the graph, as far as it was read.
+        span_of: where a node of that graph is added.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class CompileError(Exception):
         self.span_of = span_of
 
     def __reduce__(self) -> tuple[type[CompileError], tuple[Diagnostic, ...]]:
-        # The graph's spans are found with live objects, which do not leave the process.
+        # `ir` and `span_of` are dropped: spans are looked up with live objects, which cannot be
+        # pickled.
         return CompileError, self.diagnostics
 
     def __str__(self) -> str:
@@ -162,7 +163,7 @@ def advice(code: str) -> str:
 
 
 def display_path(path: str | Path) -> str:
-    """`path` as it is shown to the user: relative when it lies below the working directory."""
+    """`path` as messages show it: relative when it lies below the working directory."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except (ValueError, OSError):  # elsewhere, or the working directory is gone

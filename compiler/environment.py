@@ -1,7 +1,7 @@
 """The environment variables that a user's module reads while it is imported.
 
-`langgraph dev` and LangGraph's servers set what `env` of `langgraph.json` names, a file or a
-table, so modules rely on it. The format of a file is that of python-dotenv.
+`langgraph dev` and LangGraph's servers set the variables that `env` of `langgraph.json` names, as a
+file or as a table, so modules rely on them. The format of a file is that of python-dotenv.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from lgc.compiler.project import SETTINGS, settings
 
 @contextmanager
 def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets environment variables meanwhile; one that is set already keeps its value."""
+    """Sets environment variables while the body runs; one that is set already keeps its value."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield
     finally:
         for name, value in added.items():
-            # What the user's own code has set since is not ours to take away.
+            # A variable that the user's code has changed since stays.
             if os.environ.get(name) == value:
                 del os.environ[name]
 
@@ -50,10 +50,10 @@ def of_file(file: Path) -> tuple[dict[str, str], list[Diagnostic]]:
 
 
 def of_project(project: Path) -> tuple[dict[str, str], list[Diagnostic]]:
-    """The variables that `env` of the project's `langgraph.json` sets, and what to say of it.
+    """The variables that `env` of the project's `langgraph.json` sets, and notes on them.
 
-    A file that is not there is noted: where a graph is built from a checkout, `.env` is missing
-    and the variables come from elsewhere.
+    A missing file is noted and is no error: in a fresh checkout `.env` is missing, and the
+    variables come from elsewhere.
 
     Raises:
         CompileError: `langgraph.json` or the file cannot be read (LGC116).
@@ -120,7 +120,7 @@ def _parse(text: str, file: Path) -> tuple[dict[str, str], list[Diagnostic]]:
 def _value(line: re.Match[str], earlier: Mapping[str, str]) -> str | None:
     """What a line sets its variable to; None for a name alone, which sets nothing."""
     if line["single"] is not None:
-        # Only the quote and the backslash can be escaped there.
+        # Within single quotes, only the quote and the backslash can be escaped.
         value = re.sub(r"\\([\\'])", r"\1", line["single"])
     elif line["double"] is not None:
         value = _ESCAPE.sub(

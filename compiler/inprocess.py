@@ -1,9 +1,9 @@
-"""Compiling in this process: a live builder becomes a graph, without files (design §3, linking 4).
+"""Compiling in this process: a live builder becomes a graph, without files.
 
-The module is the one that `lgc compile` writes, but for where its builder comes
-from: it is injected. Code is cached by the hash of the IR and holds no object of
-the user's; it stands in `linecache` while a graph made of it lives, so that a
-traceback shows its lines.
+The module is the one that `lgc compile` writes, except that its builder is injected
+instead of imported. Code is cached by the hash of the IR and holds no object of the
+user's. Its source is registered with `linecache` while a graph of it lives, so that
+a traceback shows its lines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from lgc.runtime.graph_arguments import check_saver
 from lgc.runtime.public.errors import Unsupported
 
 _COMMAND = "lgc.compile_graph(builder)"
-_KEPT = 256
+_CACHED_MODULES = 256
 """How many modules' code is kept."""
 
 
@@ -59,9 +59,9 @@ def compile_graph(
     """Compiles a graph in this process, in place of `builder.compile(...)`.
 
     Args:
-        graph: a StateGraph, or what its `compile` returned, which has a config bound to it or
-            not; it is not changed. Of a compiled graph, what is not given here is taken over:
-            its saver, store, cache, interrupts, name, config, stream mode, and so on.
+        graph: a StateGraph, or what its `compile` returned, with or without a config bound to
+            it; it is not changed. A compiled graph also gives the arguments that are left out
+            here (saver, store, cache, interrupts, name), its config, its stream mode, and so on.
         checkpointer, cache, store, interrupt_before, interrupt_after, debug, name, transformers:
             as in LangGraph's `compile`.
         native: build the module with mypyc; takes seconds and needs a C compiler.
@@ -103,8 +103,8 @@ def compile_graph(
     )
 
 
-def _refuse(code: str, what: str) -> None:
-    raise CompileError(error(code, what))
+def _refuse(code: str, feature: str) -> None:
+    raise CompileError(error(code, feature))
 
 
 def live_graph(builder: Builder, *, native: bool = False) -> CompiledGraph:
@@ -132,7 +132,7 @@ def live_graph(builder: Builder, *, native: bool = False) -> CompiledGraph:
 
 
 def unsupported(error: CompileError) -> Unsupported:
-    """What a caller in this process gets for a graph that lgc cannot run."""
+    """The exception for a caller in this process whose graph lgc cannot run."""
     first = error.diagnostics[0]
     feature = CODES[first.code].removesuffix(" not supported")
     return Unsupported(feature, first.message.removesuffix(": not supported yet"))
@@ -146,34 +146,34 @@ class _Modules:
     """The code of the modules used last, by the hash of their IR."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[str, tuple[str, CodeType]] = OrderedDict()
+        self._modules: OrderedDict[str, tuple[str, CodeType]] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: str, make: Callable[[], str]) -> tuple[str, CodeType]:
         """The text and the code for `key`; `make` writes the text when it is not there."""
         with self._lock:
-            found = self._found.get(key)
-            if found is not None:
-                self._found.move_to_end(key)
-                return found
+            module = self._modules.get(key)
+            if module is not None:
+                self._modules.move_to_end(key)
+                return module
         text = make()
-        made = text, compile(text, f"<lgc {key}>", "exec")
+        module = text, compile(text, f"<lgc {key}>", "exec")
         with self._lock:
-            self._found[key] = made
-            while len(self._found) > _KEPT:
-                self._found.popitem(last=False)
-        return made
+            self._modules[key] = module
+            while len(self._modules) > _CACHED_MODULES:
+                self._modules.popitem(last=False)
+        return module
 
 
 class _Sources:
-    """What `linecache` knows of the modules of living graphs."""
+    """The sources in `linecache` of the modules of living graphs."""
 
     def __init__(self) -> None:
         self._graphs: Counter[str] = Counter()
         self._lock = Lock()
 
     def show(self, file: str, text: str, graph: CompiledGraph) -> None:
-        """Shows `text` as the lines of `file` while `graph` lives."""
+        """Registers `text` as the source of `file` while `graph` lives."""
         with self._lock:
             self._graphs[file] += 1
             linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
@@ -193,14 +193,14 @@ _NUMBERS = count(1)
 
 
 def _native(analysis: Analysis, builder: Builder) -> CompiledGraph:
-    """Builds and loads the module; under a name of its own, since a process loads one only once."""
+    """Builds and loads the module, under a new name: a process loads an extension only once."""
     name = f"lgc_graph_{analysis.ir.hash}_{next(_NUMBERS)}"
     with workspace() as (folder, _):
         source = folder / f"{name}.py"
         source.write_text(_text(analysis), encoding="utf-8")
-        with building(source, name) as made:
-            loader = ExtensionFileLoader(name, str(made))
-            spec = spec_from_file_location(name, made, loader=loader)
+        with building(source, name) as extension:
+            loader = ExtensionFileLoader(name, str(extension))
+            spec = spec_from_file_location(name, extension, loader=loader)
             assert spec is not None
             module = abi.inject(builder, lambda: module_from_spec(spec))
             abi.inject(builder, lambda: loader.exec_module(module))

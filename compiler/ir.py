@@ -1,8 +1,8 @@
 """The intermediate representation: a graph as channels, nodes, triggers and branches.
 
-Frozen dataclasses that know nothing of langgraph. What a graph means is in them
+Frozen dataclasses that know nothing of langgraph. They hold what a graph means
 and nothing else: no paths, positions, times or object identities, so that the
-content hash depends on meaning only (design §3).
+content hash depends on meaning only.
 """
 
 from __future__ import annotations
@@ -30,35 +30,95 @@ ChannelKind = Literal[
 ManagedKind = Literal["is_last_step", "remaining_steps", "custom"]
 
 
+BuilderPart = Literal[
+    "function",
+    "runnable",
+    "schema",
+    "router",
+    "path",
+    "ends",
+    "channel",
+    "reducer",
+    "seed",
+    "managed",
+    "context_schema",
+]
+"""What of a builder a module can take; `runtime/abi.py` has a function `<part>_of` for each."""
+
+
 @dataclass(frozen=True)
-class Ref:
-    """How the generated module reaches an object of the user's.
+class SymbolRef:
+    """An object of the user's that the generated module imports by name.
 
     Attributes:
-        module: the module to import from; "builtins" needs no import; "" means
-            through the builder.
-        name: the (dotted) name in that module, or an expression on the builder
-            such as `nodes["plan"].runnable.func`.
+        module: the module to import from; "builtins" needs no import.
+        name: the (dotted) name in that module.
     """
 
     module: str
     name: str
 
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(frozen=True)
+class BuilderRef:
+    """An object without an importable name: the module takes it from the builder.
+
+    Attributes:
+        kind: which part of the builder it is.
+        node: the node, of a part of a node or of a conditional edge; `__start__` has a
+            schema too, the state's.
+        branch: the name of the conditional edge that leaves `node`.
+        key: the state key, of a part of a channel or of a managed value.
+    """
+
+    kind: BuilderPart
+    node: str | None = None
+    branch: str | None = None
+    key: str | None = None
+
     @property
-    def through_builder(self) -> bool:
-        """Whether the object has no importable name (design §3, linking, case 3)."""
-        return not self.module
+    def names(self) -> tuple[str, ...]:
+        """The names that tell this part from others of its kind, in the order of the ABI."""
+        return tuple(n for n in (self.node, self.branch, self.key) if n is not None)
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.name}" if self.module else f"<builder>.{self.name}"
+        owner = "channels" if self.branch is None else "branches"
+        if self.branch is None and self.node is not None:
+            owner = "nodes"
+        elif self.kind == "managed":
+            owner = "managed"
+        keys = "".join(f"[{json.dumps(name, ensure_ascii=False)}]" for name in self.names)
+        return f"<builder>.{owner if keys else ''}{keys}{_ATTRIBUTES[self.kind]}"
+
+
+Ref = SymbolRef | BuilderRef
+"""How the generated module reaches an object of the user's (`compiler/references.py`)."""
+
+_ATTRIBUTES: dict[BuilderPart, str] = {
+    "function": ".runnable.func",
+    "runnable": ".runnable",
+    "schema": ".input_schema",
+    "router": ".path.func",
+    "path": ".path",
+    "ends": ".ends",
+    "channel": "",
+    "reducer": ".reducer",
+    "seed": ".typ",
+    "managed": "",
+    "context_schema": "context_schema",
+}
+"""Where a part stands below its node, conditional edge or key, for `lgc explain`."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a user's function with what it asks for by name.
+    """A call of a user's function with the arguments it asks for by name.
 
     Attributes:
-        function: what is called.
+        function: the function or Runnable.
         inject: `(parameter, source)` pairs; source is one of config, runtime,
             writer, store, previous, error (spec §7.1).
         invoke: `function` is a langchain-core Runnable, to be invoked.
@@ -77,7 +137,8 @@ class ChannelIR:
         key: the key; `__root__` for a state that is one value.
         kind: the channel class; "custom" for a class of the user's own.
         custom: the channel itself, of a class of the user's own.
-        reducer: of a BinaryOperatorAggregate; of a DeltaChannel, the writes as a list.
+        reducer: of a BinaryOperatorAggregate, a function of the value and one write; of a
+            DeltaChannel, a function of the value and the list of writes.
         seed: what makes its first value; None for none.
         inline: the reducer as an expression of `value` and `write`; "" for a call
             (set by the pass `reducers`).
@@ -103,8 +164,8 @@ class ManagedIR:
 
     Attributes:
         key: the key.
-        kind: which one.
-        cls: the class of a custom one.
+        kind: which managed value; "custom" for a class of the user's own.
+        cls: that class.
     """
 
     key: str
@@ -119,11 +180,12 @@ class BranchIR:
     Attributes:
         name: as the builder calls it.
         path: the router.
-        reads: the keys it is given; None for the root value.
-        schema: the pydantic model or dataclass it is given instead of a dict.
-        merges: whether the node's raw output is merged into them (spec §2.5).
+        reads: the keys of its input; None for the root value.
+        schema: the pydantic model or dataclass that its input is made into; None for a dict.
+        merges: whether the node's raw output is merged into its input (spec §2.5).
         ends: `(returned value, node)` pairs; None when the router names nodes itself.
         ends_ref: where the map is taken from when a returned value has no literal.
+        targets: the nodes that it can lead to; empty when that may be any node.
     """
 
     name: str
@@ -143,14 +205,15 @@ class NodeIR:
     Attributes:
         name: as in the builder.
         call: the user's function; None for `__start__`.
-        reads: the keys it is given; None for the root value (and for `__start__`).
-        schema: the pydantic model or dataclass it is given instead of a dict.
+        reads: the keys of its input; None for the root value (and for `__start__`).
+        schema: the pydantic model or dataclass that its input is made into; None for a dict.
         edges: the nodes its static edges lead to.
         joins: the join channels it writes to.
         branches: its conditional edges, in the builder's order.
         defer: it waits until the run has no other trigger left.
         gotos: it may return a Command, as far as its code tells.
-        targets: where a Command may lead, as far as it is declared.
+        targets: where a Command of it may lead, declared or read from its code; empty when that
+            may be any node.
         subgraph: it calls a graph, as far as its code tells (spec §9.1).
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
@@ -175,8 +238,8 @@ class JoinIR:
 
     Attributes:
         key: the channel's name.
-        starts: as given to `add_edge`.
-        end: the node.
+        starts: the first argument of `add_edge`.
+        end: the second.
         defer: `end` is a deferred node.
     """
 
@@ -188,11 +251,11 @@ class JoinIR:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The supersteps that are known before the run (set by the pass `schedule`).
+    """The supersteps that are known before the run (set by the pass `supersteps`).
 
     Attributes:
-        supersteps: the nodes of each, sorted as they are scheduled; the first is
-            `__start__`'s.
+        supersteps: the nodes of each, sorted as they are scheduled; the first holds
+            `__start__` alone.
         then: what comes after them: the run "ends", a "branch" decides, or they
             "repeat" for ever; or there are "more" than the pass lists.
     """
@@ -203,11 +266,11 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name of the generated module (set by the pass `link`).
+    """One imported name of the generated module (set by the pass `imports`).
 
     Attributes:
-        module, name: what is imported.
-        alias: the name it gets in the generated module.
+        module, name: the object to import.
+        alias: its name in the generated module.
     """
 
     module: str
@@ -220,7 +283,7 @@ class GraphIR:
     """A whole graph.
 
     Attributes:
-        target: what was compiled, as `module:attribute`; "" for a builder in this process.
+        target: the TARGET, as `module:attribute`; "" for a builder in this process.
         name: the graph's name.
         langgraph: the version that was analysed.
         channels: the state keys, in the builder's order.
@@ -229,11 +292,11 @@ class GraphIR:
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
         managed: the managed values, in the builder's order.
-        context_schema: the pydantic model or dataclass a context is made into.
+        context_schema: the pydantic model or dataclass that a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
-        settings: how the target was compiled, where that is not the default: the keyword of
-            `abi.compiled`, and its value as Python source.
+        settings: what a compiled target has beyond its builder, as keywords of `abi.compiled`
+            and Python source of their values; defaults are left out.
         schedule, imports: set by passes.
     """
 
@@ -271,27 +334,16 @@ class GraphIR:
 
     def refs(self) -> tuple[Ref, ...]:
         """Every object of the user's that the generated module needs, in order of use."""
-        found: dict[Ref, None] = {}
+        refs: list[Ref | None] = []
         for channel in self.channels:
-            reducer = None if channel.inline else channel.reducer
-            for ref in (channel.custom, channel.seed, reducer):
-                if ref is not None:
-                    found[ref] = None
-        for value in self.managed:
-            if value.cls is not None:
-                found[value.cls] = None
+            refs += (channel.custom, channel.seed, None if channel.inline else channel.reducer)
+        refs += [value.cls for value in self.managed]
         for node in self.nodes:
-            called = [] if node.call is None else [node.call.function]
-            for ref in (*called, node.schema):
-                if ref is not None:
-                    found[ref] = None
+            refs += (None if node.call is None else node.call.function, node.schema)
             for branch in node.branches:
-                for ref in (branch.path.function, branch.schema, branch.ends_ref):
-                    if ref is not None:
-                        found[ref] = None
-        if self.context_schema is not None:
-            found[self.context_schema] = None
-        return tuple(found)
+                refs += (branch.path.function, branch.schema, branch.ends_ref)
+        refs.append(self.context_schema)
+        return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: dicts, lists, strings, numbers."""
@@ -299,102 +351,21 @@ class GraphIR:
 
     @property
     def hash(self) -> str:
-        """16 hex digits (XXH3-64) of what the graph means; the version analysed is left out."""
+        """16 hex digits (XXH3-64) of what the graph means, whatever version was analysed."""
         meaning = {k: v for k, v in self.to_dict().items() if k != "langgraph"}
-        # A long join is named by its place: every start names its key, which names every start.
-        place = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
-        if place:
+        # A join's key names all its starts, and each start has the key: the text would grow with
+        # the square of their number. So a long join goes by its index.
+        index = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
+        if index:
             for node in meaning["nodes"]:
-                node["joins"] = [place.get(key, key) for key in node["joins"]]
-                node["triggers"] = [place.get(key, key) for key in node["triggers"]]
+                node["joins"] = [index.get(key, key) for key in node["joins"]]
+                node["triggers"] = [index.get(key, key) for key in node["triggers"]]
         text = json.dumps(meaning, sort_keys=True, ensure_ascii=True)
         return xxh3_64_hexdigest(text.encode())
 
 
 _LONG = 400
-"""The hash names a join with a longer key by its place."""
-
-
-def to_text(ir: GraphIR) -> str:
-    """The IR for people: `lgc explain` and `golden/*/want/ir.txt`."""
-    lines = [
-        f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
-        "",
-        "channels",
-    ]
-    for channel in ir.channels:
-        lines.append(f"  {channel.key}: {_channel_text(channel)}")
-    for value in ir.managed:
-        lines.append(f"  {value.key}: managed, {value.cls or value.kind}")
-    for node in ir.nodes:
-        lines += ["", f"node {node.name}{'  deferred' if node.defer else ''}"]
-        lines.append(f"  triggers  {', '.join(node.triggers)}")
-        if node.call is not None:
-            lines.append(f"  calls     {_call_text(node.call)}")
-            made = f" as {node.schema}" if node.schema is not None else ""
-            lines.append(f"  reads     {_keys_text(node.reads)}{made}")
-            if node.subgraph:
-                lines.append("  calls a graph")
-            if node.gotos:
-                lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
-        else:
-            lines.append(f"  accepts   {_keys_text(ir.inputs)}")
-        if node.edges:
-            lines.append(f"  edges     {', '.join(node.edges)}")
-        if node.joins:
-            lines.append(f"  joins     {', '.join(node.joins)}")
-        for branch in node.branches:
-            lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
-            merged = " + the node's output" if branch.merges else ""
-            made = f" as {branch.schema}" if branch.schema is not None else ""
-            lines.append(f"    reads   {_keys_text(branch.reads)}{made}{merged}")
-            if branch.ends is not None:
-                ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
-                lines.append(f"    ends    {ends}")
-            elif branch.ends_ref is not None:
-                lines.append(f"    ends    {branch.ends_ref}")
-    for join in ir.joins:
-        lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
-        lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
-    lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
-    if ir.context_schema is not None:
-        lines.append(f"context   {ir.context_schema}")
-    if ir.allowlist:
-        lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
-    if ir.settings:
-        lines += ["", "settings"]
-        lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
-    if ir.schedule is not None:
-        lines += ["", "static supersteps"]
-        for i, names in enumerate(ir.schedule.supersteps):
-            lines.append(f"  {i}: {', '.join(names)}")
-        lines.append(f"  then: {ir.schedule.then}")
-    return "\n".join(lines) + "\n"
-
-
-def _channel_text(channel: ChannelIR) -> str:
-    text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
-    if channel.reducer is not None:
-        reducer = channel.inline or str(channel.reducer)
-        text += f"({channel.seed or 'no seed'}, {reducer}"
-        if channel.kind == "DeltaChannel":
-            text += f", snapshot_frequency={channel.snapshot_frequency}"
-        text += ")"
-    elif channel.kind in ("EphemeralValue", "UntrackedValue"):
-        text += f"(guard={channel.guard})"
-    elif channel.kind == "Topic":
-        text += f"(accumulate={channel.accumulate})"
-    return text
-
-
-def _call_text(call: Call) -> str:
-    extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
-    function = f"{call.function}.invoke" if call.invoke else str(call.function)
-    return f"{function}(state{extra})"
-
-
-def _keys_text(keys: tuple[str, ...] | None) -> str:
-    return "the root value" if keys is None else ", ".join(keys) or "nothing"
+"""A join with a longer key goes by its index in the hash."""
 
 
 def with_node_changes(ir: GraphIR, changes: Mapping[str, dict[str, Any]]) -> GraphIR:

@@ -1,7 +1,7 @@
 """Lays out Python expressions the way ruff format leaves them.
 
-An expression that fits stays on one line; one that does not gets one element a
-line and a trailing comma, which the formatter keeps.
+An expression that fits stays on one line; another gets one element a line and a
+trailing comma, which the formatter keeps.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Group:
     """Brackets around elements.
 
     Attributes:
-        opening: what comes before the elements, bracket included (`f(`, `x=(`).
+        opening: the text before the elements, bracket included (`f(`, `x=(`).
         items: the elements.
         closing: the closing bracket.
         comma: a lone element keeps its comma on one line too (a tuple).
-        statement: what makes the expression a statement (`x = `, `return `).
+        statement: the text that makes the expression a statement (`x = `, `return `).
         table: two elements or more never share a line.
     """
 
@@ -99,23 +99,23 @@ def lay_out(expr: Expr, indent: int = 0, suffix: str = "") -> str:
     """The expression as source lines.
 
     Args:
-        expr: what to lay out.
-        indent: columns the first line is indented by; it is included in the result.
-        suffix: what follows the expression on its last line.
+        expr: the expression.
+        indent: the columns of the first line's indentation, which is part of the result.
+        suffix: the text after the expression on its last line.
     """
     space = " " * indent
     line = space + flat(expr) + suffix
     if isinstance(expr, str) or not expr.items:
         return line
-    # The formatter has no table of one row: it joins a tuple of one element if that fits.
+    # A table of one row is laid out as any tuple: the formatter joins a lone element if it fits.
     if width(line) <= WIDTH and not (expr.table and len(expr.items) > 1):
         return line
     first = space + expr.statement + expr.opening
     if expr.statement and width(first) > WIDTH:
-        # Parentheses, when they make every line fit.
-        whole = lay_out(replace(expr, statement=""), indent + 4)
-        parted = f"{space}{expr.statement}(\n{whole}\n{space})"
-        if all(width(line) <= WIDTH for line in parted.split("\n")):
-            return parted
+        # The formatter adds parentheses when every line fits with them.
+        value = lay_out(replace(expr, statement=""), indent + 4)
+        parenthesized = f"{space}{expr.statement}(\n{value}\n{space})"
+        if all(width(line) <= WIDTH for line in parenthesized.split("\n")):
+            return parenthesized
     inner = [lay_out(item, indent + 4, ",") for item in expr.items]
     return "\n".join([first, *inner, space + expr.closing + suffix])

@@ -1,7 +1,7 @@
-"""Values of a compiled target as Python source: what of them can be baked into a module.
+"""Values of a compiled target as Python source, to be written into a module.
 
-Only what reads back as the same value of the same type: None, bools, numbers,
-text, bytes, and lists, tuples and dicts of those.
+Only values whose source reads back as the same value of the same type: None, bools,
+finite numbers, text, bytes, and lists, tuples and dicts of those.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 from lgc.compiler.layout import Expr, Group, flat, literal, tuple_of
 
-_PLAIN = (str, int, bool, bytes, type(None))
+_ATOMS = (str, int, bool, bytes, type(None))
 
 
 class NotLiteral(ValueError):
-    """A value has no source; the text says where it stands and what it is."""
+    """A value has no source; the message says where in the whole it is, and of what type."""
 
 
 def source_of(value: Any) -> str:
@@ -34,15 +34,15 @@ def expression(value: Any, prefix: str = "") -> Expr:
     """A value as an expression that can be laid out.
 
     Args:
-        value: what `source_of` could write.
-        prefix: what comes before it (such as `config=`).
+        value: a value for which `source_of` does not raise.
+        prefix: the text before it (such as `config=`).
     """
     return _expression(value, prefix, "")
 
 
 def _expression(value: Any, prefix: str, where: str) -> Expr:
     kind = type(value)
-    if kind in _PLAIN or (kind is float and math.isfinite(value)):
+    if kind in _ATOMS or (kind is float and math.isfinite(value)):
         return prefix + literal(value)
     if kind is list:
         return Group(f"{prefix}[", _items(value, where), "]")
@@ -51,12 +51,12 @@ def _expression(value: Any, prefix: str, where: str) -> Expr:
     if kind is dict:
         items = []
         for key, item in value.items():
-            # A key has no brackets of its own in the layout.
+            # A key stays on one line: the layout breaks lines only in values.
             name = flat(_expression(key, "", f"{where}, a key"))
             items.append(_expression(item, f"{name}: ", f"{where}[{key!r}]"))
         return Group(f"{prefix}{{", tuple(items), "}")
-    what = repr(value) if kind is float else f"of type {kind.__module__}.{kind.__qualname__}"
-    raise NotLiteral(f"{where} is {what}".strip())
+    text = repr(value) if kind is float else f"of type {kind.__module__}.{kind.__qualname__}"
+    raise NotLiteral(f"{where} is {text}".strip())
 
 
 def _items(values: Any, where: str) -> tuple[Expr, ...]:

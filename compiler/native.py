@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# User code is never type-checked. `skip` keeps mypy out of the user's modules, and without site
-# packages it does not see installed ones or their stubs either, which `skip` would still read: all
-# that a generated module imports is Any. The empty config file keeps out the user's own settings.
+# User code is never type-checked: `skip` keeps mypy out of the user's modules. Without site
+# packages it does not see installed ones either, whose stubs `skip` would still read. So what a
+# generated module imports is Any. The empty config file keeps out the user's own settings.
 MYPY_OPTIONS = (
     "--config-file=",
     "--no-site-packages",
@@ -48,8 +48,8 @@ class NativeError(Exception):
 def find_compiler() -> str | None:
     """Return the path of the C compiler setuptools would use, or None if none is usable.
 
-    It is ``CC`` of the environment, else the one Python was built with. Nothing is compiled: the
-    compiler must run and Python's C headers must be there, without which it is of no use.
+    It is ``CC`` of the environment, else the one Python was built with. Nothing is compiled: it is
+    enough that the compiler runs and that Python's C headers, which every build needs, exist.
     """
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
         return None
@@ -98,7 +98,7 @@ def building(
     if Path(shown_in).is_absolute() or ".." in Path(shown_in).parts:
         raise ValueError(f"shown_in must lie below the project's root: {shown_in}")
     _require_tools()
-    # Imported late: setup.py runs this file where lgc cannot be imported yet.
+    # Not imported at module level: setup.py runs this file where lgc cannot be imported yet.
     from lgc.compiler.workspace import workspace
 
     with workspace() as (work, kept_open):
@@ -119,8 +119,8 @@ def embedded_marker(so: Path, prefix: bytes) -> str | None:
     """Return the 16 to 64 hex digits that follow ``prefix`` in a string constant of ``so``.
 
     The constant must be exactly the prefix and the digits. mypyc lays constants end to end, each
-    after one byte with its length; without that byte, a neighbour whose length byte happens to be a
-    digit would be read as part of the hash. Returns None if there is no such constant.
+    after one byte with its length, and that length is honoured: the length byte of the next
+    constant may happen to be a digit. Returns None if there is no such constant.
     """
     data = so.read_bytes()
     for match in re.finditer(b"(?s)(.)" + re.escape(prefix), data):
@@ -131,9 +131,9 @@ def embedded_marker(so: Path, prefix: bytes) -> str | None:
 
 
 def for_mypyc(source: bytes) -> bytes:
-    """A generated module as mypyc is to read it, with the same lines.
+    """The text of a generated module for mypyc, with the same line numbers.
 
-    Only the user's mypy is to leave the module alone; the build's is to find every error.
+    ``ignore-errors`` is for the user's own mypy; the build must not ignore errors.
     """
     return source.replace(_IGNORE_ERRORS, b"#\n", 1)
 
@@ -141,8 +141,8 @@ def for_mypyc(source: bytes) -> bytes:
 def mypyc_extensions(options: list[str], **settings: Any) -> list[Any]:
     """Return mypyc's setuptools extensions for ``options`` (mypy's flags and files).
 
-    ``settings`` go to ``mypycify``. Its ``-Werror`` is dropped: a new C compiler that warns about
-    generated code must not break an installation. Exits the process if the files do not compile.
+    ``settings`` go to ``mypycify``. Its ``-Werror`` is dropped, because a new C compiler that warns
+    about generated code must not break an installation. Exits the process if mypyc finds errors.
     """
     # setuptools first: mypyc decides by its presence which Extension class it returns.
     import setuptools  # noqa: F401
@@ -214,7 +214,7 @@ def _reason(log: list[str]) -> str:
 def _build_here(source: str, opt_level: str) -> None:
     """Compile ``source/<source>`` below the working directory into ``out/`` (the child's part)."""
     work = Path.cwd()
-    os.chdir(work / "source")  # mypyc puts the path it is given into tracebacks
+    os.chdir(work / "source")  # mypyc writes the path of its argument into tracebacks
     extensions = mypyc_extensions(
         [*MYPY_OPTIONS, source], opt_level=opt_level, target_dir=str(work / "c")
     )
@@ -244,12 +244,12 @@ def _take_name_from_importer(c_file: Path, name: str) -> None:
     """
     head, start, body = c_file.read_text(encoding="utf-8").partition(f"PyInit_{name}(void)\n{{")
     created = f'modname = PyUnicode_FromString("{name}");'
-    # Kept until the end, so that a failing import takes the same name out of sys.modules again.
+    # The name is kept until the end, because a failing import removes it from sys.modules.
     dropped = "Py_CLEAR(modname);\n"
     if not start or created not in body or dropped not in body:
         sys.exit(f"error: {c_file.name} is not what the pinned mypyc generates: check its version")
-    known = f"modname = PyModule_GetNameObject(CPyModule_{name}__internal);"
-    body = body.replace(created, known, 1)
+    full_name = f"modname = PyModule_GetNameObject(CPyModule_{name}__internal);"
+    body = body.replace(created, full_name, 1)
     body = body.replace(dropped, "\n", 1)
     c_file.write_text(head + start + body, encoding="utf-8")
 

@@ -1,7 +1,7 @@
-"""Files on disk: what `lgc compile` leaves behind, and whether it is still true (design §4).
+"""Files on disk: writing modules, and telling whether they are current.
 
 The native file wins over the `.py` at import, so the order of writing is: remove
-old native files, replace the `.py`, then put the new native file in its place.
+old native files, replace the `.py`, then rename the new native file into place.
 Everything is copied into the directory before the first file is replaced, so that
 a full disk changes nothing.
 """
@@ -31,10 +31,10 @@ _PACKAGE = '"""Graphs compiled by lgc."""\n'
 
 @dataclass(frozen=True)
 class Module:
-    """What is to be written.
+    """A module to be written.
 
     Attributes:
-        name: what the module is called.
+        name: its name.
         text: its source.
         native: the built file to put beside it, or None for an interpreted module.
     """
@@ -45,7 +45,7 @@ class Module:
 
 
 def module_path(directory: Path, name: str) -> Path:
-    """Where the module called `name` stands in `directory`."""
+    """The path of the module `name` in `directory`."""
     return directory / f"{name}.py"
 
 
@@ -71,11 +71,11 @@ def read(directory: Path, name: str) -> str | None:
 
 
 def check_writable(directory: Path, sources: Sequence[Source], *, force: bool = False) -> None:
-    """Looks whether modules can be written, and changes nothing.
+    """Checks that modules can be written, and changes nothing.
 
     Args:
-        directory: where they are to stand.
-        sources: the modules, by where they come from.
+        directory: the output directory, which need not exist.
+        sources: where each of the modules comes from.
         force: replace a module of another source, too.
 
     Raises:
@@ -119,9 +119,9 @@ class Source:
     """Where a module comes from.
 
     Attributes:
-        name: what the module is called.
+        name: the name of the module.
         target: the TARGET it was compiled from, as its header says.
-        root: what went first on `sys.path` for it.
+        root: the first entry of `sys.path` when it was compiled.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Source:
     root: Path
 
     def wrote(self, text: str, directory: Path) -> bool:
-        """Whether a generated module in `directory` is this source's, as far as it tells."""
+        """Whether a module in `directory` was generated from this source, by its header."""
         if _source_of(text) not in ("", self.target):
             return False
         root = _root_of(text, directory)
@@ -142,7 +142,7 @@ def _source_of(text: str) -> str:
 
 
 def _root_of(text: str, directory: Path) -> Path | None:
-    """The root a module in `directory` was compiled with, worked out from its command."""
+    """The root a module in `directory` was compiled with, read from the command in its header."""
     line = _REGENERATE.search(text)
     if line is None:
         return None
@@ -150,12 +150,12 @@ def _root_of(text: str, directory: Path) -> Path | None:
         words = shlex.split(line[1])
     except ValueError:
         return None
-    named = dict(pairwise(words))
-    out, root = Path(named.get("-o", "..")), Path(named.get("--root", "."))
+    options = dict(pairwise(words))
+    out, root = Path(options.get("-o", "..")), Path(options.get("--root", "."))
     if {"..", "DIR"} & set(out.parts) or {"..", "ROOT"} & set(root.parts):
         return None
     start = directory.joinpath(*[".."] * len(out.parts))
-    # The module may stand elsewhere by now.
+    # The module may have been moved since.
     return (
         start / root if directory.parts[-len(out.parts) :] == out.parts or not out.parts else None
     )
@@ -167,7 +167,7 @@ _PATCH = re.compile(r"(^# source: .* \(langgraph \d+\.\d+)[^)]*\)$", re.MULTILIN
 
 
 def same_module(text: str, expected: str) -> bool:
-    """Whether two texts are the same module, whatever patch version of LangGraph was analysed."""
+    """Whether two texts are the same module, apart from the analysed patch version of LangGraph."""
     return _PATCH.sub(r"\1)", text, count=1) == _PATCH.sub(r"\1)", expected, count=1)
 
 
@@ -178,13 +178,13 @@ def own_native_files(directory: Path, name: str) -> list[Path]:
 
 
 def is_current(directory: Path, name: str, text: str, *, native: bool | None) -> bool:
-    """Whether writing a module would change nothing that counts.
+    """Whether a module on disk is the one that would be written (`same_module`).
 
     Args:
-        directory: where it stands.
-        name: the module.
-        text: what is to be written.
-        native: whether its native file for this Python is to stand beside it; None for as it is.
+        directory: its directory.
+        name: its name.
+        text: the text that would be written.
+        native: whether a native file for this Python should be beside it; None if either will do.
 
     Raises:
         CompileError: a file cannot be read (LGC108).
@@ -199,7 +199,7 @@ def is_current(directory: Path, name: str, text: str, *, native: bool | None) ->
 
 
 def built_from(native: Path) -> str | None:
-    """The body hash of the module that a native file was built from; None for no such file.
+    """The body hash of the module that a native file was built from; None for another file.
 
     Raises:
         CompileError: the file cannot be read (LGC108).
@@ -213,19 +213,19 @@ def built_from(native: Path) -> str | None:
 def write(directory: Path, modules: Sequence[Module], *, package: bool = True) -> None:
     """Replaces modules and their native files.
 
-    A native file for another Python stays when it was built from the same module: it is used
-    there. One that was not would only fail to be imported.
+    A native file for another Python stays when it was built from the same module, because that
+    Python uses it. Built from another module, it would refuse to be imported, and is removed.
 
     Args:
-        directory: where they stand.
+        directory: the output directory, made when it is missing.
         modules: the modules.
-        package: make `directory` a package. Without `__init__.py` a directory called `build` is
+        package: make `directory` a package. Without `__init__.py`, a directory called `build` is
             hidden by an installed package of that name.
 
     Raises:
         CompileError: a file cannot be written (LGC108).
     """
-    made = [path for path in (directory, *directory.parents) if not os.path.lexists(path)]
+    new_directories = [p for p in (directory, *directory.parents) if not os.path.lexists(p)]
     staged: dict[Path, Path] = {}
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -237,14 +237,14 @@ def write(directory: Path, modules: Sequence[Module], *, package: bool = True) -
             _remove_abandoned(path)
             _stage(path, staged).write_bytes(module.text.encode("utf-8"))
             if module.native is not None:
-                # From another file system a move is not atomic.
+                # Copied first, because a move from another file system is not atomic.
                 shutil.copyfile(module.native, _stage(directory / module.native.name, staged))
         for module in modules:
             own = own_native_files(directory, module.name)
             for old in native_files(directory, module.name):
                 if old in own or built_from(old) != body_hash(module.text):
                     old.unlink(missing_ok=True)
-            # Python takes bytecode for current when time (in seconds) and size agree.
+            # Python takes bytecode for current when the time (in seconds) and the size agree.
             for old in directory.glob(f"__pycache__/{module.name}.*.pyc"):
                 old.unlink(missing_ok=True)
         for path, temporary in staged.items():
@@ -253,7 +253,7 @@ def write(directory: Path, modules: Sequence[Module], *, package: bool = True) -
         for temporary in staged.values():
             with suppress(OSError):
                 temporary.unlink()
-        for path in made:
+        for path in new_directories:
             with suppress(OSError):
                 path.rmdir()
         _fail(f"cannot write to {display_path(directory)}: {exc.strerror or exc}")
@@ -267,12 +267,12 @@ def problems(
     require_native: bool = False,
     package: bool = True,
 ) -> Iterator[str]:
-    """What is wrong with a module on disk, one sentence each; nothing when it is current.
+    """The problems of a module on disk, one sentence each; none when it is current.
 
     Args:
-        directory: where it stands.
-        source: the module, by where it comes from.
-        expected: what compiling would write now.
+        directory: its directory.
+        source: where it comes from.
+        expected: the text that compiling would write now.
         require_native: this Python must have a native file of it.
         package: `directory` must be a package.
 
@@ -304,20 +304,20 @@ def problems(
 
 
 def without_native(directory: Path, name: str) -> str:
-    """What is to say of a module without a native file for this Python."""
+    """How messages describe a module without a native file for this Python."""
     others = [path.name for path in native_files(directory, name)]
-    wanted = f"{name}{EXTENSION_SUFFIXES[0]}"
+    file = f"{name}{EXTENSION_SUFFIXES[0]}"
     beside = f" (there is {', '.join(others)})" if others else ""
-    return f"not native for this Python: {wanted} is missing{beside}"
+    return f"not native for this Python: {file} is missing{beside}"
 
 
 def _stage(path: Path, staged: dict[Path, Path]) -> Path:
-    """A temporary name beside `path`, remembered in `staged`."""
+    """A temporary path beside `path`; added to `staged`."""
     return staged.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}"))
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Removes what a killed process has staged for `path`; staging takes seconds."""
+    """Removes files that a killed process has staged for `path`: older than staging ever takes."""
     for old in path.parent.glob(f".{path.stem}.*"):
         if _STAGED.search(old.name):
             with suppress(OSError):
@@ -327,6 +327,7 @@ def _remove_abandoned(path: Path) -> None:
 
 _STAGED = re.compile(r"\.(?:py|so|pyd)\.\d+$")
 _STAGING_AGE = 600.0
+"""Seconds after which a staged file is abandoned; staging takes a few."""
 
 
 def _fail(message: str) -> NoReturn:

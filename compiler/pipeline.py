@@ -1,4 +1,4 @@
-"""From a TARGET to the text of its module: what the commands have in common."""
+"""From a TARGET to the text of its module: the part that all commands share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 from lgc.compiler.diagnostics import CompileError, Diagnostic, error
 from lgc.compiler.emit import emit
 from lgc.compiler.environment import of_file, of_project, variables
-from lgc.compiler.imports import langgraph_chain
 from lgc.compiler.ir import GraphIR
+from lgc.compiler.langgraph_chain import langgraph_chain
 from lgc.compiler.passes import run_passes
 from lgc.compiler.project import pasting_directory, project_of
 from lgc.compiler.requirements import installed_langgraph, wrong_langgraph
@@ -25,15 +25,15 @@ from lgc.compiler.target import Target, default_name, load
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for; the paths are absolute.
+    """The options of a command; paths are absolute.
 
     Attributes:
         targets: TARGETs as written.
-        root: `--root`, what goes first on `sys.path`; None when the target is to tell.
+        root: `--root`, the first entry of `sys.path`; None when it follows from the target.
         working: the working directory.
         out: the output directory; None when nothing is written (`explain`).
         name: `--name`; only with one target.
-        env_file: `--env-file`, in place of what `langgraph.json` names.
+        env_file: `--env-file`, in place of the file that `langgraph.json` names.
     """
 
     targets: tuple[str, ...]
@@ -49,12 +49,13 @@ class Compiled:
     """One compiled target.
 
     Attributes:
-        target, name: what was compiled, and what its module is called.
-        root: what went first on `sys.path`.
+        target: the TARGET.
+        name: the name of its module.
+        root: the first entry of `sys.path` while it was imported.
         ir: annotated by the passes.
         text: the module.
         diagnostics: warnings and notes.
-        langgraph_chain: the imports by which the module brings in langgraph.
+        langgraph_chain: the imports by which the module brings in langgraph; None if it does not.
     """
 
     target: Target
@@ -70,11 +71,11 @@ def compile_targets(options: Options) -> list[Compiled]:
     """Compiles every target; nothing is written.
 
     Raises:
-        CompileError: targets cannot be compiled, two get one name (LGC107), or a name is of no
-            use (LGC113). All that is wrong with any of them is in it.
+        CompileError: targets cannot be compiled, two get one name (LGC107), or a name cannot be
+            used (LGC113). It holds the errors of all targets.
     """
     errors = Errors()
-    # Before anything of the user's is imported, which another LangGraph breaks in its own way.
+    # Before any module of the user's is imported: with another LangGraph that fails less clearly.
     with errors.collected():
         wrong = wrong_langgraph(installed_langgraph())
         if wrong is not None:
@@ -105,7 +106,7 @@ def compile_targets(options: Options) -> list[Compiled]:
 
 
 class Errors:
-    """What is wrong, from several attempts that each may raise a CompileError."""
+    """Collects the diagnostics of several attempts, each of which may raise a CompileError."""
 
     def __init__(self) -> None:
         self._diagnostics: dict[Diagnostic, None] = {}
@@ -113,7 +114,7 @@ class Errors:
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keeps the diagnostics of a CompileError of the body; each is told once."""
+        """Keeps the diagnostics of a CompileError that the body raises; equal ones once."""
         try:
             yield
         except CompileError as exc:
@@ -121,7 +122,7 @@ class Errors:
             self._ir = exc.ir
 
     def raise_any(self) -> None:
-        """Raises CompileError with all diagnostics so far, and the IR of what was refused last."""
+        """Raises CompileError with all diagnostics so far, and the IR of the last refused graph."""
         if self._diagnostics:
             raise CompileError(*self._diagnostics, ir=self._ir)
 
@@ -142,7 +143,7 @@ def _check_name(name: str, target: Target) -> None:
 
 
 def _check_apart(name: str, target: Target, modules: tuple[str, ...]) -> None:
-    """Raises CompileError when a module called `name` would stand for one that it imports."""
+    """Raises CompileError when a module called `name` would hide one that it imports."""
     if any(module.partition(".")[0] == name for module in modules):
         raise CompileError(
             error(
@@ -161,11 +162,12 @@ def _compile(name: str, rooted: Rooted, options: Options) -> Compiled:
     else:
         values, notes = of_project(project)
     before = set(sys.modules)
-    # What the user's module prints is no result of ours.
+    # Output of the user's module must not mix with the results on standard output.
     with redirect_stdout(sys.stderr), variables(values):
         loaded = load(target, root, project)
         check_imported_once(loaded.module, before)
-        # Imported late: it brings in langgraph, which a malformed TARGET need not pay for.
+        # Imported here because it brings in langgraph, which takes a second: an error in the
+        # TARGET is reported without it.
         from lgc.compiler.frontend import analyse
 
         try:
@@ -174,23 +176,27 @@ def _compile(name: str, rooted: Rooted, options: Options) -> Compiled:
             span_of = exc.span_of
             if exc.ir is None or span_of is None:
                 raise
-            # What is wrong in the graph itself is said of one that is refused, too.
-            ir, said = run_passes(exc.ir)
-            lint = (replace(d, span=span_of(n)) for d, n in said if d.code.startswith("LGC4"))
+            # Lint is reported of a refused graph, too.
+            ir, node_diagnostics = run_passes(exc.ir)
+            lint = [
+                replace(diagnostic, span=span_of(node))
+                for diagnostic, node in node_diagnostics
+                if diagnostic.code.startswith("LGC4")
+            ]
             raise CompileError(*exc.diagnostics, *lint, ir=ir) from exc
-    ir, said = run_passes(analysis.ir)
+    ir, node_diagnostics = run_passes(analysis.ir)
     text = emit(ir, _command(name, rooted, options))
     modules = tuple(dict.fromkeys(item.module for item in ir.imports))
     _check_apart(name, target, modules)
-    located = (replace(d, span=analysis.span_of(node)) for d, node in said)
+    located = [replace(d, span=analysis.span_of(node)) for d, node in node_diagnostics]
     diagnostics = (*notes, *analysis.notes, *located)
     return Compiled(target, name, root, ir, text, diagnostics, langgraph_chain(modules))
 
 
 def _command(name: str, rooted: Rooted, options: Options) -> str:
-    """The command that makes the module again, in the top directory of the user's project.
+    """The command that regenerates the module, given in the top directory of the user's project.
 
-    It has no absolute path. What lies outside of the project is a placeholder.
+    It has no absolute path: a placeholder stands for a path outside of the project.
     """
     out = options.working / "build" if options.out is None else options.out
     start = pasting_directory(rooted.root, out, options.working)
@@ -206,6 +212,6 @@ def _command(name: str, rooted: Rooted, options: Options) -> str:
 
 
 def _portable(path: Path, start: Path, placeholder: str) -> str:
-    """`path` from `start`: below or beside it, which is the project's; else `placeholder`."""
+    """`path` relative to `start`, if it is below `start` or beside it; else `placeholder`."""
     relative = Path(os.path.relpath(path, start))
     return placeholder if relative.parts.count("..") > 1 else relative.as_posix()

@@ -1,6 +1,6 @@
-"""What there is to say of an output directory: can it be imported, what does it hide, is it seen.
+"""Warnings about an output directory: no importable name, a package that it hides, ignored by git.
 
-All of it is said once, by the command that puts the first file of a module there.
+They are given once, by the command that writes the first file of a module there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lgc.compiler.diagnostics import Diagnostic, display_path, note, warning
-from lgc.compiler.imports import spec_of
+from lgc.compiler.module_spec import spec_of
 from lgc.compiler.output import module_path
 
 
@@ -28,9 +28,9 @@ def remarks(directory: Path, names: Iterable[str], roots: Iterable[Path]) -> Ite
     """The diagnostics for a directory in which the modules `names` are new.
 
     Args:
-        directory: the output directory, which exists by now.
+        directory: the output directory, which exists.
         names: its new modules.
-        roots: the directories that imports start from; the project's.
+        roots: the directories of the project that imports start from.
     """
     names, roots = list(names), list(roots)
     if not names:
@@ -93,15 +93,15 @@ def _is_elsewhere(directory: Path) -> bool:
 
 
 def _ignored(directory: Path, names: list[str]) -> Iterator[Diagnostic]:
-    """A warning when git ignores modules of the directory: they are to be reviewed."""
+    """A warning when git ignores modules of the directory, which are meant to be reviewed."""
     git = shutil.which("git")
     if git is None:
         return
     command = [git, "-C", str(directory)]
     paths = [str(module_path(directory, name)) for name in names]
-    if not _asked([*command, "check-ignore", *paths]):
+    if not _output_of([*command, "check-ignore", *paths]):
         return
-    top = _asked([*command, "rev-parse", "--show-toplevel"])
+    top = _output_of([*command, "rev-parse", "--show-toplevel"])
     help = "choose another directory such as -o gen"
     line = _exception(command, Path(paths[0]), Path(top)) if top else ""
     if line:
@@ -111,9 +111,9 @@ def _ignored(directory: Path, names: list[str]) -> Iterator[Diagnostic]:
 
 
 def _exception(git: list[str], file: Path, top: Path) -> str:
-    """The line for `.gitignore` in `top` that takes modules such as `file` out; empty if none can.
+    """The line for `.gitignore` in `top` that re-includes modules such as `file`; "" if none can.
 
-    What is in an ignored directory cannot be taken out, only the directory itself.
+    git re-includes an ignored directory, but nothing inside of one.
     """
     try:
         parts = Path(os.path.realpath(file.parent)).relative_to(os.path.realpath(top)).parts
@@ -121,21 +121,21 @@ def _exception(git: list[str], file: Path, top: Path) -> str:
         return ""
     for end in range(1, len(parts) + 1):
         path = top.joinpath(*parts[:end])
-        said = _asked([*git, "check-ignore", "--verbose", str(path)])
-        if said:
-            above = _is_overruled(said) and end == len(parts)
-            return f"!/{'/'.join(parts)}/" if above else ""
-    said = _asked([*git, "check-ignore", "--verbose", str(file)])
-    return f"!/{'/'.join([*parts, '*.py'])}" if _is_overruled(said) else ""
+        rule = _output_of([*git, "check-ignore", "--verbose", str(path)])
+        if rule:
+            can_re_include = _is_overruled(rule) and end == len(parts)
+            return f"!/{'/'.join(parts)}/" if can_re_include else ""
+    rule = _output_of([*git, "check-ignore", "--verbose", str(file)])
+    return f"!/{'/'.join([*parts, '*.py'])}" if _is_overruled(rule) else ""
 
 
-def _is_overruled(said: str) -> bool:
-    """Whether the topmost `.gitignore` overrules the rule that `check-ignore --verbose` tells."""
-    source = said.split(":", 1)[0]
+def _is_overruled(rule: str) -> bool:
+    """Whether the topmost `.gitignore` overrules a rule that `check-ignore --verbose` prints."""
+    source = rule.split(":", 1)[0]
     return Path(source).name != ".gitignore" or source == ".gitignore"
 
 
-def _asked(command: list[str]) -> str:
-    """What a command prints; empty when it fails."""
+def _output_of(command: list[str]) -> str:
+    """The standard output of a command; empty when it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""The user's project on disk: where it begins, and what its `langgraph.json` says.
+"""The user's project on disk: its top directory, and the settings in its `langgraph.json`.
 
 Standard library only, and nothing of the user's is imported.
 """
@@ -14,7 +14,7 @@ from lgc.compiler.diagnostics import CompileError, display_path, error
 
 SETTINGS = "langgraph.json"
 
-# What stands in the top directory of a project.
+# A directory with one of these is the top of a project.
 _MARKERS = (
     SETTINGS,
     "pyproject.toml",
@@ -35,16 +35,16 @@ def project_of(directory: Path) -> Path | None:
 
 
 def pasting_directory(root: Path, out: Path | None, working: Path) -> Path:
-    """The directory in which the command of a module's header is to be given.
+    """The directory in which the command of a module's header works when it is pasted.
 
     Args:
-        root: what went first on `sys.path`.
+        root: the first entry of `sys.path`.
         out: the output directory, or None when nothing is written.
         working: the working directory.
 
     Returns:
         The top of the project that has both; without one the working directory if it has
-        both, else `root`. So the command does not depend on where in a project one stands.
+        both, else `root`. So the command is the same in every directory of a project.
     """
     shared = root if out is None else Path(os.path.commonpath([root, out]))
     project = project_of(shared)
@@ -54,7 +54,7 @@ def pasting_directory(root: Path, out: Path | None, working: Path) -> Path:
 
 
 def settings(project: Path) -> dict[str, Any]:
-    """What `langgraph.json` in `project` says; empty when there is none.
+    """The content of `langgraph.json` in `project`; empty when there is none.
 
     Raises:
         CompileError: it is no JSON object, or cannot be read (LGC116).

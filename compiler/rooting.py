@@ -1,15 +1,15 @@
-"""From which directory a target is imported, hence what its module is called.
+"""The root of a target: the directory that it is imported from, which decides its module's name.
 
 A file has a dotted name below every directory above it, and only one of them is the name by which
 its own code imports it. Under another name the file would be executed twice, with two copies of
 every class. The rules, first match:
 
-1. what was named with `--root`;
-2. the name under which the file has been imported already;
-3. the name that the imports of the file, else of its neighbours, use;
+1. the directory of `--root`;
+2. the directory below which the file has the name that it has been imported by already;
+3. the directory that the imports of the file, else of its neighbours, start from;
 4. for a file in a package, the directory of the topmost package;
 5. else the longest of the entries of `sys.path`, the working directory, its `src` (as PyPA's
-   "src layout" has it) and the local `dependencies` of `langgraph.json`, among them what an
+   "src layout" has it) and the local `dependencies` of `langgraph.json`; also a directory that an
    editable installation maps by an import hook.
 """
 
@@ -27,12 +27,12 @@ from pathlib import Path
 from types import ModuleType
 
 from lgc.compiler.diagnostics import CompileError, display_path, error
-from lgc.compiler.imports import spec_of
+from lgc.compiler.module_spec import spec_of
 from lgc.compiler.project import local_dependencies, project_of
 from lgc.compiler.target import Target, file_of_target, parse_target
 
 _MOST_NEIGHBOURS = 200
-"""How many files' imports are read at most."""
+"""The imports of at most so many files are read."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def root_target(text: str, root: Path | None, working: Path) -> Rooted:
 
     Args:
         text: `pkg.mod:attr` or `path/file.py:attr`.
-        root: what was named with `--root`, absolute, or None.
+        root: the directory of `--root`, absolute, or None.
         working: the working directory.
 
     Raises:
@@ -69,14 +69,14 @@ def root_target(text: str, root: Path | None, working: Path) -> Rooted:
 
 
 def check_imported_once(module: ModuleType, before: Iterable[str]) -> None:
-    """Looks whether importing a target has executed one of the user's files under two names.
+    """Checks that importing a target has executed none of the user's files under two names.
 
     Args:
         module: the module of the target.
         before: the names that were in `sys.modules` when the import began.
 
     Raises:
-        CompileError: a file was (LGC115).
+        CompileError: a file has been executed twice (LGC115).
     """
     old = set(before)
     names: dict[str, list[str]] = {}
@@ -87,7 +87,8 @@ def check_imported_once(module: ModuleType, before: Iterable[str]) -> None:
     target = getattr(module, "__file__", None)
     for file, aliases in names.items():
         distinct = {id(sys.modules[name]): name for name in reversed(aliases)}
-        # What had two names before, and what a plug-in loader names as it likes, is not ours.
+        # Files that had two names before, and modules that a plug-in loader names freely, do not
+        # count.
         if len(distinct) < 2 or old.issuperset(aliases):
             continue
         first, second = sorted(distinct.values(), key=len)[:2]
@@ -103,7 +104,7 @@ def check_imported_once(module: ModuleType, before: Iterable[str]) -> None:
 
 
 def _root_of_module(name: str, working: Path) -> Path:
-    """Where a dotted name starts: in the project if it is found there, else `working`."""
+    """The root of a dotted name: in the project if the module is there, else `working`."""
     with _first_on_path(working):
         spec = spec_of(name)
     origin = spec.origin if spec is not None else None
@@ -117,7 +118,7 @@ def _root_of_module(name: str, working: Path) -> Path:
     if path.with_suffix("").parts[-len(parts) :] != tuple(parts):
         return working
     root = path.parents[len(parts) - 1]
-    # An installed library is found wherever one stands.
+    # An installed library needs no root of its own.
     is_of_project = root.is_relative_to(project) and not _is_installed(root)
     return root if is_of_project else working
 
@@ -134,17 +135,17 @@ def _root_of_file(file: Path, working: Path) -> Path:
     nearby = candidates
     if limit in candidates:
         nearby = candidates[: candidates.index(limit) + 1]
-    # Directories inside of the topmost package, which the file may use as roots all the same.
+    # The imports of a file may also start from a directory inside of its topmost package.
     inner = [each for each in file.parents if each != lowest and each.is_relative_to(lowest)]
     nearby = nearby + inner[:0:-1]
     for names in (_imported([file]), _imported(_neighbours(file, lowest))):
         for root in nearby:
             if root == file.parent and not packaged:
-                # A script's own directory: it imports the files beside it.
-                used = any(_is_there(root, name) for name in names)
+                # A script imports the files beside it.
+                used = any(_has_module(root, name) for name in names)
             else:
                 top = file.relative_to(root).with_suffix("").parts[0]
-                used = top in names and _is_there(root, top)
+                used = top in names and _has_module(root, top)
             if used:
                 return root
     if packaged and (lowest / file.relative_to(lowest).parts[0] / "__init__.py").is_file():
@@ -164,7 +165,7 @@ def _root_of_file(file: Path, working: Path) -> Path:
 def _candidates(file: Path) -> Iterator[Path]:
     """The directories below which `file` has a dotted name, from the topmost package upwards."""
     directory = file.parent
-    # A package is in itself for its relative imports.
+    # The relative imports of an `__init__.py` start in its own package.
     levels = max(1, _relative_level(file)) if file.name == "__init__.py" else _relative_level(file)
     for _ in range(levels):
         directory = directory.parent
@@ -186,7 +187,7 @@ def _is_importable(file: Path, root: Path) -> bool:
     return spec is not None and _real(spec.origin or "") == _real(str(file))
 
 
-def _is_there(root: Path, name: str) -> bool:
+def _has_module(root: Path, name: str) -> bool:
     """Whether importing `name` leads to what is below `root`, once that is on `sys.path`."""
     if name in sys.stdlib_module_names:
         return False
@@ -203,13 +204,13 @@ def _neighbours(file: Path, root: Path) -> list[Path]:
     """The sources in the topmost package of `file`, or in its directory."""
     parts = file.relative_to(root).parts
     top = root / parts[0] if len(parts) > 1 else root
-    found: list[Path] = []
+    sources: list[Path] = []
     for folder, folders, files in os.walk(top):
         folders[:] = sorted(name for name in folders if _is_name(name) and name != "node_modules")
-        found += [Path(folder, name) for name in sorted(files) if name.endswith(".py")]
-        if len(found) >= _MOST_NEIGHBOURS:
+        sources += [Path(folder, name) for name in sorted(files) if name.endswith(".py")]
+        if len(sources) >= _MOST_NEIGHBOURS:
             break
-    return found[:_MOST_NEIGHBOURS]
+    return sources[:_MOST_NEIGHBOURS]
 
 
 def _imported(files: Iterable[Path]) -> set[str]:

@@ -1,7 +1,7 @@
 """From TARGET text to the user's live object: parse, import, call the factory.
 
-Importing runs the user's code, so whatever goes wrong in it is reported at their line, and no
-module is imported a second time. What the object is, is the frontend's question.
+Importing runs the user's code, so an error in it is reported at their line, and no module is
+imported a second time. Whether the object is a graph is for the frontend to say.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Literal, NoReturn
 
 from lgc.compiler.diagnostics import CompileError, Span, display_path, error
-from lgc.compiler.source import SourceMap
+from lgc.compiler.source_map import SourceMap
 from lgc.compiler.watch import watching
 
 _FORM = "write pkg.mod:attr or path/file.py:attr, for example app.graph:builder"
@@ -43,7 +43,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The object of a target; `called` tells whether it is the result of a (async) factory."""
+    """The object of a target.
+
+    Attributes:
+        called: "" for the attribute itself, "call" for the result of a function, "async" for that
+            of a coroutine function.
+    """
 
     obj: object
     module: ModuleType
@@ -89,10 +94,16 @@ def file_of_target(text: str, *directories: Path) -> Path | None:
 def load(target: Target, root: Path, project: Path | None = None) -> Loaded:
     """The object of `target`, its module imported with `root` first on `sys.path`.
 
-    `project`, the top of the user's project when that is not `root`, follows it there. A function
-    is called without arguments and, when async, run to its end. Raises CompileError:
-    LGC101 no such module, LGC102 no such attribute, LGC104 the user's code failed while it was
-    imported, LGC106 the function failed or needs arguments.
+    A function is called without arguments and, when async, run to its end.
+
+    Args:
+        target: which object.
+        root: goes first on `sys.path`.
+        project: the top of the user's project; goes second on `sys.path` when it is not `root`.
+
+    Raises:
+        CompileError: no such module (LGC101), no such attribute (LGC102), the user's code failed
+            while it was imported (LGC104), the function failed or needs arguments (LGC106).
     """
     root = Path(os.path.abspath(root))
     first = [str(root)]
@@ -114,7 +125,7 @@ def load(target: Target, root: Path, project: Path | None = None) -> Loaded:
         return _call(target, module, obj, users)
 
 
-# The attributes that a graph's module usually has for it, and no other graph.
+# Usual names for the only graph of a module; they are left out of the name of the generated one.
 _USUAL = ("app", "builder", "graph", "workflow")
 
 
@@ -143,7 +154,7 @@ def _is_path(where: str) -> bool:
 def _parts_of_path(text: str, where: str, root: Path) -> list[str]:
     file = file_of_target(text, Path(), root)
     assert file is not None
-    # Links are resolved only when needed: a linked package is below the root by its own name.
+    # Links are resolved only when needed: a package that is a link has its name below the root.
     for form in (os.path.abspath, os.path.realpath):
         try:
             parts = Path(form(file)).relative_to(form(root)).with_suffix("").parts
@@ -247,7 +258,7 @@ def _attribute(target: Target, module: ModuleType, root: Path) -> object:
 
 
 def _is_factory(obj: object) -> bool:
-    """Functions, also cached or decorated ones; never classes, nor what looks like a graph."""
+    """Functions, also cached or decorated ones; no classes, and no objects with nodes."""
     if inspect.isclass(obj) or not callable(obj) or hasattr(obj, "nodes"):
         return False
     is_partial = isinstance(obj, functools.partial)
@@ -297,12 +308,12 @@ def _user_span(exc: BaseException, root: Path) -> Span | None:
     """The line of the user's own code that raised `exc`: its deepest frame below `root`."""
     if isinstance(exc, SyntaxError) and is_users_file(exc.filename or "", root):
         return _line_span(exc.filename or "", exc.lineno or 1, exc.offset)  # it has no frame
-    found: tuple[str, int] | None = None
+    deepest: tuple[str, int] | None = None
     for frame, line in traceback.walk_tb(exc.__traceback__):
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
         if package not in ("lgc", "importlib") and is_users_file(frame.f_code.co_filename, root):
-            found = (frame.f_code.co_filename, line)
-    return _line_span(*found) if found else None
+            deepest = (frame.f_code.co_filename, line)
+    return _line_span(*deepest) if deepest else None
 
 
 def is_users_file(file: str, root: Path) -> bool:

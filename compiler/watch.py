@@ -1,4 +1,4 @@
-"""Says what takes long while the user's code runs: which import, where in it, since when."""
+"""Reports on standard error that the user's code takes long: the import, its line, the seconds."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from types import FrameType
 from lgc.compiler.diagnostics import display_path
 
 FIRST = 2.0
-"""Seconds of silence. The next ones come after twice as long each: 4, 8, 16 ..."""
+"""Seconds until the first report; the next ones come after 4, 8, 16 ... seconds."""
 
 
 @contextmanager
 def watching(
-    what: str, is_users: Callable[[str], bool], first: float | None = None
+    activity: str, is_users: Callable[[str], bool], first: float | None = None
 ) -> Iterator[None]:
-    """Writes to standard error what is going on, and for how long, while the body does not end.
+    """Reports to standard error while the body runs.
 
     Args:
-        what: what is going on, such as "importing app.graph".
+        activity: the subject of the report, such as "importing app.graph".
         is_users: whether a file is the user's; the innermost such line is shown.
-        first: after how many seconds it begins; `FIRST` by default.
+        first: seconds until the first report; `FIRST` by default.
     """
     started = time.monotonic()
     stream = sys.stderr
@@ -37,7 +37,7 @@ def watching(
         while not over.wait(started + wait - time.monotonic()):
             where = _line_of(sys._current_frames().get(watched), is_users)
             seconds = time.monotonic() - started
-            print(f"{what}{where} takes long: {seconds:.0f} s so far", file=stream, flush=True)
+            print(f"{activity}{where} takes long: {seconds:.0f} s so far", file=stream, flush=True)
             wait *= 2
 
     thread = threading.Thread(target=write, name="lgc-watch", daemon=True)

@@ -1,7 +1,7 @@
 """Temporary directories that the next build removes when a build was killed.
 
-The owner holds a lock on a file in its directory, which ends with the process, however that ends,
-and with the child that it hands the lock to. Standard library only.
+The owner holds a lock on a file in its directory. The lock ends with the process, however that
+ends, and with the child process that inherits it. Standard library only.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: what a killed build leaves there stays
+except ImportError:  # Windows: the directory of a killed build stays
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX = "lgc-build-"
 _LOCK = ".lock"
 _UNLOCKED_AGE = 3600.0
-"""A directory without a lock is being made or was given up by then, in seconds."""
+"""Seconds after which a directory without a lock file is abandoned; a young one is being made."""
 
 
 @contextmanager
@@ -46,14 +46,14 @@ def remove_abandoned() -> None:
     if fcntl is None:
         return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Another user's, or removed by somebody else meanwhile.
+        # It may be another user's, or removed by another process in the meantime.
         with suppress(OSError):
             if _is_abandoned(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(folder: Path) -> int:
-    # Locked before it gets its name: nobody sees it unlocked while its owner lives.
+    # Locked before it gets its name, so that no process sees it unlocked while its owner lives.
     early = folder / f"{_LOCK}.new"
     descriptor = os.open(early, os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -9,35 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lgc.compiler.ir import GraphIR
-from lgc.compiler.passes import link, lint, order, reducers, schedule, triggers
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes import imports, lint, order, reducers, supersteps, triggers
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 from lgc.compiler.passes.validate import check
 
-Pass = Callable[[GraphIR], tuple[GraphIR, list[Finding]]]
+Pass = Callable[[GraphIR], tuple[GraphIR, list[NodeDiagnostic]]]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("order", order.run),
     ("triggers", triggers.run),
-    ("schedule", schedule.run),
+    ("supersteps", supersteps.run),
     ("reducers", reducers.run),
-    ("link", link.run),
+    ("imports", imports.run),
     ("lint", lint.run),
 )
 
 
-def run_passes(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run_passes(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Runs every pass, with the IR checked before the first and after each.
 
     Returns:
-        The annotated IR and what the passes had to say.
+        The annotated IR and the diagnostics of the passes.
 
     Raises:
-        InvalidIR: a pass or the frontend made an IR that cannot be.
+        InvalidIR: a pass or the frontend made an IR that contradicts itself.
     """
-    found: list[Finding] = []
+    diagnostics: list[NodeDiagnostic] = []
     check(ir, "frontend")
     for name, run in PASSES:
-        ir, said = run(ir)
-        found += said
+        ir, new = run(ir)
+        diagnostics += new
         check(ir, name)
-    return ir, found
+    return ir, diagnostics

@@ -1,21 +1,24 @@
-"""lint: what is legal and hardly meant. Last, because it only reads."""
+"""lint: what is legal and probably a mistake. Last, because it only reads."""
 
 from __future__ import annotations
 
 from lgc.compiler.diagnostics import warning
 from lgc.compiler.ir import GraphIR
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
-    """Warns of nodes that no edge, join or known branch leads to (LGC401)."""
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
+    """Warns of nodes that no edge, join, conditional edge or Command leads to (LGC401).
+
+    Says nothing when a node that is reached may lead anywhere.
+    """
     join_ends = {join.key: join.end for join in ir.joins}
     reached: set[str] = {"__start__"}
     pending = ["__start__"]
     while pending:
         node = ir.node(pending.pop())
         if node.gotos and not node.targets:
-            # Its Command may lead anywhere.
+            # A Command of this node may lead anywhere.
             return ir, []
         ends = set(node.edges) | set(node.targets)
         for branch in node.branches:
@@ -28,7 +31,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
             reached.add(end)
             pending.append(end)
     return ir, [
-        Finding(
+        NodeDiagnostic(
             warning(
                 "LGC401",
                 f"no edge leads to node `{node.name}`",

@@ -1,8 +1,8 @@
-"""order: puts what upstream keeps in sets into one order.
+"""order: puts edges and joins into the builder's node order.
 
-LangGraph stores edges and joins in sets, so the order of a node's static writes
-depends on PYTHONHASHSEED there (spec, trap 64). Here it is the builder's node
-order. First of the passes, because every later one walks these tuples.
+LangGraph keeps them in sets, so that the order of a node's static writes depends
+on PYTHONHASHSEED there (spec §13.3, trap 64). First of the passes, because every
+later one walks these tuples.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import dataclasses
 from collections import defaultdict
 
 from lgc.compiler.ir import GraphIR, with_node_changes
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Sorts edges by target, joins by end and starts, and each node's joins likewise."""
     position = {node.name: i for i, node in enumerate(ir.nodes)}
     # END is no node; it comes last.

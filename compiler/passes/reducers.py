@@ -1,23 +1,23 @@
 """reducers: which reducers are written into the module as an expression.
 
-Before `link`, so that what is written inline is not imported.
+Before `imports`, because a reducer that is written inline is not imported.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from lgc.compiler.ir import ChannelIR, GraphIR, Ref
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.ir import ChannelIR, GraphIR, Ref, SymbolRef
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
-_INLINE = {
-    Ref("operator", "add"): "value + write",
-    Ref("operator", "or_"): "value | write",
-    Ref("operator", "mul"): "value * write",
+_INLINE: dict[Ref, str] = {
+    SymbolRef("operator", "add"): "value + write",
+    SymbolRef("operator", "or_"): "value | write",
+    SymbolRef("operator", "mul"): "value * write",
 }
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Sets `inline` of the channels whose reducer is a known operator."""
 
     def inlined(channel: ChannelIR) -> ChannelIR:

@@ -1,6 +1,6 @@
 """triggers: which channels start which node.
 
-After `order`, whose join order it relies on; before `schedule` and the emitter,
+After `order`, whose join order it relies on; before `supersteps` and the emitter,
 which read the sorted tuples (they are part of every task id, spec §4.6).
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from lgc.compiler.ir import GraphIR, with_node_changes
-from lgc.compiler.passes.finding import Finding
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
-def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     """Sets `triggers`: `branch:to:<node>` and the node's joins, sorted as strings."""
     joins_to: defaultdict[str, list[str]] = defaultdict(list)
     for join in ir.joins:
@@ -20,8 +20,8 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[Finding]]:
     changes = {}
     for node in ir.nodes:
         if node.call is None:
-            found = ["__start__"]
+            channels = ["__start__"]
         else:
-            found = [f"branch:to:{node.name}", *joins_to[node.name]]
-        changes[node.name] = {"triggers": tuple(sorted(found))}
+            channels = [f"branch:to:{node.name}", *joins_to[node.name]]
+        changes[node.name] = {"triggers": tuple(sorted(channels))}
     return with_node_changes(ir, changes), []

@@ -1,7 +1,7 @@
-"""validate: an IR that cannot be is a bug of the compiler, found here and not in the emitted code.
+"""validate: checks that an IR is consistent, to find a bug of the compiler before it emits code.
 
-Runs before the first pass and after each; that the user's graph is sound was
-LangGraph's own `validate`, in the frontend.
+Runs before the first pass and after each. Whether the user's graph is valid is another question,
+which the frontend puts to LangGraph's own `validate`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SPECIAL = {"__start__", "__end__"}
 
 
 class InvalidIR(AssertionError):
-    """The IR contradicts itself; says after which pass."""
+    """The IR contradicts itself; the message says after which pass."""
 
 
 def check(ir: GraphIR, after: str) -> None:
@@ -20,23 +20,23 @@ def check(ir: GraphIR, after: str) -> None:
 
     Args:
         ir: what to check.
-        after: the pass that made it, for the message.
+        after: the pass that returned it, for the message.
     """
     problems: list[str] = []
     names = [node.name for node in ir.nodes]
-    known = set(names)
+    nodes = set(names)
     keys = {channel.key for channel in ir.channels} | {value.key for value in ir.managed}
     joins = {join.key for join in ir.joins}
     if names[:1] != ["__start__"]:
         problems.append("the first node is not __start__")
-    if len(known) != len(names):
+    if len(nodes) != len(names):
         problems.append("two nodes have one name")
     keyed = len(ir.channels) + len(ir.managed)
     if len(keys) != keyed or len(joins) != len(ir.joins):
         problems.append("two channels have one name")
     for node in ir.nodes:
-        unknown = (set(node.edges) | set(node.targets)) - known - _SPECIAL
-        unknown |= {end for b in node.branches for end in b.targets} - known - _SPECIAL
+        unknown = (set(node.edges) | set(node.targets)) - nodes - _SPECIAL
+        unknown |= {end for b in node.branches for end in b.targets} - nodes - _SPECIAL
         unknown |= set(node.joins) - joins
         unknown |= set(node.reads or ()) - keys
         unknown |= {key for b in node.branches for key in b.reads or ()} - keys
@@ -45,7 +45,7 @@ def check(ir: GraphIR, after: str) -> None:
         if (node.call is None) != (node.name == "__start__"):
             problems.append(f"node {node.name}: only __start__ calls nothing")
     for join in ir.joins:
-        unknown = ({join.end} | set(join.starts)) - known
+        unknown = ({join.end} | set(join.starts)) - nodes
         if unknown:
             problems.append(f"join {join.key} names unknown {sorted(unknown)}")
     for projection in (ir.inputs, ir.outputs):

@@ -1,4 +1,4 @@
-"""The drop-in backend: a StateGraph compiled as ever, and everything about it (design §6)."""
+"""The drop-in backend: a StateGraph compiled as ever, and everything about it."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_savers_stores_and_breakpoints_set_after_compile() -> None:
 def test_strict_mode_guards_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of a StateGraph that reaches it raises, and is counted."""
     told: list[str] = []
-    monkeypatch.setattr(backend.audit, "guarded", lambda: told.append("guarded"))
+    monkeypatch.setattr(backend.listener, "guarded", lambda: told.append("guarded"))
     graph = built().compile()
     with pytest.raises(AssertionError, match="LangGraph's own loop"):
         list(Pregel.stream(graph, {"log": []}))
@@ -242,7 +242,7 @@ def test_strict_mode_guards_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_strict_mode_notes_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when somebody swallows the exception."""
     told: list[str] = []
-    monkeypatch.setattr(backend.audit, "refused", lambda feature, where: told.append(feature))
+    monkeypatch.setattr(backend.listener, "refused", lambda feature, where: told.append(feature))
     with suppress(lgc.Unsupported):
         built().compile().invoke({"log": []}, version="v2")
     assert told == ["version='v2'"]

@@ -4,6 +4,7 @@ A case is `golden/<case>/graph.py` with a `builder`, which may be compiled, and 
 `main(graph)` that prints.
 `want/` holds the IR as text, the generated module and what `main` printed. A case
 is run in a process of its own, because its modules are imported.
+The cases of `golden/diagnostics` are those of diagnostic_cases.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import diagnostic_cases
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
@@ -44,7 +47,8 @@ class Got:
 
 def cases() -> list[str]:
     """The names of all cases, sorted."""
-    return sorted(path.parent.name for path in GOLDEN.glob("*/graph.py"))
+    names = {path.parent.name for path in GOLDEN.glob("*/graph.py")}
+    return sorted(names - {diagnostic_cases.FOLDER.name})
 
 
 def compile_case(case: str, tree: Path, *options: str) -> Path:
@@ -106,10 +110,13 @@ def _run(*arguments: str, cwd: Path) -> str:
 
 
 def main() -> None:
-    """Rewrites `want/` of every case, after all of it was built and ran."""
+    """Rewrites `want/` of every case, after all of them were built and ran."""
     if sys.argv[1:] != ["--write"]:
         sys.exit("usage: golden.py --write")
+    said = {case: diagnostic_cases.diagnostics(case) for case in diagnostic_cases.cases()}
     built = {case: build(case, native=True) for case in cases()}
+    for case, text in said.items():
+        diagnostic_cases.write(case, text)
     for case, got in built.items():
         want = GOLDEN / case / "want"
         want.mkdir(exist_ok=True)

@@ -455,7 +455,7 @@ class TestDiff:
 
 
 class TestCheck:
-    def found(self) -> list[str]:
+    def problems(self) -> list[str]:
         result = lgc("check", "app.graph:builder", "-o", "build")
         lines = result.stdout.splitlines()
         is_current = len(lines) == 1 and lines[0].startswith("build/app_graph.py is current")
@@ -463,33 +463,33 @@ class TestCheck:
         return [line.removeprefix("build/app_graph.py ") for line in lines]
 
     def test_everything(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.found() == ["is missing"]
+        assert self.problems() == ["is missing"]
         fake_builds(monkeypatch)
         assert lgc("compile", "app.graph:builder", "-o", "build").exit_code == 0
-        assert self.found() == ["is current"]
+        assert self.problems() == ["is current"]
         file = root / "build/app_graph.py"
         text = file.read_text()
         file.write_text(text.replace("abi.Node(", "abi.Node( ", 1))
-        assert self.found() == ["was edited by hand"]
+        assert self.problems() == ["was edited by hand"]
         file.write_text(text.replace("# regenerate: lgc", "# regenerate: lgx"))
-        assert self.found() == ["is stale: its header is not what lgc writes now"]
+        assert self.problems() == ["is stale: its header is not what lgc writes now"]
         file.write_text("")
-        assert self.found()[0] == "was edited by hand"
+        assert self.problems()[0] == "was edited by hand"
         file.write_text(text)
         (root / f"build/app_graph{EXT}").write_bytes(b"")
         (root / "build/app_graph.cpython-399.so").write_bytes(b"x")
-        assert self.found() == [
+        assert self.problems() == [
             f"build/app_graph{EXT} was not built from app_graph.py",
             "build/app_graph.cpython-399.so was not built from app_graph.py",
         ]
         compiled("app.graph:builder", "-o", "build")
         not_native = f"not native for this Python: app_graph{EXT} is missing"
-        assert self.found() == [f"is current, but {not_native}"]
+        assert self.problems() == [f"is current, but {not_native}"]
         (root / "build/__init__.py").unlink()
-        assert self.found() == ["build is no package: __init__.py is missing"]
+        assert self.problems() == ["build is no package: __init__.py is missing"]
         compiled("app.graph:builder", "-o", "build")
         (root / "app/graph.py").write_text(GRAPH.replace('"act"', '"do"'))
-        assert self.found() == ["is stale: the graph or lgc has changed"]
+        assert self.problems() == ["is stale: the graph or lgc has changed"]
 
     def test_all_targets_are_looked_at(self, root: Path) -> None:
         compiled("app.graph:builder", "-o", "build")
@@ -520,11 +520,11 @@ def test_every_code_is_used() -> None:
 
     package = Path(cli.__file__).parent
     files = [package / "cli.py", *(package / "compiler").rglob("*.py")]
-    found: set[str] = set()
+    tested: set[str] = set()
     for file in files:
         if file.name == "diagnostics.py":
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
-    assert set(CODES) <= found
+                tested.add(node.value)
+    assert set(CODES) <= tested

@@ -23,7 +23,7 @@ from langgraph.graph import END, START, StateGraph
 from lgc.compiler.emit import body_hash, emit, is_edited, is_generated
 from lgc.compiler.frontend import analyse
 from lgc.compiler.passes import run_passes
-from lgc.compiler.passes.link import RESERVED
+from lgc.compiler.passes.imports import RESERVED
 from lgc.compiler.target import Loaded, Target
 from lgc.runtime.abi import ABI, source_hash
 
@@ -85,17 +85,17 @@ def define(module: ModuleType, source: str) -> None:
     exec(textwrap.dedent(source), vars(module))
 
 
-def agree(home: ModuleType, given: Any, target: str = "builder") -> str:
+def agree(home: ModuleType, state: Any, target: str = "builder") -> str:
     """The module for `target`: well formed, and its graph gives what LangGraph gives."""
     text = text_of(home, target)
     check_format(text)
-    made = operator.attrgetter(target)(home)
-    made = made if hasattr(made, "nodes") else made()
-    wanted = getattr(made, "builder", made).compile()
+    graph = operator.attrgetter(target)(home)
+    graph = graph if hasattr(graph, "nodes") else graph()
+    wanted = getattr(graph, "builder", graph).compile()
     compiled = run(home, text)
-    assert compiled.invoke(given) == wanted.invoke(given)
+    assert compiled.invoke(state) == wanted.invoke(state)
     # Tasks of one superstep report as they finish.
-    streams = [list(graph.stream(given)) for graph in (compiled, wanted)]
+    streams = [list(graph.stream(state)) for graph in (compiled, wanted)]
     assert sorted(streams[0], key=repr) == sorted(streams[1], key=repr)
     return text
 

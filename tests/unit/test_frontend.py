@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from lgc.compiler import frontend, requirements
+from lgc.compiler import requirements, source_map
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.frontend import Analysis, analyse
-from lgc.compiler.ir import Call, ChannelIR, ManagedIR, Ref
+from lgc.compiler.frontend import analysis as entries
+from lgc.compiler.ir import BuilderRef, Call, ChannelIR, ManagedIR, SymbolRef
 from lgc.compiler.target import load, parse_target
 
 HEAD = """
@@ -72,7 +73,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
         (tmp_path / "user_graph.py").write_text(source)
         sys.modules.pop("user_graph", None)
         importlib.invalidate_caches()
-        frontend.SourceMap.of_file.__globals__["_of_file"].cache_clear()
+        source_map._of_file.cache_clear()
         return analyse(load(parse_target(f"user_graph:{target}", tmp_path), tmp_path))
 
     yield reader
@@ -171,9 +172,9 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
     code, state, rest, shown = REFUSED[case]
     if rest.startswith("n "):
         rest = f'builder.add_node("n", {rest[2:]})\n'
-    found = [d for d in refusals(read, HEAD + state + BODY + rest) if d.code == code]
-    assert len(found) == 1
-    (diagnostic,) = found
+    diagnostics = [d for d in refusals(read, HEAD + state + BODY + rest) if d.code == code]
+    assert len(diagnostics) == 1
+    (diagnostic,) = diagnostics
     assert diagnostic.severity == "error" and diagnostic.help
     span = diagnostic.span
     assert span is not None and Path(span.file).name == "user_graph.py"
@@ -182,7 +183,7 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "made"),
+    ("code", "expression"),
     [
         ("LGC219", 'builder.compile().with_config(configurable={"a": [object()]})'),
         ("LGC219", 'builder.compile().with_config(metadata={"a": float("nan")})'),
@@ -197,11 +198,11 @@ def test_refused_at_the_users_line(read: Reader, case: str) -> None:
         ("LGC221", 'builder.compile().copy({"stream_channels": "x"})'),
     ],
 )
-def test_compiled_graph(read: Reader, code: str, made: str) -> None:
-    source = f"{HEAD}{STATE}{BODY}{NODE}graph = {made}\n"
-    (found,) = refusals(read, source, "graph")
-    assert found.code == code
-    assert found.span is not None and found.span.text == f"graph = {made}"
+def test_compiled_graph(read: Reader, code: str, expression: str) -> None:
+    source = f"{HEAD}{STATE}{BODY}{NODE}graph = {expression}\n"
+    (diagnostic,) = refusals(read, source, "graph")
+    assert diagnostic.code == code
+    assert diagnostic.span is not None and diagnostic.span.text == f"graph = {expression}"
     # The builder behind it is fine.
     assert read(source, "builder").ir.nodes
 
@@ -224,10 +225,10 @@ def test_every_problem_is_reported(read: Reader) -> None:
         + 'builder.add_node("m", inner)\n'
         + 'builder.add_conditional_edges("n", arouter, ["m"])\n'
     )
-    found = refusals(read, source)
-    codes = sorted(d.code for d in found)
+    diagnostics = refusals(read, source)
+    codes = sorted(d.code for d in diagnostics)
     assert codes == ["LGC202", "LGC206", "LGC212", "LGC216", "LGC217"]
-    assert all(d.span is not None for d in found)
+    assert all(d.span is not None for d in diagnostics)
 
 
 @pytest.mark.parametrize(
@@ -240,21 +241,21 @@ def test_every_problem_is_reported(read: Reader) -> None:
     ],
 )
 def test_graph_that_langgraph_refuses(read: Reader, rest: str, words: str) -> None:
-    (found,) = refusals(read, HEAD + STATE + BODY + rest)
-    assert found.code == "LGC111" and words in found.message
-    assert found.span is not None
+    (diagnostic,) = refusals(read, HEAD + STATE + BODY + rest)
+    assert diagnostic.code == "LGC111" and words in diagnostic.message
+    assert diagnostic.span is not None
 
 
 @pytest.mark.parametrize("version", ["1.2.21", "1.3.0", "2.0", "0.6.1"])
 def test_other_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(frontend, "version", lambda name: version)
-    (found,) = refusals(read, HEAD + STATE + BODY + NODE)
-    assert found.code == "LGC112" and "pip install 'langgraph>=1.2.22,<1.3'" in found.help
+    monkeypatch.setattr(entries, "version", lambda name: version)
+    (diagnostic,) = refusals(read, HEAD + STATE + BODY + NODE)
+    assert diagnostic.code == "LGC112" and "pip install 'langgraph>=1.2.22,<1.3'" in diagnostic.help
 
 
 @pytest.mark.parametrize("version", ["1.2.22", "1.2.30", "1.2.22.post1", "1.2.23rc1"])
 def test_known_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    monkeypatch.setattr(frontend, "version", lambda name: version)
+    monkeypatch.setattr(entries, "version", lambda name: version)
     assert read(HEAD + STATE + BODY + NODE, "builder").ir.langgraph == version
 
 
@@ -265,8 +266,8 @@ def test_known_langgraph(read: Reader, monkeypatch: pytest.MonkeyPatch, version:
 def test_langgraph_newer_than_tested_is_noted_once(
     read: Reader, monkeypatch: pytest.MonkeyPatch, version: str, noted: bool
 ) -> None:
-    monkeypatch.setattr(frontend, "version", lambda name: version)
-    monkeypatch.setattr(frontend, "_noted", set())
+    monkeypatch.setattr(entries, "version", lambda name: version)
+    monkeypatch.setattr(entries, "_noted", set())
     codes = [[d.code for d in read(HEAD + STATE + BODY + NODE, "builder").notes] for _ in "12"]
     assert codes == [["LGC114"] * noted, []]
 
@@ -379,21 +380,21 @@ def test_schemas(read: Reader) -> None:
     )
     ir = read(HEAD + source, "builder").ir
     home = "user_graph"
-    found = {node.name: (node.reads, node.schema) for node in ir.nodes}
-    assert found == {
+    inputs = {node.name: (node.reads, node.schema) for node in ir.nodes}
+    assert inputs == {
         "__start__": (None, None),
-        "first": (("x", "y"), Ref(home, "State")),
-        "second": (("x",), Ref(home, "Model")),
-        "third": (("x",), Ref(home, "Record")),
+        "first": (("x", "y"), SymbolRef(home, "State")),
+        "second": (("x",), SymbolRef(home, "Model")),
+        "third": (("x",), SymbolRef(home, "Record")),
         "fourth": (("y",), None),
     }
     branches = [(b.name, b.merges, b.reads, b.schema) for n in ir.nodes for b in n.branches]
     assert branches == [
-        ("same", True, ("x", "y"), Ref(home, "State")),
-        ("same", True, ("x",), Ref(home, "Record")),
-        ("other", False, ("x",), Ref(home, "Record")),
+        ("same", True, ("x", "y"), SymbolRef(home, "State")),
+        ("same", True, ("x",), SymbolRef(home, "Record")),
+        ("other", False, ("x",), SymbolRef(home, "Record")),
     ]
-    assert ir.context_schema == Ref(home, "Settings")
+    assert ir.context_schema == SymbolRef(home, "Settings")
     assert (ir.inputs, ir.outputs) == (("x", "y"), ("y",))
 
 
@@ -426,13 +427,13 @@ def test_schemas_without_names(read: Reader) -> None:
         """
     )
     ir = read(HEAD + source, "builder").ir
-    assert ir.context_schema == Ref("", "context_schema")
-    assert ir.node("n").schema == Ref("", 'nodes["n"].input_schema')
+    assert ir.context_schema == BuilderRef("context_schema")
+    assert ir.node("n").schema == BuilderRef("schema", "n")
     schemas = [branch.schema for node in ir.nodes for branch in node.branches]
     assert schemas == [
-        Ref("", 'nodes["__start__"].input_schema'),
-        Ref("", 'nodes["n"].input_schema'),
-        Ref("", 'branches["n"]["routes"].input_schema'),
+        BuilderRef("schema", "__start__"),
+        BuilderRef("schema", "n"),
+        BuilderRef("schema", "n", "routes"),
     ]
 
 
@@ -459,8 +460,8 @@ def test_managed_values(read: Reader) -> None:
     assert ir.managed == (
         ManagedIR("last", "is_last_step"),
         ManagedIR("left", "remaining_steps"),
-        ManagedIR("mine", "custom", Ref("user_graph", "Mine")),
-        ManagedIR("other", "custom", Ref("", 'managed["other"].cls')),
+        ManagedIR("mine", "custom", SymbolRef("user_graph", "Mine")),
+        ManagedIR("other", "custom", BuilderRef("managed", key="other")),
     )
     assert set(ir.node("n").reads or ()) == {"last", "x", "left", "mine", "other"}
     # Nobody can set one, and none is a result.
@@ -479,10 +480,10 @@ def test_channels_of_the_users_own(read: Reader) -> None:
         """
     )
     ir = read(HEAD + source + BODY + NODE, "builder").ir
-    found = [(channel.key, channel.kind, channel.custom) for channel in ir.channels]
-    assert found == [
-        ("x", "custom", Ref("", 'channels["x"].channel')),
-        ("y", "custom", Ref("", 'channels["y"].channel')),
+    channels = [(channel.key, channel.kind, channel.custom) for channel in ir.channels]
+    assert channels == [
+        ("x", "custom", BuilderRef("channel", key="x")),
+        ("y", "custom", BuilderRef("channel", key="y")),
         ("z", "LastValue", None),
     ]
 
@@ -500,28 +501,30 @@ def test_delta_channels(read: Reader) -> None:
             o: Annotated[list, Own(batch)]
         """
     )
-    found = read(HEAD + source + BODY + NODE, "builder").ir.channels
-    builtin = Ref("builtins", "list")
-    messages = Ref("lgc.runtime.public.messages", "messages_delta_reducer")
-    assert found == (
-        ChannelIR("x", "DeltaChannel", Ref("user_graph", "batch"), builtin, snapshot_frequency=5),
-        ChannelIR("y", "DeltaChannel", Ref("", 'channels["y"].reducer'), Ref("", 'channels["y"]')),
+    channels = read(HEAD + source + BODY + NODE, "builder").ir.channels
+    builtin = SymbolRef("builtins", "list")
+    messages = SymbolRef("lgc.runtime.messages", "messages_delta_reducer")
+    assert channels == (
+        ChannelIR(
+            "x", "DeltaChannel", SymbolRef("user_graph", "batch"), builtin, snapshot_frequency=5
+        ),
+        ChannelIR("y", "DeltaChannel", BuilderRef("reducer", key="y"), BuilderRef("seed", key="y")),
         ChannelIR("m", "DeltaChannel", messages, builtin),
-        ChannelIR("o", "custom", custom=Ref("", 'channels["o"].channel')),
+        ChannelIR("o", "custom", custom=BuilderRef("channel", key="o")),
     )
 
 
 @pytest.mark.parametrize(
     ("node", "call"),
     [
-        ("node", Call(Ref("user_graph", "node"))),
-        ("RunnableLambda(node)", Call(Ref("", 'nodes["n"].runnable'), invoke=True)),
-        ("named", Call(Ref("user_graph", "named"), invoke=True)),
-        ("generator", Call(Ref("", 'nodes["n"].runnable'), invoke=True)),
-        ("{'x': node}", Call(Ref("", 'nodes["n"].runnable'), invoke=True)),
-        ("tools", Call(Ref("user_graph", "tools"), invoke=True)),
-        ("RunnableLambda(node, afunc=anode)", Call(Ref("", 'nodes["n"].runnable'), invoke=True)),
-        ("RunnableLambda(node) | node", Call(Ref("", 'nodes["n"].runnable'), invoke=True)),
+        ("node", Call(SymbolRef("user_graph", "node"))),
+        ("RunnableLambda(node)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("named", Call(SymbolRef("user_graph", "named"), invoke=True)),
+        ("generator", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("{'x': node}", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("tools", Call(SymbolRef("user_graph", "tools"), invoke=True)),
+        ("RunnableLambda(node, afunc=anode)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("RunnableLambda(node) | node", Call(BuilderRef("runnable", "n"), invoke=True)),
     ],
 )
 def test_node_kinds(read: Reader, node: str, call: Call) -> None:
@@ -533,7 +536,7 @@ def test_node_kinds(read: Reader, node: str, call: Call) -> None:
 def test_runnable_as_router(read: Reader) -> None:
     rest = 'builder.add_conditional_edges("n", RunnableLambda(node), ["n", END])\n'
     (branch,) = read(HEAD + STATE + BODY + NODE + rest, "builder").ir.node("n").branches
-    path = Ref("", f'branches["n"]["{branch.name}"].path')
+    path = BuilderRef("path", "n", branch.name)
     assert branch.path == Call(path, invoke=True)
     assert branch.targets == ("n", "__end__")
 
@@ -689,8 +692,8 @@ def unbound():
 )
 def test_what_returns_no_command(read: Reader, node: str) -> None:
     source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n'
-    found = read(source, "builder").ir.node("n")
-    assert (found.gotos, found.targets) == (False, ())
+    node = read(source, "builder").ir.node("n")
+    assert (node.gotos, node.targets) == (False, ())
 
 
 @pytest.mark.parametrize(
@@ -745,8 +748,8 @@ def test_what_returns_no_command(read: Reader, node: str) -> None:
 def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
     more = 'builder.add_node("m", plain)\n'
     source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n{more}'
-    found = read(source, "builder").ir.node("n")
-    assert found.gotos and set(found.targets) == set(targets.split())
+    node = read(source, "builder").ir.node("n")
+    assert node.gotos and set(node.targets) == set(targets.split())
 
 
 def test_declared_destinations(read: Reader) -> None:
@@ -757,8 +760,8 @@ def test_declared_destinations(read: Reader) -> None:
         'builder.add_node("c", node, destinations={"n": "label"})\n'
     )
     ir = read(HEAD + STATE + BODY + NODE + rest, "builder").ir
-    found = {node.name: (node.gotos, node.targets) for node in ir.nodes[1:]}
-    assert found == {
+    reach = {node.name: (node.gotos, node.targets) for node in ir.nodes[1:]}
+    assert reach == {
         "n": (False, ()),
         "a": (True, ("n", "__end__")),
         "b": (True, ("n", "a")),

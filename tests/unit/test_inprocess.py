@@ -15,7 +15,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
 import lgc
-from lgc.compiler import frontend, inprocess
+from lgc.compiler import inprocess
+from lgc.compiler.frontend import analysis
 from lgc.compiler.native import find_compiler
 
 
@@ -56,8 +57,8 @@ def test_two_graphs_share_code_and_nothing_else() -> None:
 
 
 def test_langgraph_newer_than_tested_is_a_warning_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend, "_installed", lambda: "1.2.99")
-    monkeypatch.setattr(frontend, "_noted", set())
+    monkeypatch.setattr(analysis, "_installed", lambda: "1.2.99")
+    monkeypatch.setattr(analysis, "_noted", set())
     with pytest.warns(UserWarning, match="note LGC114: langgraph 1.2.99 is installed") as caught:
         for number in (1, 2):
             lgc.compile_graph(chain(lambda state, number=number: {"log": [number]}))

@@ -13,17 +13,19 @@ import pytest
 
 from lgc.compiler.ir import (
     BranchIR,
+    BuilderRef,
     Call,
     ChannelIR,
     GraphIR,
     JoinIR,
     ManagedIR,
     NodeIR,
-    Ref,
-    to_text,
+    SymbolRef,
     with_node_changes,
 )
+from lgc.compiler.ir_text import to_text
 from lgc.compiler.passes import run_passes
+from lgc.runtime import abi
 
 
 def graph() -> GraphIR:
@@ -31,44 +33,49 @@ def graph() -> GraphIR:
     keys = ("x", "y")
     route = BranchIR(
         "route",
-        Call(Ref("app", "route"), (("config", "config"),)),
+        Call(SymbolRef("app", "route"), (("config", "config"),)),
         keys,
         True,
         ends=((True, "c"), ("stop", "__end__")),
         targets=("c", "__end__"),
-        schema=Ref("app", "Part"),
+        schema=SymbolRef("app", "Part"),
     )
     return GraphIR(
         target="app.graph:builder",
         name="LangGraph",
         langgraph="1.2.22",
         channels=(
-            ChannelIR("x", "BinaryOperatorAggregate", Ref("app", "merge"), Ref("builtins", "list")),
+            ChannelIR(
+                "x",
+                "BinaryOperatorAggregate",
+                SymbolRef("app", "merge"),
+                SymbolRef("builtins", "list"),
+            ),
             ChannelIR("y", "LastValue"),
-            ChannelIR("z", "custom", custom=Ref("", 'channels["z"].channel')),
+            ChannelIR("z", "custom", custom=BuilderRef("channel", key="z")),
         ),
         nodes=(
             NodeIR("__start__", None, None, edges=("a", "b")),
-            NodeIR("a", Call(Ref("app", "a")), keys, joins=("join:a+b:c",), gotos=True),
+            NodeIR("a", Call(SymbolRef("app", "a")), keys, joins=("join:a+b:c",), gotos=True),
             NodeIR(
                 "b",
-                Call(Ref("app", "b"), invoke=True),
+                Call(SymbolRef("app", "b"), invoke=True),
                 (*keys, "left", "mine"),
                 joins=("join:a+b:c",),
                 gotos=True,
                 targets=("a", "__end__"),
-                schema=Ref("app", "State"),
+                schema=SymbolRef("app", "State"),
             ),
-            NodeIR("c", Call(Ref("", 'nodes["c"].runnable.func')), ("y",), branches=(route,)),
+            NodeIR("c", Call(BuilderRef("function", "c")), ("y",), branches=(route,)),
         ),
         joins=(JoinIR("join:a+b:c", ("a", "b"), "c"),),
         inputs=keys,
         outputs=("x",),
         managed=(
             ManagedIR("left", "remaining_steps"),
-            ManagedIR("mine", "custom", Ref("app", "Mine")),
+            ManagedIR("mine", "custom", SymbolRef("app", "Mine")),
         ),
-        context_schema=Ref("app", "Settings"),
+        context_schema=SymbolRef("app", "Settings"),
         allowlist=(("app", "Part"), ("app", "State")),
     )
 
@@ -103,15 +110,15 @@ CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
     "node name": node("b", name="b2"),
     "edges": node("__start__", edges=("a",)),
     "order of edges": node("__start__", edges=("b", "a")),
-    "function": node("a", call=Call(Ref("app", "a2"))),
-    "module of a function": node("a", call=Call(Ref("app2", "a"))),
-    "injection": node("a", call=Call(Ref("app", "a"), (("config", "config"),))),
+    "function": node("a", call=Call(SymbolRef("app", "a2"))),
+    "module of a function": node("a", call=Call(SymbolRef("app2", "a"))),
+    "injection": node("a", call=Call(SymbolRef("app", "a"), (("config", "config"),))),
     "input": node("a", reads=("x",)),
     "no input": node("a", reads=()),
     "root input": node("a", reads=None),
     "branch": node("c", branches=()),
     "defer": node("c", defer=True),
-    "reducer": channel(0, reducer=Ref("operator", "add")),
+    "reducer": channel(0, reducer=SymbolRef("operator", "add")),
     "seed": channel(0, seed=None),
     "kind": channel(1, kind="AnyValue"),
     "key": channel(1, key="z"),
@@ -123,19 +130,23 @@ CHANGES: dict[str, Callable[[GraphIR], GraphIR]] = {
     "inputs": whole(inputs=("x",)),
     "name": whole(name="other"),
     "join": whole(joins=()),
-    "invoked": node("a", call=Call(Ref("app", "a"), invoke=True)),
-    "schema": node("a", schema=Ref("app", "State")),
+    "invoked": node("a", call=Call(SymbolRef("app", "a"), invoke=True)),
+    "schema": node("a", schema=SymbolRef("app", "State")),
     "no schema": node("b", schema=None),
     "gotos": node("b", gotos=False),
     "targets": node("b", targets=("a",)),
     "schema of a branch": branch(schema=None),
     "merging of a branch": branch(merges=False),
-    "ends of a branch through the builder": branch(ends=None, ends_ref=Ref("", "ends")),
+    "ends of a branch through the builder": branch(
+        ends=None, ends_ref=BuilderRef("ends", "c", "route")
+    ),
     "targets of a branch": branch(targets=()),
     "managed values": whole(managed=()),
     "kind of a managed value": whole(managed=(ManagedIR("left", "is_last_step"),)),
-    "class of a managed value": whole(managed=(ManagedIR("mine", "custom", Ref("app", "M")),)),
-    "custom channel": channel(2, custom=Ref("app", "channel")),
+    "class of a managed value": whole(
+        managed=(ManagedIR("mine", "custom", SymbolRef("app", "M")),)
+    ),
+    "custom channel": channel(2, custom=SymbolRef("app", "channel")),
     "context schema": whole(context_schema=None),
     "allow-list": whole(allowlist=()),
 }
@@ -185,7 +196,7 @@ def test_text() -> None:
         "  x: BinaryOperatorAggregate(builtins.list, app.merge)",
         "  branch    route = app.route(state, config=config)",
         "    reads   x, y as app.Part + the node's output",
-        '  z: custom <builder>.channels["z"].channel',
+        '  z: custom <builder>.channels["z"]',
         "  left: managed, remaining_steps",
         "  mine: managed, app.Mine",
         "  reads     x, y, left, mine as app.State",
@@ -219,7 +230,7 @@ def test_refs_in_order_of_use() -> None:
     assert [str(ref) for ref in graph().refs()] == [
         "builtins.list",
         "app.merge",
-        '<builder>.channels["z"].channel',
+        '<builder>.channels["z"]',
         "app.Mine",
         "app.a",
         "app.b",
@@ -231,3 +242,26 @@ def test_refs_in_order_of_use() -> None:
     ]
     with pytest.raises(KeyError):
         graph().node("d")
+
+
+@pytest.mark.parametrize(
+    ("ref", "text"),
+    [
+        (BuilderRef("function", "a"), '<builder>.nodes["a"].runnable.func'),
+        (BuilderRef("runnable", "é"), '<builder>.nodes["é"].runnable'),
+        (BuilderRef("schema", ""), '<builder>.nodes[""].input_schema'),
+        (BuilderRef("schema", "a", "r"), '<builder>.branches["a"]["r"].input_schema'),
+        (BuilderRef("router", "a", "r"), '<builder>.branches["a"]["r"].path.func'),
+        (BuilderRef("path", "a", "r"), '<builder>.branches["a"]["r"].path'),
+        (BuilderRef("ends", "a", "r"), '<builder>.branches["a"]["r"].ends'),
+        (BuilderRef("channel", key="x"), '<builder>.channels["x"]'),
+        (BuilderRef("reducer", key="x"), '<builder>.channels["x"].reducer'),
+        (BuilderRef("seed", key="x"), '<builder>.channels["x"].typ'),
+        (BuilderRef("managed", key="x"), '<builder>.managed["x"]'),
+        (BuilderRef("context_schema"), "<builder>.context_schema"),
+    ],
+    ids=str,
+)
+def test_part_of_the_builder(ref: BuilderRef, text: str) -> None:
+    assert str(ref) == text
+    assert hasattr(abi, f"{ref.kind}_of")

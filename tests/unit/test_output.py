@@ -103,15 +103,15 @@ def test_problems(tmp_path: Path) -> None:
     current, other = module("x = 1\n"), module("x = 2\n")
     write(tmp_path, [Module("one", current)])
     assert list(problems(tmp_path, source("one"), current)) == []
-    (found,) = problems(tmp_path, source("one"), other)
-    assert found.endswith("one.py is stale: the graph or lgc has changed")
-    (found,) = problems(tmp_path, source("one"), current.replace("# Code", "# code"))
-    assert found.endswith("one.py is stale: its header is not what lgc writes now")
+    (problem,) = problems(tmp_path, source("one"), other)
+    assert problem.endswith("one.py is stale: the graph or lgc has changed")
+    (problem,) = problems(tmp_path, source("one"), current.replace("# Code", "# code"))
+    assert problem.endswith("one.py is stale: its header is not what lgc writes now")
     (tmp_path / "one.py").write_text(current.replace("1\n", "2\n"))
-    (found,) = problems(tmp_path, source("one"), current)
-    assert found.endswith("one.py was edited by hand")
-    (found,) = problems(tmp_path, source("none"), current)
-    assert found.endswith("none.py is missing")
+    (problem,) = problems(tmp_path, source("one"), current)
+    assert problem.endswith("one.py was edited by hand")
+    (problem,) = problems(tmp_path, source("none"), current)
+    assert problem.endswith("none.py is missing")
 
 
 def test_native_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
+from lgc.compiler.identifiers import identifier
 from lgc.compiler.ir import (
     BranchIR,
+    BuilderRef,
     Call,
     ChannelIR,
     GraphIR,
@@ -17,9 +19,11 @@ from lgc.compiler.ir import (
     NodeIR,
     Ref,
     Schedule,
+    SymbolRef,
     with_node_changes,
 )
-from lgc.compiler.passes import link, lint, order, reducers, run_passes, triggers
+from lgc.compiler.passes import imports as imports_pass
+from lgc.compiler.passes import lint, order, reducers, run_passes, triggers
 from lgc.compiler.passes.validate import InvalidIR, check
 
 
@@ -33,7 +37,7 @@ def node(
     gotos: tuple[str, ...] | None = None,
 ) -> NodeIR:
     """A node; `gotos` is where its Command may lead, () for anywhere, None for no Command."""
-    call = None if name == "__start__" else Call(function or Ref("app", f"f_{name}"))
+    call = None if name == "__start__" else Call(function or SymbolRef("app", f"f_{name}"))
     reads = None if call is None else ("x",)
     goes = gotos is not None
     return NodeIR(name, call, reads, edges, joins, branches, defer, goes, gotos or ())
@@ -56,13 +60,13 @@ def graph(
 
 
 def router(*targets: str) -> BranchIR:
-    return BranchIR("r", Call(Ref("app", "r")), ("x",), True, targets=targets)
+    return BranchIR("r", Call(SymbolRef("app", "r")), ("x",), True, targets=targets)
 
 
 def steps(ir: GraphIR) -> Schedule:
-    found = run_passes(ir)[0].schedule
-    assert found is not None
-    return found
+    schedule = run_passes(ir)[0].schedule
+    assert schedule is not None
+    return schedule
 
 
 class TestOrder:
@@ -165,23 +169,23 @@ class TestSchedule:
 def test_known_reducers_are_inlined() -> None:
     kind = "BinaryOperatorAggregate"
     refs = {
-        Ref("operator", "add"): "value + write",
-        Ref("operator", "or_"): "value | write",
-        Ref("operator", "mul"): "value * write",
-        Ref("operator", "sub"): "",
-        Ref("app", "add"): "",
+        SymbolRef("operator", "add"): "value + write",
+        SymbolRef("operator", "or_"): "value | write",
+        SymbolRef("operator", "mul"): "value * write",
+        SymbolRef("operator", "sub"): "",
+        SymbolRef("app", "add"): "",
     }
     channels = tuple(
-        ChannelIR(f"k{i}", kind, ref, Ref("builtins", "list")) for i, ref in enumerate(refs)
+        ChannelIR(f"k{i}", kind, ref, SymbolRef("builtins", "list")) for i, ref in enumerate(refs)
     )
     got, _ = reducers.run(graph(node("__start__"), channels=channels))
     assert [c.inline for c in got.channels[1:]] == list(refs.values())
     # What is inlined is not imported.
-    imports = link.run(got)[0].imports
+    imports = imports_pass.run(got)[0].imports
     assert [i.name for i in imports] == ["add", "sub"]
 
 
-class TestLink:
+class TestImports:
     def test_imports_are_sorted_and_named_apart(self) -> None:
         ir = graph(
             node("__start__"),
@@ -189,22 +193,22 @@ class TestLink:
                 node(f"n{i}", function=ref)
                 for i, ref in enumerate(
                     [
-                        Ref("b", "same"),
-                        Ref("a", "same"),
-                        Ref("a", "same_2"),
-                        Ref("a", "compile"),
-                        Ref("a", "Tools.search"),
-                        Ref("a", "Tools.find"),
-                        Ref("a", "list"),
-                        Ref("a", "dict"),
-                        Ref("builtins", "list"),
-                        Ref("builtins", "int.bit_count"),
-                        Ref("a", "int"),
+                        SymbolRef("b", "same"),
+                        SymbolRef("a", "same"),
+                        SymbolRef("a", "same_2"),
+                        SymbolRef("a", "compile"),
+                        SymbolRef("a", "Tools.search"),
+                        SymbolRef("a", "Tools.find"),
+                        SymbolRef("a", "list"),
+                        SymbolRef("a", "dict"),
+                        SymbolRef("builtins", "list"),
+                        SymbolRef("builtins", "int.bit_count"),
+                        SymbolRef("a", "int"),
                     ]
                 )
             ),
         )
-        got, said = link.run(ir)
+        got, said = imports_pass.run(ir)
         assert said == []
         assert got.imports == (
             Import("a", "Tools", "Tools"),
@@ -221,14 +225,37 @@ class TestLink:
     def test_builder_is_imported_once(self) -> None:
         ir = graph(
             node("__start__"),
-            node("a", function=Ref("", 'nodes["a"].runnable.func')),
-            node("b", function=Ref("", 'nodes["b"].runnable.func')),
+            node("a", function=BuilderRef("function", "a")),
+            node("b", function=BuilderRef("function", "b")),
         )
         ir = dataclasses.replace(ir, target="app.graph:Holder.builder")
-        got, said = link.run(ir)
+        got, said = imports_pass.run(ir)
         assert got.imports == (Import("app.graph", "Holder", "Holder"),)
         assert [(f.diagnostic.code, f.node) for f in said] == [("LGC301", "a")]
         assert "each of the nodes `a`, `b`" in said[0].diagnostic.message
+
+    @pytest.mark.parametrize(
+        ("ref", "title"),
+        [
+            (BuilderRef("router", "a", "r"), "router `r` of node `a`"),
+            (BuilderRef("path", "a", "r"), "router `r` of node `a`"),
+            (BuilderRef("ends", "a", "r"), "the destinations of router `r` of node `a`"),
+            (BuilderRef("schema", "a", "r"), "the input schema of router `r` of node `a`"),
+            (BuilderRef("schema", "a"), "the input schema of node `a`"),
+            (BuilderRef("schema", "__start__"), "the state schema"),
+            (BuilderRef("context_schema"), "the context schema"),
+            (BuilderRef("channel", key="x"), "the channel of state key `x`"),
+            (BuilderRef("reducer", key="x"), "the reducer of state key `x`"),
+            (BuilderRef("seed", key="x"), "the type of state key `x`"),
+            (BuilderRef("managed", key="x"), "the managed value of state key `x`"),
+        ],
+        ids=str,
+    )
+    def test_what_the_note_names(self, ref: BuilderRef, title: str) -> None:
+        ir = dataclasses.replace(graph(node("__start__")), context_schema=ref, target="app:g")
+        ((diagnostic, of),) = imports_pass.run(ir)[1]
+        assert diagnostic.message.startswith(f"{title} has no importable name")
+        assert of == (ref.node or "")
 
     @pytest.mark.parametrize(
         ("name", "wanted"),
@@ -244,9 +271,9 @@ class TestLink:
     )
     def test_identifier(self, name: str, wanted: str) -> None:
         taken: dict[str, int] = {}
-        assert link.identifier(name, taken) == wanted
-        assert link.identifier(name, taken) == f"{wanted}_2"
-        assert link.identifier(name, taken) == f"{wanted}_3"
+        assert identifier(name, taken) == wanted
+        assert identifier(name, taken) == f"{wanted}_2"
+        assert identifier(name, taken) == f"{wanted}_3"
 
 
 class TestLint:
@@ -254,8 +281,8 @@ class TestLint:
         return [f.node for f in lint.run(graph(*nodes, joins=joins))[1]]
 
     def test_unreachable(self) -> None:
-        found = self.unreachable(node("__start__", "a"), node("a"), node("b", "c"), node("c"))
-        assert found == ["b", "c"]
+        unreachable = self.unreachable(node("__start__", "a"), node("a"), node("b", "c"), node("c"))
+        assert unreachable == ["b", "c"]
 
     def test_branch_reaches_its_targets(self) -> None:
         start = node("__start__", "a")

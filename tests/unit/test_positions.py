@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lgc import cli
-from lgc.compiler import source
+from lgc.compiler import source_map
 from lgc.compiler.diagnostics import CODES, CompileError, Diagnostic, advice, section
 from lgc.compiler.pipeline import Compiled, Options, compile_targets
 
@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile
         for name, text in modules.items():
             (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(text))
         importlib.invalidate_caches()
-        source._of_file.cache_clear()
+        source_map._of_file.cache_clear()
         (compiled,) = compile_targets(Options((target,), tmp_path, working=tmp_path))
         return compiled
 
@@ -224,8 +224,8 @@ def unreached(compiled: Compiled) -> list[Diagnostic]:
 
 
 def test_an_unreachable_node_is_shown(project: Compile) -> None:
-    (found,) = unreached(project(app=UNREACHED))
-    assert place(found) == ("app.py", 'builder.add_node("lost", lost)')
+    (diagnostic,) = unreached(project(app=UNREACHED))
+    assert place(diagnostic) == ("app.py", 'builder.add_node("lost", lost)')
 
 
 @pytest.mark.parametrize(
@@ -326,8 +326,8 @@ def test_a_note_names_all_its_nodes(project: Compile) -> None:
         builder.add_node("m", lambda state: {{}})
         builder{EDGE}.add_edge("n", "m")
         """
-    (found,) = (d for d in project(app=text).diagnostics if d.code == "LGC301")
-    assert "each of the nodes `n`, `m`" in found.message
+    (diagnostic,) = (d for d in project(app=text).diagnostics if d.code == "LGC301")
+    assert "each of the nodes `n`, `m`" in diagnostic.message
 
 
 def test_a_tool_node_is_to_be_bound_to_a_name(project: Compile) -> None:
@@ -340,5 +340,5 @@ def test_a_tool_node_is_to_be_bound_to_a_name(project: Compile) -> None:
         builder.add_node("n", ToolNode([add]))
         builder{EDGE}
         """
-    (found,) = (d for d in project(app=text).diagnostics if d.code == "LGC301")
-    assert "module-level name" in found.help and "ToolNode" in found.help
+    (diagnostic,) = (d for d in project(app=text).diagnostics if d.code == "LGC301")
+    assert "module-level name" in diagnostic.help and "ToolNode" in diagnostic.help

@@ -1,117 +1,128 @@
-"""Every `§` in code and documents leads to a heading of a document that is in the repository.
-
-A reference names its document: "spec §4.6" is docs/semantics.md, "architecture §3" is
-docs/architecture.md. More numbers may follow, as in "spec §4.5-§4.8, §4.12". Within a document one
-without a name is to the document itself.
-"""
+"""How an object of the user's is reached: by import where it has a name, else on the builder."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
+import functools
+import operator
+import sys
+from collections import OrderedDict, defaultdict
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = {
-    "spec": "docs/semantics.md",
-    "specification": "docs/semantics.md",
-    "semantics": "docs/semantics.md",
-    "architecture": "docs/architecture.md",
-}
-"""The word before a number, and what it names."""
+from lgc.compiler.ir import BuilderRef, Ref, SymbolRef
+from lgc.compiler.references import References
 
-_LEFT_OUT = re.compile(r"\.|build$|__pycache__$|.*\.egg-info$")
-_NUMBER = r"§\s?(\d+(?:\.\d+)*)"
-# A comment's line begins with a "#", wherever the reference is broken.
-_REFERENCES = re.compile(
-    rf"(?:\b(?P<word>\w+)[,(]?[\s#(]+)?(?P<numbers>{_NUMBER}(?:[\s#,;–-]+(?:and\s+)?{_NUMBER})*)"
+SOURCE = """
+import functools
+
+class Tools:
+    def bound(self, state): return state
+    def __call__(self, state): return state
+    @staticmethod
+    def static(state): return state
+    @classmethod
+    def made(cls, state): return state
+    class Inner:
+        @staticmethod
+        def deep(state): return state
+
+def plain(state): return state
+def closure():
+    def inner(state): return state
+    return inner
+@functools.lru_cache
+def cached(state): return state
+alias = plain
+tools = Tools()
+part = functools.partial(plain)
+inner = closure()
+shadowed = plain
+def shadowed_function(state): return state
+gone = shadowed_function
+del shadowed_function
+named_lambda = lambda state: state
+class Answers:
+    def __getattr__(self, name): return self
+    def __eq__(self, other): return True
+answers = Answers()
+setattr(Tools, "not an identifier", plain)
+"""
+
+
+@pytest.fixture
+def user(monkeypatch: pytest.MonkeyPatch) -> Any:
+    module = ModuleType("linked_user")
+    monkeypatch.setitem(sys.modules, "linked_user", module)
+    exec(SOURCE, vars(module))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("plain", "plain"),
+        ("alias", "plain"),
+        ("cached", "cached"),
+        ("Tools", "Tools"),
+        ("Tools.static", "Tools.static"),
+        ("Tools.made", "Tools.made"),
+        ("Tools.Inner.deep", "Tools.Inner.deep"),
+        ("tools", "tools"),
+        ("tools.bound", "tools.bound"),
+        ("part", "part"),
+        # Their own names lead nowhere; the module's do.
+        ("inner", "inner"),
+        ("named_lambda", "named_lambda"),
+        ("gone", "gone"),
+        ("answers", "answers"),
+    ],
 )
-_HEADING = re.compile(r"^#+\s+(\d+(?:\.\d+)*)\b", re.MULTILINE)
-_TRAP = re.compile(r"\bspec, traps? (\d+)")
+def test_by_symbol(user: Any, expression: str, name: str) -> None:
+    obj = operator.attrgetter(expression)(user)
+    assert References(user).of(obj, BuilderRef("seed")) == SymbolRef("linked_user", name)
 
 
-def files() -> Iterator[Path]:
-    """The Python files, templates and documents of the checkout but this one."""
-    for top in sorted(ROOT.iterdir()):
-        if not _LEFT_OUT.match(top.name):
-            below = sorted(top.rglob("*")) if top.is_dir() else [top]
-            below = [path for path in below if path.suffix in (".py", ".j2", ".md")]
-            yield from (path for path in below if path.name != Path(__file__).name)
+def test_through_the_builder(user: Any) -> None:
+    references = References(user)
+    for obj in (
+        user.closure(),
+        user.Tools(),
+        user.Tools().bound,
+        functools.partial(user.plain),
+        user.Answers(),
+    ):
+        ref = references.of(obj, BuilderRef("function", "n"))
+        assert ref == BuilderRef("function", "n")
+        assert str(ref) == '<builder>.nodes["n"].runnable.func'
 
 
-@cache
-def headings(document: str) -> frozenset[str]:
-    """The numbers of a document's headings; none when there is no such document."""
-    path = ROOT / document
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return frozenset(_HEADING.findall(text))
+def test_main_module_has_no_importable_names(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", user)
+    user.plain.__module__ = "__main__"
+    # The target's own module is known by the name it was imported under.
+    assert References(user).by_symbol(user.plain) == SymbolRef("linked_user", "alias")
+    assert References(ModuleType("other")).by_symbol(user.plain) is None
 
 
-def references(text: str, own: str = "") -> Iterator[tuple[int, str, str]]:
-    """The line, the document and the number of every reference.
-
-    Args:
-        text: of a file.
-        own: the document that a reference without a name is to. Where that is "", the word
-            before the number stands for the document, unknown as it is.
-    """
-    for match in _REFERENCES.finditer(text):
-        line = text.count("\n", 0, match.start("numbers")) + 1
-        word = (match["word"] or "").lower()
-        document = DOCUMENTS.get(word, own or word)
-        for number in re.findall(_NUMBER, match["numbers"]):
-            yield line, document, number
+def test_name_that_means_something_else_now(user: Any) -> None:
+    old = user.plain
+    for name in ("plain", "alias", "shadowed"):
+        setattr(user, name, lambda state: None)
+    assert References(user).by_symbol(old) is None
 
 
-def dead() -> Iterator[tuple[str, str]]:
-    """The document and the place of every reference that leads nowhere."""
-    for path in files():
-        name = path.relative_to(ROOT).as_posix()
-        text = path.read_text(encoding="utf-8")
-        for line, document, number in references(text, name if path.suffix == ".md" else ""):
-            if number not in headings(document):
-                yield document, f"{name}:{line}: {document or 'no document'} §{number}"
-
-
-def test_every_reference_leads_to_a_heading() -> None:
-    assert headings(DOCUMENTS["spec"])
-    assert not [place for document, place in dead() if document != "design"]
-
-
-@pytest.mark.xfail(reason="docs/architecture.md does not have what they refer to yet")
-def test_no_reference_leads_out_of_the_repository() -> None:
-    assert not [place for document, place in dead() if document == "design"]
-
-
-def test_every_trap_that_is_named_is_in_the_specification() -> None:
-    _, _, traps = (ROOT / DOCUMENTS["spec"]).read_text(encoding="utf-8").partition("### 13.3 ")
-    numbers = {*re.findall(r"^(\d+)\. ", traps.partition("\n## ")[0], re.MULTILINE)}
-    named = {
-        (path.name, number)
-        for path in files()
-        for number in _TRAP.findall(path.read_text(encoding="utf-8"))
-    }
-    assert named and {number for _, number in named} <= numbers, named
-
-
-def test_forms_of_references() -> None:
-    text = (
-        '"""A (spec §4.5-§4.8, §4.12; file.py), and §5.3.\n'
-        "# broken (architecture\n"
-        "    # §2): of the specification (§13.3)\n"
-        "see design §8.1"
-    )
-    spec, architecture = DOCUMENTS["spec"], DOCUMENTS["architecture"]
-    assert [*references(text)] == [
-        (1, spec, "4.5"),
-        (1, spec, "4.8"),
-        (1, spec, "4.12"),
-        (1, "and", "5.3"),
-        (3, architecture, "2"),
-        (3, spec, "13.3"),
-        (4, "design", "8.1"),
-    ]
-    assert [*references("from §1.3", "docs/a.md")] == [(1, "docs/a.md", "1.3")]
+@pytest.mark.parametrize(
+    ("obj", "ref"),
+    [
+        (operator.add, SymbolRef("operator", "add")),
+        (operator.or_, SymbolRef("operator", "or_")),
+        (list, SymbolRef("builtins", "list")),
+        (defaultdict, SymbolRef("collections", "defaultdict")),
+        (OrderedDict, SymbolRef("collections", "OrderedDict")),
+        (functools.reduce, SymbolRef("functools", "reduce")),
+    ],
+)
+def test_standard_library_by_public_name(user: Any, obj: object, ref: Ref) -> None:
+    assert References(user).by_symbol(obj) == ref

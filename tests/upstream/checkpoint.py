@@ -92,11 +92,11 @@ def main() -> None:
     wrong = []
     for suite in SUITES:
         suite.sdist.unpack()
-        found = run(suite, chosen, in_place=not options.baseline)
-        if not chosen and len(found) != suite.tests:
-            wrong.append(f"{suite.sdist.project} has {len(found)} tests, not {suite.tests}")
-        outcomes.update(found)
-        shown = ", ".join(f"{n} {outcome}" for outcome, n in Counter(found.values()).items())
+        result = run(suite, chosen, in_place=not options.baseline)
+        if not chosen and len(result) != suite.tests:
+            wrong.append(f"{suite.sdist.project} has {len(result)} tests, not {suite.tests}")
+        outcomes.update(result)
+        shown = ", ".join(f"{n} {outcome}" for outcome, n in Counter(result.values()).items())
         print(f"{suite.sdist.project} {suite.sdist.version}: {shown}")
     listed = {} if options.baseline else read_expected(EXPECTED.read_text(encoding="utf-8"))
     wrong += problems(outcomes, listed, complete=not chosen)
@@ -116,7 +116,7 @@ def run(suite: Suite, chosen: Sequence[str], *, in_place: bool) -> dict[str, str
     audit = suite.sdist.folder / "audit.jsonl"
     audit.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q"]
-    command += ["-p", "lgc.compiler.audit"]
+    command += ["-p", "audit"]
     if in_place:
         command += ["-p", "in_place"]
     files = [f"tests/{file}" for file in suite.files]
@@ -136,14 +136,14 @@ def run(suite: Suite, chosen: Sequence[str], *, in_place: bool) -> dict[str, str
 
 def read_expected(text: str) -> dict[str, str]:
     """Test -> reason, of checkpoint_expected.txt: tests are indented below their reason."""
-    found = {}
+    reasons = {}
     reason = ""
     for line in text.splitlines():
         if line.startswith(" "):
-            found[line.strip()] = reason
+            reasons[line.strip()] = reason
         elif line and not line.startswith("#"):
             reason = line
-    return found
+    return reasons
 
 
 def problems(outcomes: dict[str, str], listed: dict[str, str], *, complete: bool) -> list[str]:
@@ -154,17 +154,17 @@ def problems(outcomes: dict[str, str], listed: dict[str, str], *, complete: bool
         listed: the reason for each test that is not to pass.
         complete: all tests were run.
     """
-    found = []
+    wrong = []
     for test, outcome in outcomes.items():
         failed = outcome in ("failed", "error")
         if failed and test not in listed:
-            found.append(f"{test} {outcome}, and is not listed")
+            wrong.append(f"{test} {outcome}, and is not listed")
         elif not failed and test in listed:
-            found.append(f"{test} {outcome}, and is still listed: {listed[test]}")
+            wrong.append(f"{test} {outcome}, and is still listed: {listed[test]}")
     if complete:
         gone = sorted(listed.keys() - outcomes)
-        found += [f"{test} is listed and does not exist" for test in gone]
-    return found
+        wrong += [f"{test} is listed and does not exist" for test in gone]
+    return wrong
 
 
 if __name__ == "__main__":

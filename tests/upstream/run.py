@@ -162,15 +162,15 @@ def run(chosen: Sequence[str], *, backend: bool = True) -> list[dict[str, Any]]:
     # Tracing that is on in the user's shell would make another run of it.
     tracing = ("LANGSMITH_", "LANGCHAIN_")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(tracing)}
-    environment.update(NO_DOCKER="true", LGC_AUDIT=str(audit))
+    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
+    environment.update(NO_DOCKER="true", LGC_AUDIT=str(audit), PYTHONPATH=path)
     # LangGraph's order of channels and edges is that of sets of strings.
     environment.setdefault("PYTHONHASHSEED", "0")
     command = [sys.executable, "-m", "pytest", f"--timeout={TIMEOUT}", "-q", "-p", "no:asyncio"]
+    command += ["-p", "audit"]
     if backend:
         environment.update(LANGGRAPH_BACKEND="lgc", LGC_STRICT="1")
         command += ["-p", "lgc.backend"]
-    else:
-        command += ["-p", "lgc.compiler.audit"]
     if not chosen:
         command += ["-n2", "--dist=worksteal", "--tb=no", "-rN", "--continue-on-collection-errors"]
     if not any(argument.startswith("tests/") for argument in chosen):
@@ -218,15 +218,15 @@ def stable(message: str) -> str:
 
 def read_uncounted(text: str) -> set[str]:
     """The files and functions of uncounted.txt: `tests/test_x.py`, `tests/test_x.py::test_y`."""
-    found: dict[str, list[str]] = {}
+    functions: dict[str, list[str]] = {}
     file = ""
     for line in text.splitlines():
         if line.startswith(" "):
-            found[file].append(f"{file}::{line.strip()}")
+            functions[file].append(f"{file}::{line.strip()}")
         elif not line.startswith("#"):
             file = line
-            found[file] = []
-    return {name for file, names in found.items() for name in names or [file]}
+            functions[file] = []
+    return {name for file, names in functions.items() for name in names or [file]}
 
 
 def read_expected() -> dict[str, str]:
@@ -270,22 +270,22 @@ def problems(results: dict[str, Result], expected: dict[str, str], *, complete: 
         expected: the reason for each test that is not to pass.
         complete: all tests were run.
     """
-    found = []
+    wrong = []
     for test, result in results.items():
         if result.reason and not result.listable:
-            found.append(f"{test} fails, and lgc refused nothing in it: {result.reason}")
+            wrong.append(f"{test} fails, and lgc refused nothing in it: {result.reason}")
         elif result.reason and test not in expected:
-            found.append(f"{test} is not listed: {result.outcome}: {result.reason}")
+            wrong.append(f"{test} is not listed: {result.outcome}: {result.reason}")
         elif not result.reason and test in expected:
-            found.append(f"{test} passes and is still listed: {expected[test]}")
+            wrong.append(f"{test} passes and is still listed: {expected[test]}")
         elif result.runs and not result.counted:
-            found.append(f"{test} ran on lgc and stands in uncounted.txt")
+            wrong.append(f"{test} ran on lgc and stands in uncounted.txt")
     if not complete:
-        return found
-    found += [f"{test} is listed and does not exist" for test in sorted(expected.keys() - results)]
+        return wrong
+    wrong += [f"{test} is listed and does not exist" for test in sorted(expected.keys() - results)]
     counted = sum(result.counted and result.outcome != "skipped" for result in results.values())
     if counted < COUNTED and sys.version_info >= (3, 11):
-        found.append(f"{counted} tests counted, not {COUNTED}")
+        wrong.append(f"{counted} tests counted, not {COUNTED}")
     stale = sum(
         f"{result.outcome}: {result.reason}" != expected[test]
         for test, result in results.items()
@@ -293,7 +293,7 @@ def problems(results: dict[str, Result], expected: dict[str, str], *, complete: 
     )
     if stale:
         print(f"note: {stale} reasons in expected.txt are no longer the ones given; --write them")
-    return found
+    return wrong
 
 
 def report(version: str, results: Iterable[Result]) -> None:

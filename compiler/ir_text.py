@@ -1,0 +1,87 @@
+"""The IR as text for people: `lgc explain` and `golden/*/want/ir.txt`."""
+
+from __future__ import annotations
+
+from lgc.compiler.ir import Call, ChannelIR, GraphIR
+
+
+def to_text(ir: GraphIR) -> str:
+    """The whole IR; ends with a line break."""
+    lines = [
+        f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
+        "",
+        "channels",
+    ]
+    for channel in ir.channels:
+        lines.append(f"  {channel.key}: {_channel_text(channel)}")
+    for value in ir.managed:
+        lines.append(f"  {value.key}: managed, {value.cls or value.kind}")
+    for node in ir.nodes:
+        lines += ["", f"node {node.name}{'  deferred' if node.defer else ''}"]
+        lines.append(f"  triggers  {', '.join(node.triggers)}")
+        if node.call is not None:
+            lines.append(f"  calls     {_call_text(node.call)}")
+            schema = f" as {node.schema}" if node.schema is not None else ""
+            lines.append(f"  reads     {_keys_text(node.reads)}{schema}")
+            if node.subgraph:
+                lines.append("  calls a graph")
+            if node.gotos:
+                lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
+        else:
+            lines.append(f"  accepts   {_keys_text(ir.inputs)}")
+        if node.edges:
+            lines.append(f"  edges     {', '.join(node.edges)}")
+        if node.joins:
+            lines.append(f"  joins     {', '.join(node.joins)}")
+        for branch in node.branches:
+            lines.append(f"  branch    {branch.name} = {_call_text(branch.path)}")
+            merged = " + the node's output" if branch.merges else ""
+            schema = f" as {branch.schema}" if branch.schema is not None else ""
+            lines.append(f"    reads   {_keys_text(branch.reads)}{schema}{merged}")
+            if branch.ends is not None:
+                ends = ", ".join(f"{value!r} -> {end}" for value, end in branch.ends)
+                lines.append(f"    ends    {ends}")
+            elif branch.ends_ref is not None:
+                lines.append(f"    ends    {branch.ends_ref}")
+    for join in ir.joins:
+        lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
+        lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
+    lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
+    if ir.context_schema is not None:
+        lines.append(f"context   {ir.context_schema}")
+    if ir.allowlist:
+        lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
+    if ir.settings:
+        lines += ["", "settings"]
+        lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
+    if ir.schedule is not None:
+        lines += ["", "static supersteps"]
+        for i, names in enumerate(ir.schedule.supersteps):
+            lines.append(f"  {i}: {', '.join(names)}")
+        lines.append(f"  then: {ir.schedule.then}")
+    return "\n".join(lines) + "\n"
+
+
+def _channel_text(channel: ChannelIR) -> str:
+    text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
+    if channel.reducer is not None:
+        reducer = channel.inline or str(channel.reducer)
+        text += f"({channel.seed or 'no seed'}, {reducer}"
+        if channel.kind == "DeltaChannel":
+            text += f", snapshot_frequency={channel.snapshot_frequency}"
+        text += ")"
+    elif channel.kind in ("EphemeralValue", "UntrackedValue"):
+        text += f"(guard={channel.guard})"
+    elif channel.kind == "Topic":
+        text += f"(accumulate={channel.accumulate})"
+    return text
+
+
+def _call_text(call: Call) -> str:
+    extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
+    function = f"{call.function}.invoke" if call.invoke else str(call.function)
+    return f"{function}(state{extra})"
+
+
+def _keys_text(keys: tuple[str, ...] | None) -> str:
+    return "the root value" if keys is None else ", ".join(keys) or "nothing"

@@ -1,0 +1,106 @@
+"""imports: the imports of the generated module, and the names they get there.
+
+After `reducers`, because a reducer that is written inline is not imported. The emitter looks every
+reference up here. A name of the user's that the module itself needs, or that two modules share,
+gets an alias.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from lgc.compiler.diagnostics import note
+from lgc.compiler.identifiers import unique
+from lgc.compiler.ir import BuilderRef, GraphIR, Import
+from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
+
+RESERVED: Final = frozenset(
+    [
+        "Any",
+        "BODY",
+        "BUILDER",
+        "KEYS",
+        "abi",
+        "annotations",
+        "compile",
+        "graph",
+        "state",
+        "task",
+        "value",
+        "write",
+    ]
+)
+"""Names the template uses."""
+
+_DEFINE: Final = "define it at module level and it is imported by name"
+_BIND: Final = (
+    "bind it to a module-level name, such as `tools = ToolNode([...])`, add it by that name, "
+    "and it is imported"
+)
+
+
+def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
+    """Sets `imports`, sorted by module and name; notes what goes through the builder (LGC301)."""
+    target_module, _, target_attribute = ir.target.partition(":")
+    functions: list[str] = []
+    runnables: list[str] = []
+    notes: list[NodeDiagnostic] = []
+    symbols: set[tuple[str, str]] = set()
+    reserved = set(RESERVED)
+    for ref in ir.refs():
+        if not isinstance(ref, BuilderRef):
+            first = ref.name.split(".")[0]
+            if ref.module == "builtins":
+                reserved.add(first)
+            else:
+                symbols.add((ref.module, first))
+        elif ir.target:  # the module of a graph in this process gets its builder by injection
+            symbols.add((target_module, target_attribute.split(".")[0]))
+            if ref.kind == "function" and ref.node is not None:
+                functions.append(ref.node)
+            elif ref.kind == "runnable" and ref.node is not None:
+                runnables.append(ref.node)
+            else:
+                notes.append(_through_builder(ir, _title(ref), ref.node or ""))
+    # One note for all nodes of a kind: it says the same of each.
+    if functions:
+        title = f"the function of {_nodes(functions)}"
+        notes.append(_through_builder(ir, title, functions[0]))
+    if runnables:
+        title = f"the Runnable of {_nodes(runnables)}"
+        notes.append(_through_builder(ir, title, runnables[0], _BIND))
+    taken = dict.fromkeys(reserved, 2)
+    imports = [Import(module, name, unique(name, taken)) for module, name in sorted(symbols)]
+    return dataclasses.replace(ir, imports=tuple(imports)), notes
+
+
+def _through_builder(ir: GraphIR, title: str, node: str, help: str = _DEFINE) -> NodeDiagnostic:
+    text = f"{title} has no importable name, so the module imports {ir.target} "
+    text += "and takes it from there"
+    return NodeDiagnostic(note("LGC301", text, help=help), node)
+
+
+def _title(ref: BuilderRef) -> str:
+    """What a message calls a part of the builder."""
+    if ref.kind == "context_schema":
+        return "the context schema"
+    if ref.key is not None:
+        part = {"channel": "the channel", "seed": "the type", "managed": "the managed value"}
+        return f"{part.get(ref.kind, 'the reducer')} of state key `{ref.key}`"
+    if ref.kind == "schema" and ref.node == "__start__":
+        return "the state schema"
+    owner = f"node `{ref.node}`"
+    if ref.branch is not None:
+        owner = f"router `{ref.branch}` of {owner}"
+    if ref.kind == "schema":
+        return f"the input schema of {owner}"
+    return f"the destinations of {owner}" if ref.kind == "ends" else owner
+
+
+def _nodes(names: list[str]) -> str:
+    """Nodes of a message: each of them, or the first ten and how many more."""
+    shown = ", ".join(f"`{name}`" for name in names[:10])
+    if len(names) > 10:
+        shown += f" and {len(names) - 10} more"
+    return f"node {shown}" if len(names) == 1 else f"each of the nodes {shown}"

@@ -1,0 +1,3 @@
+"""An attribute that is no graph."""
+
+builder = ["plan", "act"]

@@ -1,0 +1,8 @@
+"""A graph of the functional API."""
+
+from langgraph.func import entrypoint
+
+
+@entrypoint()
+def builder(text: str) -> str:
+    return text.upper()

@@ -1,0 +1,19 @@
+"""An edge to a node that is not there."""
+
+from typing import TypedDict
+
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict):
+    text: str
+
+
+def work(state: State) -> dict:
+    return {"text": state["text"].upper()}
+
+
+builder = StateGraph(State)
+builder.add_node("work", work)
+builder.add_edge(START, "work")
+builder.add_edge("work", "review")

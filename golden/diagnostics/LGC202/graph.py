@@ -1,0 +1,18 @@
+"""A coroutine function as a node."""
+
+from typing import TypedDict
+
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict):
+    text: str
+
+
+async def work(state: State) -> dict:
+    return {"text": state["text"].upper()}
+
+
+builder = StateGraph(State)
+builder.add_node("work", work)
+builder.add_edge(START, "work")

@@ -1,0 +1,18 @@
+"""A node with metadata."""
+
+from typing import TypedDict
+
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict):
+    text: str
+
+
+def work(state: State) -> dict:
+    return {"text": state["text"].upper()}
+
+
+builder = StateGraph(State)
+builder.add_node("work", work, metadata={"owner": "tests"})
+builder.add_edge(START, "work")
