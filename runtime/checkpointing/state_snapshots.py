@@ -16,6 +16,7 @@ from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.upstream import loaded
 
@@ -156,7 +157,7 @@ class StateReader:
             for task in due:
                 if task.id in by_task:
                     task.writes.extend(by_task[task.id].output)
-            finished = [task for task in due if task.writes]
+            finished: list[TaskWrites] = [task for task in due if task.writes]
             if finished:
                 values.preview(None, sorted(finished, key=lambda task: task.path_text))
         tasks = tuple(

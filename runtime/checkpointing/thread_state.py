@@ -5,7 +5,7 @@ Upstream: the part of pregel/_loop.py and pregel/_algo.py that a look at a threa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lgc.runtime.checkpointing import delta_writes, model
@@ -18,7 +18,6 @@ from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
-from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import draw_checkpoint_id
 
 PendingWrites = list[tuple[str, str, Any]]
@@ -179,12 +178,12 @@ class ThreadState:
 
     # -- writes -----------------------------------------------------------------
 
-    def apply(self, taskless: list[tuple[str, object]] | None, tasks: Sequence[TaskWrites]) -> None:
+    def apply(self, taskless: list[tuple[str, object]] | None, tasks: Any) -> None:
         """Applies writes and moves the versions; `values.updated` is what changed.
 
         Args:
             taskless: the writes of no task, or None.
-            tasks: the tasks of the superstep.
+            tasks: the tasks of the superstep, a list of TaskWrites.
 
         Raises:
             InvalidUpdateError: a channel cannot take its writes together.

@@ -7,7 +7,7 @@ says all there is to know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from lgc.runtime.channels import Channel
@@ -102,7 +102,7 @@ class ChannelVersions:
                 seen[channel.key] = self.versions[channel.key]
 
     def apply(
-        self, values: ChannelValues, taskless: Writes | None, tasks: Sequence[TaskWrites]
+        self, values: ChannelValues, taskless: Writes | None, tasks: list[TaskWrites]
     ) -> list[int]:
         """Applies writes, and moves the versions of what they change (apply_writes).
 

@@ -105,25 +105,42 @@ class _FastPath:
     def start(self, value: Any) -> Node | None:
         """Applies the input; the node that is due, or None when the path is left."""
         scope = self.scope
-        program = scope.program
-        start = program.start
-        if (
-            type(value) is not dict
-            or not program.direct
-            or not start.has_fast_path
-            or start.branches
-        ):
+        values = scope.values
+        start = scope.program.start
+        if type(value) is not dict or not scope.program.direct or not start.has_fast_path:
             self._go_on(value)
             return None
-        self._gather(value, program.input_slots)
-        scope.values.updated = start.targets
+        self._gather(value, scope.program.input_slots)
+        if start.branches:
+            return self._start_by_routers(value)
+        values.updated = start.targets
         try:
-            scope.values.apply_pending()
+            values.apply_pending()
         except Exception as exc:
             self._refuse(Task(scope, start, value, -1), exc)
             return None
         scope.step = 1
         return self._follow(start.successor)
+
+    def _start_by_routers(self, value: Any) -> Node | None:
+        """`start`, where routers lead away from it, with the input pending."""
+        scope = self.scope
+        values = scope.values
+        values.write_start(value)
+        scope.step = 0
+        task = Task(scope, scope.program.start, value, -1)
+        task.mark_started()
+        task.writes_are_pending = True
+        if not self._route(task, value):
+            return self._continue(task)
+        try:
+            values.apply_pending()
+        except Exception as exc:
+            self._refuse(task, exc)
+            return None
+        values.forget_start()
+        scope.step = 1
+        return self._next()
 
     def superstep(self, node: Node) -> Node | None:
         """Runs one node; the node that is due next, or None when the path is left."""

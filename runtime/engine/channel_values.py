@@ -8,7 +8,6 @@ The file has more than 500 lines because reading and applying share every rule o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lgc.runtime.channels import Channel, ForeignChannel
@@ -100,6 +99,12 @@ class ChannelValues:
         self.channels[slot] = channel
         self.unsettled.append(slot)
         self.updated = [slot]
+
+    def forget_start(self) -> None:
+        """The superstep that reads the input is over: `__start__` is empty again."""
+        slot = self.program.start_slot
+        self.channels[slot] = self.program.channels[slot]
+        self.unsettled.remove(slot)
 
     def get(self, slot: int) -> object:
         """The value of a channel, or MISSING."""
@@ -281,7 +286,7 @@ class ChannelValues:
                 state[output.keys[i]] = value
         return state
 
-    def apply(self, tasks: Sequence[TaskWrites]) -> None:
+    def apply(self, tasks: list[TaskWrites]) -> None:
         """Applies the writes of a superstep (apply_writes).
 
         Raises:
@@ -305,9 +310,7 @@ class ChannelValues:
         self.finish_deferred(changed, updated)
         self.updated = updated
 
-    def preview(
-        self, taskless: list[tuple[str, object]] | None, tasks: Sequence[TaskWrites]
-    ) -> None:
+    def preview(self, taskless: list[tuple[str, object]] | None, tasks: list[TaskWrites]) -> None:
         """Applies writes for get_state only (apply_writes without versions).
 
         Without versions upstream treats no channel as updated, so the written channels also get
@@ -330,7 +333,7 @@ class ChannelValues:
     # The steps of applying writes. `changed` and `updated` collect the slots whose channel
     # changed, and those of them that have a value then.
 
-    def consume(self, tasks: Sequence[TaskWrites]) -> list[int]:
+    def consume(self, tasks: list[TaskWrites]) -> list[int]:
         """Tells the channels that started `tasks`; the slots of those that changed."""
         changed: list[int] = []
         for task in tasks:
@@ -341,7 +344,7 @@ class ChannelValues:
         return changed
 
     def group(
-        self, taskless: list[tuple[str, object]] | None, tasks: Sequence[TaskWrites]
+        self, taskless: list[tuple[str, object]] | None, tasks: list[TaskWrites]
     ) -> dict[int, list[object]] | None:
         """Sorts writes by channel: into `touched` and `pending`.
 

@@ -355,10 +355,12 @@ class Loop:
         recorder.make_checkpoint("loop", self.values.updated)
 
     def _apply_tasks(self) -> None:
+        # As Any: a list of Task is no list of TaskWrites to a type checker.
+        tasks: Any = self.superstep.tasks
         if self.thread is None:
-            self.values.apply(self.superstep.tasks)
+            self.values.apply(tasks)
         else:
-            self.thread.apply(None, self.superstep.tasks)
+            self.thread.apply(None, tasks)
         for observer in self.superstep.observers:
             observer.on_superstep(self.superstep.tasks)
 

@@ -75,12 +75,16 @@ class Task(TaskWrites):
 
     # -- what is to be called ---------------------------------------------------
 
-    def begin(self) -> None:
-        """Starts it: the body is to be called next."""
+    def mark_started(self) -> None:
+        """Notes when its first call is made."""
         self.started = time.time()
         if self._config is not None:
             # A config that was read before is told, too.
             self._config[CONF][CONF_RUNTIME] = runtime(self)
+
+    def begin(self) -> None:
+        """Starts it: the body is to be called next."""
+        self.mark_started()
         if self.node.is_start:
             # __start__ has no user code; what it is given is what it returns.
             self.returned_output(self.input)
