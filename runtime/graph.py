@@ -318,7 +318,7 @@ class CompiledGraph:
             durability=durability,
             stops=(interrupt_before, interrupt_after),
         )
-        options.streams_from_subgraphs = subgraphs
+        options.streams_from_subgraphs = bool(subgraphs)
         loop = streamed_loop(self.program, options, input, wanted)
         due = chunks(SyncDriver(loop))
         yield from shown(due, modes, print_mode, subgraphs) if is_shown else due

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
 from lgc.runtime.engine.program import CALL, CALL_WITH_TASK
-from lgc.runtime.engine.task import OVER, Task
-from lgc.runtime.upstream import langchain_var
+from lgc.runtime.engine.task import Task
+from lgc.runtime.upstream import is_runnable, langchain_var
 
 
 def run_task(task: Task) -> None:
@@ -18,7 +19,7 @@ def run_task(task: Task) -> None:
 
 def continue_task(task: Task) -> None:
     """Makes the calls that are left of a task."""
-    while task.how != OVER:
+    while not task.is_over:
         try:
             result = call(task)
         except BaseException as exc:
@@ -28,26 +29,38 @@ def continue_task(task: Task) -> None:
 
 
 def call(task: Task) -> Any:
-    """Makes the call that a task wants, in the context it names; what that returned."""
-    context = task.context
-    assert context is not None
-    return context.run(_CALL_BODY if task.is_entered else _ENTER, task)
+    """Makes the call that a task wants, in a context of its own; what that returned."""
+    return _COPY_CONTEXT().run(_ENTER, task)
 
 
 def enter(task: Task) -> Any:
-    """Sets the ambient config of the caller, and makes the call; runs in the task's context."""
-    set_ambient(task.caller)
-    return call_body(task)
+    """Sets the ambient config of who is called, and makes the call; runs in a context of its own.
+
+    A Runnable that is returned is invoked in its place.
+    """
+    router = task.router
+    if router is None:
+        node = task.node
+        set_ambient(task)
+        return _call(node.call, node.body, task.input, task)
+    set_ambient(router)
+    branch = router.branch
+    return _call(branch.call, branch.path, task.argument, router)
 
 
-def call_body(task: Task) -> Any:
-    """Makes the call that a task wants, in the context that is current."""
-    how = task.how
+def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
+    result: Any
     if how == CALL:
-        return task.callee(task.argument)
-    if how == CALL_WITH_TASK:
-        return task.callee(task.argument, task.caller)
-    return task.callee.invoke(task.argument, task.caller.config)
+        result = body(argument)
+    elif how == CALL_WITH_TASK:
+        result = body(argument, current)
+    else:
+        return body.invoke(argument, current.config)
+    # The usual results are no Runnables; the test for one asks sys.modules.
+    kind = type(result)
+    if kind is not dict and kind is not str and result is not None and is_runnable(result):
+        return result.invoke(argument, current.config)
+    return result
 
 
 def set_ambient(current: Any) -> None:
@@ -74,6 +87,6 @@ class _Langchain:
 
 _LANGCHAIN: Final = _Langchain()
 # As constants, because native code looks other names up in a dict.
+_COPY_CONTEXT: Final = copy_context
 _SET_CURRENT: Final = CURRENT.set
 _ENTER: Final = enter
-_CALL_BODY: Final = call_body

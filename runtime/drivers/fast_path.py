@@ -19,7 +19,7 @@ from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.prepare import node_input
 from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
-from lgc.runtime.engine.task import OVER, Task
+from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.sink import ResultObserver
 
 
@@ -194,7 +194,7 @@ class _FastPath:
         values.updated = node.targets
         for number, branch in enumerate(node.branches):
             task.resume_routing(output, number)
-            if task.how == OVER:
+            if task.is_over:
                 return False
             try:
                 target = call(task)
@@ -220,7 +220,7 @@ class _FastPath:
                     continue
             task.returned(target)
             return False
-        task.how = OVER
+        task.end()
         return True
 
     def _continue(self, task: Task) -> Node | None:

@@ -2,6 +2,8 @@
 
 Upstream: `local_read` and `apply_writes` of pregel/_algo.py, `read_channels` of
 pregel/_io.py (spec §4.3, §4.9).
+
+The file has more than 500 lines because reading and applying share every rule of where a value is.
 """
 
 from __future__ import annotations

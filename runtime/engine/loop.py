@@ -4,6 +4,8 @@
 The order of effects is upstream's (pregel/_loop.py, pregel/_algo.py, pregel/_runner.py), but that
 a task's writes are stored before the checkpoint that follows them. Nothing is built that nobody
 has asked for: ids, configs and chunks are made when they are read.
+
+The file has more than 500 lines because a phase is understood only beside those around it.
 """
 
 from __future__ import annotations

@@ -121,15 +121,20 @@ class Superstep:
             except Exception as exc:
                 if not self.is_inline:
                     raise
-                error = exc
-            else:
-                self._record(task, task.writes, True)
-                self._tell(task, task.writes)
+                self.error = exc
+                self._record_error(task, exc)
                 return
+            self._record(task, task.writes, True)
+            self._tell(task, task.writes)
+            return
         if self.is_inline:
             self.error = error
             if isinstance(error, Exception):
-                self._record_error(task, error)
+                try:
+                    # What fails while the failure is recorded has it as its context, as upstream.
+                    raise error
+                except Exception:
+                    self._record_error(task, error)
             return
         self._record_error(task, error)
         if is_instance_of_error(error, "GraphInterrupt"):

@@ -1,17 +1,16 @@
 """One node execution as a state machine: what to call next, and what came of it (spec §4.6, §7.2).
 
-A task says what is to be called: the node's body, a Runnable that the body returned, then each
-router, a Runnable that a router returned. Whoever drives it calls that, in the context it names,
-and hands back the result or the exception. So a task never waits, and the sync and the async
-driver share all that a node execution means.
+A task says what is to be called: the node's body, then each router. Whoever drives it calls that in
+a context of its own, a Runnable that it returns in its place, and hands back the result or the
+exception. So a task never waits, and the sync and the async driver share all that a node execution
+means. A task keeps no context: the context of a call holds the task, and that would be a cycle.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from contextvars import Context, copy_context
-from typing import Any, Final
+from typing import Any
 
 from lgc.runtime.config.ambient import lazy_config
 from lgc.runtime.config.task_config import (
@@ -34,10 +33,7 @@ from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
 from lgc.runtime.public.commands import Command
-from lgc.runtime.upstream import error_class, is_instance_of_error, is_runnable, loaded
-
-OVER: Final = -1
-"""Nothing is left to be called: the task has finished or failed."""
+from lgc.runtime.upstream import error_class, is_instance_of_error, loaded
 
 
 class Task(TaskWrites):
@@ -50,11 +46,10 @@ class Task(TaskWrites):
         push: the position of its Send among the superstep's, or -1 when an edge started it.
 
     Attributes:
-        how: how `callee` is to be called: CALL, CALL_WITH_TASK, INVOKE, or OVER.
-        callee, argument: what is to be called, and with what.
-        caller: whose config the call sees: this task, or the Router that is called.
-        context: the context to call it in; `is_entered` when its ambient config is set already.
-        error: what the task failed with, an interrupt included, once it is OVER; else None.
+        is_over: nothing is left to be called: the task has finished or failed.
+        router: the router to be called; None while it is the body.
+        argument: what the router is given.
+        error: what the task failed with, an interrupt included, once it is over; else None.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
         writes_are_pending: what it wrote is in the `pending` of the run's values yet (fast path).
@@ -69,15 +64,10 @@ class Task(TaskWrites):
         self.error: BaseException | None = None
         self.pad: Any = None
         self.writes_are_pending: bool = False
-        self.how: int = OVER
-        self.callee: Any = None
+        self.is_over: bool = False
+        self.router: Router | None = None
         self.argument: Any = None
-        self.caller: Any = None
-        self.context: Context | None = None
-        self.is_entered: bool = False
         self._output: Any = None
-        # The router that runs, by its place among the node's; -1 while the body does.
-        self._branch: int = -1
         self._is_redirected: bool = False
         self._checkpoint_id: str = scope.checkpoint_id
         self._id: Any = ""
@@ -91,35 +81,20 @@ class Task(TaskWrites):
         if self._config is not None:
             # A config that was read before is told, too.
             self._config[CONF][CONF_RUNTIME] = runtime(self)
-        node = self.node
-        if node.is_start:
+        if self.node.is_start:
             # __start__ has no user code; what it is given is what it returns.
             self.returned_output(self.input)
-            return
-        self.how = node.call
-        self.callee = node.body
-        self.argument = self.input
-        self.caller = self
-        self.context = _COPY_CONTEXT()
 
     def returned(self, result: Any) -> None:
         """What was to be called has returned `result`."""
         self.materialize_writes()
-        if self.how != INVOKE and not self.is_entered:
-            # The usual results are no Runnables; the test for one asks sys.modules.
-            kind = type(result)
-            if kind is not dict and kind is not str and result is not None and is_runnable(result):
-                self.how = INVOKE
-                self.callee = result
-                self.is_entered = True
-                return
-        self.is_entered = False
-        if self._branch < 0:
+        router = self.router
+        if router is None:
             self.returned_output(result)
             return
         try:
-            self.add_targets(self.node.branches[self._branch], result)
-            self._route(self._branch + 1)
+            self.add_targets(router.branch, result)
+            self._route(router.number + 1)
         except BaseException as exc:
             self.raised(exc)
 
@@ -144,30 +119,32 @@ class Task(TaskWrites):
         """The router at `number` among the node's is to be called next, or nothing is left."""
         branches = self.node.branches
         if number == len(branches):
-            self.how = OVER
-            self._output = None
+            self.end()
             return
-        self._branch = number
         branch = branches[number]
-        router = Router(self, number)
+        router = Router(self, branch, number)
         self.argument = self.router_input(branch, self._output)
-        self.how = branch.call
-        self.callee = branch.path
-        self.caller = router
-        self.context = _COPY_CONTEXT()
+        self.router = router
+
+    def end(self) -> None:
+        """Nothing is left to be called."""
+        self.is_over = True
+        # The router holds the task: together they would wait for the garbage collector.
+        self.router = None
+        self.argument = None
+        self._output = None
 
     def raised(self, exc: BaseException) -> None:
         """What was to be called has raised: the task fails, or follows a Command for its graph."""
-        self.is_entered = False
         self.materialize_writes()
         command = None if self._is_redirected else self._command_for_this_graph(exc)
         if command is None:
             self.error = exc if self._is_redirected else self._failure(exc)
-            self.how = OVER
+            self.end()
             return
         # Routers run again; what fails from here on is raised as it is.
         self._is_redirected = True
-        self._branch = -1
+        self.router = None
         self.returned_output(command)
 
     def _command_for_this_graph(self, exc: BaseException) -> Any:
@@ -364,7 +341,7 @@ class UpdateTask(Task):
     def raised(self, exc: BaseException) -> None:
         """An update fails with what was raised, as it is."""
         self.error = exc
-        self.how = OVER
+        self.end()
 
 
 class Router:
@@ -372,11 +349,13 @@ class Router:
 
     Args:
         task: the task; its config is the router's too, but for the callbacks.
-        number: which of the node's conditional edges it is.
+        branch: the conditional edge.
+        number: its place among the node's.
     """
 
-    def __init__(self, task: Task, number: int) -> None:
+    def __init__(self, task: Task, branch: Branch, number: int) -> None:
         self.task: Task = task
+        self.branch: Branch = branch
         self.number: int = number
         self._config: Any = None
 
@@ -420,7 +399,3 @@ def add_note(exc: BaseException, text: str) -> None:
 def _for_caller(command: Any) -> Any:
     """A Command for the parent of a graph that has none: its namespace is empty."""
     return type(command)(graph="", update=command.update, resume=command.resume, goto=command.goto)
-
-
-# As a constant, because native code looks other names up in a dict.
-_COPY_CONTEXT: Final = copy_context

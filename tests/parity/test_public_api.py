@@ -17,6 +17,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 import lgc
 import lgc.backend
+import lgc.runtime.missing_surface
 from lgc.runtime.graph import CompiledGraph
 
 CONFIG = {"configurable": {"thread_id": "1"}}
@@ -89,7 +90,7 @@ def test_a_public_name_is_there_or_refused_by_its_name(name: str) -> None:
 
 
 def test_no_name_is_refused_that_langgraph_has_not() -> None:
-    assert sorted(lgc.runtime.graph._NOT_YET) == sorted(
+    assert sorted(lgc.runtime.missing_surface.NOT_YET) == sorted(
         name for name in public_names() if not hasattr(lgc.compile_graph(builder()), name)
     )
 

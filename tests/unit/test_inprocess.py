@@ -112,13 +112,13 @@ def test_nothing_stays_behind() -> None:
 
 def test_code_is_kept_for_the_last_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache has a bound; what was dropped is written again."""
-    monkeypatch.setattr(inprocess, "_KEPT", 2)
+    monkeypatch.setattr(inprocess, "_CACHED_MODULES", 2)
     monkeypatch.setattr(inprocess, "_MODULES", inprocess._Modules())
     builders = [chain(*[lambda state: {"log": [1]}] * size) for size in (1, 2, 3, 1)]
     for builder in builders:
         wanted = [1] * len(builder.nodes)
         assert lgc.compile_graph(builder).invoke({"log": []}) == {"log": wanted}
-    assert len(inprocess._MODULES._found) == 2
+    assert len(inprocess._MODULES._modules) == 2
 
 
 def test_what_is_no_builder() -> None:
