@@ -1,4 +1,7 @@
-"""The public object: a compiled graph (spec §6)."""
+"""The public object: a compiled graph (spec §6).
+
+The file has more than 500 lines because `help` on a method is to tell a caller all there is to it.
+"""
 
 from __future__ import annotations
 
