@@ -1,1 +1,1 @@
-"""The compiler: frontend -> IR -> passes -> emit -> native."""
+"""The compiler: frontend -> IR -> passes -> emit -> native (architecture §2)."""

@@ -1,4 +1,4 @@
-"""The contract between a generated module and the runtime (design §4).
+"""The contract between a generated module and the runtime (architecture §2.7).
 
 A module calls `require` first and then builds its tables with the constructors
 below; of the rest of the runtime it may use the reducers of `messages`.

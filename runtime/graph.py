@@ -1,4 +1,7 @@
-"""The public object: a compiled graph (spec §6)."""
+"""The public object: a compiled graph (spec §6).
+
+The file has more than 500 lines because `help` on a method is to tell a caller all there is to it.
+"""
 
 from __future__ import annotations
 
@@ -34,20 +37,28 @@ from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
 from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
-from lgc.runtime.streaming.sink import (
-    with_interrupts,
-)
+from lgc.runtime.streaming.sink import with_interrupts
 
 
 class CompiledGraph:
     """A graph compiled by lgc; used like the object LangGraph's `compile` returns.
 
-    It holds no state of a run: any number of threads may run it at once.
+    It holds no state of a run: any number of threads may run it at once. What LangGraph's object
+    has and this one has not yet raises `Unsupported`, which is an AttributeError, too.
 
     Args:
         program: the tables of the generated module.
         name: how the graph is called; the module's own name when None.
         config: what every run's config starts from.
+
+    Attributes:
+        checkpointer: the saver that keeps the threads; None or False for none. This attribute and
+            those below may be set: a run reads them when it starts.
+        store: what nodes find as `runtime.store`.
+        interrupt_before_nodes, interrupt_after_nodes: the nodes to stop at, or "*".
+        stream_mode: what `stream` yields by default.
+        debug: every run prints its updates and values.
+        step_timeout: not supported yet: a run is refused when it is set.
     """
 
     def __init__(
@@ -102,39 +113,44 @@ class CompiledGraph:
     ) -> CompiledGraph:
         """Another graph over the same program, as the builder's `compile` would make it.
 
-        What is not given is as in this graph, but for the saver and the store: those are none.
-        Its config, stream mode and step timeout are this graph's.
+        Breakpoints, `debug` and the name are this graph's unless they are passed, saver and store
+        are none unless they are passed. Config, stream mode and step timeout are this graph's.
 
         Args:
-            checkpointer: a saver, LangGraph's or lgc's; False for none.
+            checkpointer: the saver that keeps the threads, LangGraph's or lgc's; False for none.
+            cache: not supported yet.
             store: what nodes find as `runtime.store`.
-            interrupt_before, interrupt_after: the nodes to stop at, a list, or "*"; [] for none.
-            debug: every run prints its updates and values; what is bound to the target by default.
+            interrupt_before, interrupt_after: the nodes to stop before and after, a list of names,
+                or "*" for all; [] for none.
+            debug: every run prints its updates and values.
             name: how the graph is called.
-            transformers: of no effect before there is `stream_events`, the only method of
-                LangGraph's that looks at them.
+            transformers: accepted and not used: they are for `stream_events`, which is not
+                supported yet.
+
+        Returns:
+            The other graph; this one is not changed.
 
         Raises:
-            TypeError: `checkpointer` is no saver, or the nodes to stop at are no lists.
+            TypeError: `checkpointer` is no saver, or the nodes to stop at are not in lists.
             ValueError: a node to stop at does not exist.
             Unsupported: an argument asks for what lgc does not do yet.
         """
         refuse({"a cache": cache is not None}, "compile")
         check_saver(checkpointer)
         check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
-        made = CompiledGraph(self.program, name or self.name, self.config)
-        made.checkpointer = checkpointer
-        made.store = store
-        made.interrupt_before_nodes = (
+        compiled = CompiledGraph(self.program, name or self.name, self.config)
+        compiled.checkpointer = checkpointer
+        compiled.store = store
+        compiled.interrupt_before_nodes = (
             self.interrupt_before_nodes if interrupt_before is None else interrupt_before
         )
-        made.interrupt_after_nodes = (
+        compiled.interrupt_after_nodes = (
             self.interrupt_after_nodes if interrupt_after is None else interrupt_after
         )
-        made.debug = self.debug if debug is None else debug
-        made.stream_mode = self.stream_mode
-        made.step_timeout = self.step_timeout
-        return made
+        compiled.debug = self.debug if debug is None else debug
+        compiled.stream_mode = self.stream_mode
+        compiled.step_timeout = self.step_timeout
+        return compiled
 
     def invoke(
         self,
@@ -152,34 +168,46 @@ class CompiledGraph:
         version: str = "v1",
         **kwargs: Any,
     ) -> Any:
-        """Runs the graph (spec §5.6).
+        """Runs the graph to its end and returns the state then (spec §5.6).
 
         Args:
-            input: the input: a dict of state keys, or the root value; None or a Command to go
-                on with a thread that waits.
-            config: a RunnableConfig.
-            context: what nodes find as `runtime.context`; a dict is made into the
-                graph's context schema.
-            stream_mode: "values" for the final values, else a list of chunks is returned.
-            print_mode: the modes whose chunks are printed; updates and values with `debug`.
-            output_keys: the keys to return; the output schema's by default.
-            interrupt_before, interrupt_after: the nodes to stop at, or "*"; those given to
-                `compile` by default.
-            durability: when checkpoints are stored: "sync", "async" or "exit" (spec §4.12).
-            control: may ask the run to stop (spec §4.13).
+            input: a dict of state keys, or the value itself where the state is one value. On a
+                thread, None goes on from its newest checkpoint, and a Command answers what nodes
+                have asked with `interrupt` (`resume`), or updates the state first.
+            config: a RunnableConfig, such as {"configurable": {"thread_id": "1"}}, which names the
+                thread that the run is on; required if the graph has a saver.
+            context: what nodes find as `runtime.context`; a dict is made into an object of the
+                graph's context schema where that is a pydantic model or a dataclass.
+            stream_mode: "values" for the final state; with another mode, or a list of modes, all
+                chunks are returned as a list.
+            print_mode: the modes whose chunks are printed while the graph runs.
+            output_keys: the state keys to return, a name or a list; by default those of the
+                output schema.
+            interrupt_before, interrupt_after: the nodes to stop before and after, a list of names,
+                or "*" for all; by default those of `compile`.
+            durability: when the saver stores: "sync" before each next superstep, "async" (the
+                default) while the run goes on, "exit" once the run is over (spec §4.12).
+            control: a RunControl; after its `request_drain` the run stops before its next
+                superstep (spec §4.13).
+            version: only "v1" is supported yet.
             kwargs: `subgraphs`, `debug` and `checkpoint_during` as in `stream`; others have no
                 effect.
 
         Returns:
-            The values of the output keys after the run; None when none was written. What nodes
-            asked for with `interrupt` is under `__interrupt__`.
+            A dict of the output keys that have a value, or the value itself if `output_keys` is
+            one name or the state is one value; None if no output key was written. If nodes have
+            called `interrupt`, what they ask for is under the key "__interrupt__".
 
         Raises:
-            GraphRecursionError: `recursion_limit` supersteps were not enough.
-            EmptyInputError: `input` is None, and there is nothing to resume.
+            GraphRecursionError: there was more to do after `recursion_limit` supersteps (a key of
+                the config).
+            EmptyInputError: `input` is None, and there is nothing to go on from.
+            InvalidUpdateError: a node returned what is no update, or several nodes wrote a key
+                that takes one value a superstep.
             GraphDrained: `control` asked the run to stop before it was over.
-            Unsupported: an argument asks for what lgc does not do yet.
-            Exception: what a node raised.
+            ValueError: an argument is of no use, such as a config that names no thread.
+            Unsupported: an argument, or a node, asks for what lgc does not do yet.
+            Exception: what a node, a router, a reducer or the saver raised.
         """
         refuse({f"version={version!r}": version != "v1"}, "invoke")
         is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
@@ -242,20 +270,36 @@ class CompiledGraph:
         version: str = "v1",
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """Runs the graph and yields chunks (spec §5.1, §5.3).
+        """Runs the graph and yields what happens, as it happens (spec §5.1, §5.3).
+
+        The run advances while chunks are asked for. Closing or dropping the iterator ends it:
+        nodes that run already are waited for, and what is left to be stored is stored.
 
         Args:
-            stream_mode: "values", "updates", "custom", "tasks", "checkpoints" or "debug" gives
-                bare payloads, a list of them `(mode, payload)`; "updates" by default.
-            subgraphs: chunks begin with the namespace, which is () for this graph's; those of
-                LangGraph's graphs that nodes call are among them.
+            input, config, context, output_keys, interrupt_before, interrupt_after, durability,
+                control, version: as in `invoke`.
+            stream_mode: which chunks are wanted, one mode or a list of modes; by default the
+                graph's attribute `stream_mode`:
+
+                * "values": the state after each superstep
+                * "updates": what each node returned, by the node's name
+                * "custom": what nodes write with their stream writer
+                * "tasks": when a node starts, and how it ended
+                * "checkpoints": the checkpoints, as `get_state` shows them
+                * "debug": those of "tasks" and "checkpoints", with step and time
+            print_mode: the modes whose chunks are printed besides.
+            subgraphs: chunks of LangGraph's graphs that nodes call are wanted, too.
             debug: updates and values are printed.
             kwargs: `checkpoint_during`, which is deprecated: False is the durability "exit", True
                 "async". Others have no effect.
-            The rest as in `invoke`.
+
+        Yields:
+            The payloads; `(mode, payload)` if `stream_mode` is a list; with `subgraphs`, the same
+            behind a namespace, which is () for chunks of this graph: `(namespace, payload)`,
+            `(namespace, mode, payload)`.
 
         Raises:
-            The same as `invoke`, at the first `next`.
+            As `invoke`; nothing happens and nothing is raised before the first chunk is asked for.
         """
         refuse({f"version={version!r}": version != "v1"}, "stream")
         durability = durability_of(kwargs, durability, 3)
@@ -283,18 +327,24 @@ class CompiledGraph:
         yield from shown(due, modes, print_mode, subgraphs) if is_shown else due
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
-        """The state of a thread (spec §6).
+        """The state of a thread, now or at one of its checkpoints (spec §6).
 
         Args:
-            config: addresses it; with a checkpoint_id, the state as it was then.
-            subgraphs: with the states of graphs that nodes call.
+            config: names the thread: {"configurable": {"thread_id": "1"}}. With a
+                `checkpoint_id` beside it, the state as it was at that checkpoint.
+            subgraphs: the states of graphs that nodes call are wanted, too; not supported yet
+                where such a node is due.
 
         Returns:
-            A StateSnapshot.
+            A StateSnapshot: `values`, `next` (the nodes that are due), `tasks`, `interrupts`,
+            `config` (addresses the checkpoint), `metadata`, `created_at`, `parent_config`. Its
+            values are empty if the thread has no checkpoint.
 
         Raises:
-            ValueError: the graph has no checkpointer.
+            ValueError: the graph has no saver.
+            KeyError: `config` names no thread.
             Unsupported: the state of a graph that a node calls is asked for.
+            Exception: what the saver raised.
         """
         reader = self._state_reader(config)
         self._refuse_subgraph(config)
@@ -308,16 +358,23 @@ class CompiledGraph:
         before: Any = None,
         limit: int | None = None,
     ) -> Iterator[Any]:
-        """The states of a thread, the newest first (spec §6).
+        """The states of a thread at its checkpoints, the newest first (spec §6).
 
         Args:
-            config: addresses the thread.
-            filter: what the metadata has to say.
-            before: only those older than the one it addresses.
-            limit: so many at most.
+            config: names the thread, as in `get_state`.
+            filter: keys and values that a checkpoint's metadata must have, such as
+                {"source": "input"}.
+            before: the config of a checkpoint; only older ones are wanted.
+            limit: the greatest number of states.
+
+        Yields:
+            StateSnapshots, as of `get_state`.
 
         Raises:
-            ValueError: the graph has no checkpointer.
+            ValueError: the graph has no saver.
+            KeyError: `config` names no thread.
+            Unsupported: as `get_state`.
+            Exception: what the saver raised.
         """
         reader = self._state_reader(config)
         self._refuse_subgraph(config)
@@ -330,33 +387,42 @@ class CompiledGraph:
     ) -> Any:
         """Updates the state of a thread as if a node had returned `values` (spec §6).
 
+        Reducers are applied, and the node's edges and routers say what is due next. The node does
+        not run.
+
         Args:
-            config: addresses the thread, and the checkpoint to go on from.
+            config: names the thread, as in `get_state`; with a `checkpoint_id`, the checkpoint to
+                go on from, which makes a fork.
             values: what the node would have returned.
-            as_node: the node; the one that ran last by default.
-            task_id: the id of the task its writes are stored under.
+            as_node: the node; by default the one that wrote last.
+            task_id: the id of the task under which the writes are stored; by default that of the
+                node's task that is due, or a new one.
 
         Returns:
             The config that addresses the new checkpoint.
 
         Raises:
-            ValueError: the graph has no checkpointer.
-            InvalidUpdateError: `as_node` is no node, or has to be given.
+            ValueError: the graph has no saver.
+            InvalidUpdateError: `as_node` is no node, or it is not clear which node wrote last, or
+                `values` is no update.
+            Exception: what a router, a reducer or the saver raised.
         """
         return self.bulk_update_state(config, [[(values, as_node, task_id)]])
 
     def bulk_update_state(self, config: Any, supersteps: Sequence[Sequence[Any]]) -> Any:
-        """Several supersteps of updates, each as `update_state` (spec §6).
+        """Updates the state of a thread several times, as `update_state` does (spec §6).
 
         Args:
             config: as in `update_state`.
-            supersteps: for each, its updates `(values, as_node, task_id)`.
+            supersteps: a list of supersteps; each is a list of StateUpdates, or of tuples
+                `(values, as_node, task_id)`, that are applied together and make one checkpoint.
 
         Returns:
             The config that addresses the last checkpoint.
 
         Raises:
-            As `update_state`.
+            ValueError: the graph has no saver, or there is no update in a superstep.
+            Exception: as `update_state`.
         """
         from lgc.runtime.checkpointing.state_updates import bulk_update_state
 

@@ -2,8 +2,8 @@
 
 A task's writes are stored before the checkpoint that follows them, whatever the durability:
 stricter than LangGraph, whose checkpoint may be stored first, so that a crash between the two runs
-a finished task again (architecture §6). The calls wait in a queue for the driver of the run, which
-knows whether to wait for them.
+a finished task again (architecture §6.1). The calls wait in a queue for the driver of the run,
+which knows whether to wait for them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The checkpoint data model: what savers store, byte for byte (spec §2.9, §4.7, §4.12, §12).
 
+This file stays interpreted: users unpack and derive from its named tuple.
+
 A checkpoint is a plain dict, as upstream's TypedDict is one:
 
     v                 4

@@ -1,4 +1,4 @@
-"""The fast path: a run of which only the result is wanted (architecture §5).
+"""The fast path: a run of which only the result is wanted (architecture §5.5).
 
 A superstep of one node that edges started, which writes state and triggers and nothing else, is run
 here without the lists and objects that chunks, parallel tasks and barriers need. All else is the

@@ -1,6 +1,6 @@
 """What a consumer can abandon half-way; this file stays interpreted.
 
-A generator of mypyc that is dropped while suspended does not run its `finally` (architecture §7),
+A generator of mypyc that is dropped while suspended does not run its `finally` (architecture §7.2),
 and then nobody would wait for the tasks that still run.
 """
 

@@ -1,8 +1,10 @@
-"""The long-lived threads that run the tasks of a wide superstep (design §5).
+"""The long-lived threads that run the tasks of a wide superstep (architecture §8.1).
 
 A bounded pool dead-locks when nodes run graphs, and a pool per run costs ten
 hand-offs, so there is one pool for the process: a job gets a waiting thread or
 a new one, never a place in a queue behind other jobs.
+
+This file stays interpreted: what costs is the hand-off from one thread to the other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The channel values of one run: what tasks read, and how their writes are applied.
 
 Upstream: `local_read` and `apply_writes` of pregel/_algo.py, `read_channels` of
-pregel/_io.py (spec §4.3, §4.9).
+pregel/_io.py (spec §4.4, §4.6).
 
 The file has more than 500 lines because reading and applying share every rule of where a value is.
 """

@@ -1,4 +1,4 @@
-"""The superstep loop (spec §4): decides what a run does next, and never waits.
+"""The superstep loop (spec §4, architecture §5): decides what a run does next, and never waits.
 
 `Loop.next` says what is to be done; a driver does it, on threads or on asyncio, and reports back.
 The order of effects is upstream's (pregel/_loop.py, pregel/_algo.py, pregel/_runner.py), but that

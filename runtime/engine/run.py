@@ -1,4 +1,4 @@
-"""What a run was asked for, and what its tasks may see of it (architecture §4)."""
+"""What a run was asked for, and what its tasks may see of it (architecture §4.1)."""
 
 from __future__ import annotations
 

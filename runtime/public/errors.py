@@ -137,7 +137,7 @@ class UnknownInterruptError(Exception):
 
 
 class Unsupported(Exception):
-    """LangGraph can do this, lgc cannot yet; see the feature table in the README.
+    """LangGraph can do this, lgc cannot yet; see docs/features.md.
 
     Args:
         feature: the name of the feature.

@@ -2,6 +2,8 @@
 
 The tag names the cipher after a plus: `msgpack+aes`. AES blobs are nonce, authentication tag
 (16 bytes each) and ciphertext, as upstream's, so either side reads the other's.
+
+This file stays interpreted: the cipher's own C code does the work.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A graph of LangGraph's finds it as `configurable["__pregel_stream"]` when the run was asked for
 `subgraphs=True` (spec §5.4; pregel/_loop.py:DuplexStream).
+
+This file stays interpreted: only graphs that LangGraph runs call it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A process that is killed anywhere loses nothing, and a fresh one finishes its thread.
 
-Nothing that was stored is lost, and what was stored as done is not done again (design §5, "crash
-order"). What was stored is read by LangGraph's savers, not by those under test.
+Nothing that was stored is lost, and what was stored as done is not done again (architecture §6.1).
+What was stored is read by LangGraph's savers, not by those under test.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One graph, many users: the object contract of the runtime (design §5)."""
+"""One graph, many users: the object contract of the runtime (architecture §8.2)."""
 
 from __future__ import annotations
 

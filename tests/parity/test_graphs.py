@@ -1,4 +1,4 @@
-"""Random graphs: lgc does what LangGraph does, on both paths (design §5, §8.1)."""
+"""Random graphs: lgc does what LangGraph does, on both paths (architecture §5.5, §6.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs with a saver: lgc does what LangGraph does, and stores the same bytes (design §8.1)."""
+"""Runs with a saver: lgc does what LangGraph does, to the same bytes (architecture §6.5)."""
 
 import operator
 from dataclasses import replace

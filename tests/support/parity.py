@@ -1,7 +1,7 @@
 """Runs one graph under LangGraph and under lgc and compares all that can be observed.
 
 Both engines run in this process, under the same clock and the same chance, so
-ids have to be equal and not merely alike (design §8.1).
+ids have to be equal and not merely alike (architecture §6.5).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Tasks finish in a permuted order and some are reported late, saver calls wait until somebody has to
 wait for them, chunks of nodes come in between, and tasks join a superstep whose node runs on the
-driver's thread. It is a second reader of the contract between loop and drivers: what it runs has to
-end as under the synchronous driver.
+driver's thread. It is a second reader of the contract between loop and drivers (architecture §5):
+what it runs has to end as under the synchronous driver.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs a script of calls on a thread under each engine; compares what they show and store.
 
 A script names checkpoints and interrupts by their place, never by id: the same script runs
-under both engines, and under pinned time and chance the ids are equal (design §8.1).
+under both engines, and under pinned time and chance the ids are equal (architecture §6.5).
 """
 
 from __future__ import annotations
