@@ -29,6 +29,7 @@ NATIVE = (
     "engine",
     "ids.py",
     "serde",
+    "start.py",
     "streaming",
     "upstream.py",
 )

@@ -480,39 +480,43 @@ class CompiledGraph:
             merged = NO_CONFIG
         else:
             merged = at_root(merge_configs(self.config, config))
-        limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
-        if limit < 1:
-            raise ValueError("recursion_limit must be at least 1")
         options = RunOptions(merged, output)
-        options.limit = limit
-        options.saver = self._saver(merged[CONF])
-        if options.saver is None and durability is not None:
+        options.limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
+        if options.limit < 1:
+            raise ValueError("recursion_limit must be at least 1")
+        saver = self._saver(merged[CONF])
+        if saver is None and durability is not None:
             import warnings
 
             warnings.warn(
                 "`durability` has no effect when no checkpointer is present.", stacklevel=4
             )
         # What is false gives way to what the caller's Runtime has, as in upstream's merge.
-        options.context = coerced_context(self.program.context_schema, context) or None
-        options.control = control
-        caller = merged[CONF].get(CONF_RUNTIME)
-        if caller is not None:
-            options.context = options.context or caller.context
-            options.control = control or caller.control
-        options.durability = durability
-        options.effective_durability = durability
-        if durability is None:
+        if context is not None:
+            options.context = coerced_context(self.program.context_schema, context) or None
+        if control is not None:
+            options.control = control
+        if merged is not NO_CONFIG:
+            caller = merged[CONF].get(CONF_RUNTIME)
+            if caller is not None:
+                options.context = options.context or caller.context
+                options.control = control or caller.control
+            places = merged.get("max_concurrency")
+            if places is not None and places <= 0:
+                raise ValueError("max_workers must be greater than 0")
+        if durability is not None:
+            options.durability = options.effective_durability = durability
+        elif saver is not None:
             options.effective_durability = merged[CONF].get(CONF_DURABILITY, "async")
         options.interrupt_before = stops[0] or self.interrupt_before_nodes
         options.interrupt_after = stops[1] or self.interrupt_after_nodes
-        if options.saver is not None and not merged[CONF]:
-            raise ValueError(
-                "Checkpointer requires one or more of the following 'configurable' "
-                "keys: thread_id, checkpoint_ns, checkpoint_id"
-            )
-        places = merged.get("max_concurrency")
-        if places is not None and places <= 0:
-            raise ValueError("max_workers must be greater than 0")
+        if saver is not None:
+            if not merged[CONF]:
+                raise ValueError(
+                    "Checkpointer requires one or more of the following 'configurable' "
+                    "keys: thread_id, checkpoint_ns, checkpoint_id"
+                )
+            options.saver = saver
         options.store = self.store
         return options
 

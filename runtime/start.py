@@ -13,10 +13,11 @@ from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import ChunkWriter
 from lgc.runtime.engine.loop import Loop
+from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.streaming.sink import ChunksObserver, Sink, UpdatesObserver, ValuesObserver
+from lgc.runtime.streaming.sink import ChunksObserver, UpdatesObserver, ValuesObserver
 from lgc.runtime.upstream import is_a
 
 # What LangGraph streams and lgc does not yet.
@@ -75,7 +76,7 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
     scope, thread, recorder = start_run(program, options, input)
     loop = Loop(scope, input, thread, recorder)
     sink = Sink(isinstance(modes, list))
-    loop.chunks = sink.chunks
+    loop.sink = sink
     values = scope.values
     observers = loop.superstep.observers
     if "updates" in wanted:

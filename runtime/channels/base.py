@@ -13,6 +13,7 @@ class Channel:
 
     Attributes:
         prototype: it belongs to a program, which all runs share, and is never written.
+        keeps_last: one write replaces its value, whatever that was.
         changes_without_write: an empty update may change it, so `update([])` is called in every
             superstep that does not write it.
         deferred: `finish` may make it available.
@@ -26,6 +27,7 @@ class Channel:
     def __init__(self, key: str) -> None:
         self.key: str = key
         self.prototype: bool = False
+        self.keeps_last: bool = False
         self.changes_without_write: bool = False
         self.deferred: bool = False
         self.reshaped: bool = False

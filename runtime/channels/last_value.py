@@ -13,6 +13,10 @@ from lgc.runtime.upstream import error_class
 class LastValue(SingleValueChannel):
     """The value written last; at most one write a superstep."""
 
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.keeps_last = True
+
     def fresh(self) -> Channel:
         return LastValue(self.key)
 

@@ -37,17 +37,6 @@ def has_ambient() -> bool:
     return var is not None and var.get() is not None
 
 
-def lazy_config(current: Any) -> Any:
-    """A config of a Task or Router that fills itself in when it is first looked at.
-
-    Neither keeps it: a reference both ways would be a cycle, and every task would wait for the
-    garbage collector.
-    """
-    config = TaskConfig()
-    config.task = current
-    return config
-
-
 class TaskConfig(dict[str, Any]):
     """A task's or router's config that fills itself in when it is first looked at.
 

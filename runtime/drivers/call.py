@@ -42,7 +42,10 @@ def enter(task: Task) -> Any:
     if router is None:
         node = task.node
         set_ambient(task)
-        return _call(node.call, node.body, task.input, task)
+        if node.call != CALL:
+            return _call(node.call, node.body, task.input, task)
+        result: Any = node.body(task.input)
+        return result if type(result) is dict else _resolved(result, task.input, task)
     set_ambient(router)
     branch = router.branch
     return _call(branch.call, branch.path, task.argument, router)
@@ -56,6 +59,11 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
         result = body(argument, current)
     else:
         return body.invoke(argument, current.config)
+    return _resolved(result, argument, current)
+
+
+def _resolved(result: Any, argument: Any, current: Any) -> Any:
+    """What a call returned; a Runnable among that is invoked."""
     # The usual results are no Runnables; the test for one asks sys.modules.
     kind = type(result)
     if kind is not dict and kind is not str and result is not None and is_runnable(result):

@@ -169,6 +169,7 @@ class _FastPath:
             try:
                 values.apply_update(output)
             except Exception as exc:
+                values.reorder()
                 task.add_output(output, scope.program)
                 values.updated = node.trigger
                 self._go_on().refuse(task, exc)
@@ -246,7 +247,7 @@ class _FastPath:
         continue_task(task)
         loop = self._go_on()
         loop.adopt(task)
-        loop.receive(task)
+        loop.finished(task)
         return None
 
     def _refuse(self, task: Task, exc: Exception) -> None:

@@ -46,11 +46,12 @@ class SyncDriver:
         while True:
             what = loop.next()
             if what == RUN:
-                self._start(loop.superstep.take_tasks())
+                self._start()
             elif what == OVER:
                 return None
             elif what == CHUNKS:
-                return loop.take_chunks()
+                assert loop.sink is not None
+                return loop.sink.take()
             else:
                 self._perform(what)
 
@@ -72,10 +73,11 @@ class SyncDriver:
             if what == OVER:
                 return
             if what == RUN:
-                self._start(loop.superstep.take_tasks())
+                self._start()
             elif what == CHUNKS:
                 # Nobody reads them any more.
-                loop.take_chunks()
+                assert loop.sink is not None
+                loop.sink.take()
             else:
                 self._perform(what)
 
@@ -114,16 +116,16 @@ class SyncDriver:
         except Exception as exc:
             self.loop.store_failed(exc)
 
-    def _start(self, tasks: list[Task]) -> None:
-        """Starts tasks; one that is alone has run when this returns."""
-        loop = self.loop
-        if loop.superstep.is_inline:
-            for task in tasks:
-                run_task(task)
-                loop.receive(task)
-            return
-        for task in tasks:
-            _submit(loop.inbox, task)
+    def _start(self) -> None:
+        """Starts the tasks that may; one that is alone has run when this returns."""
+        superstep = self.loop.superstep
+        if not superstep.is_inline:
+            for task in superstep.take_tasks():
+                _submit(self.loop.inbox, task)
+        elif superstep.can_start():
+            alone = superstep.take_inline_task()
+            run_task(alone)
+            self.loop.finished(alone)
 
     def _wait(self) -> None:
         """Waits for something to come in, and takes over all that has."""
@@ -134,7 +136,7 @@ class SyncDriver:
             loop.receive(item)
             if isinstance(item, Task):
                 # A place is free.
-                self._start(loop.superstep.take_tasks())
+                self._start()
             if inbox.is_empty():
                 return
             item = inbox.get()

@@ -43,6 +43,7 @@ class ChannelValues:
         self.output: Output = output
         self.channels: list[Channel] = program.channels.copy()
         self.state: dict[str, Any] = {}
+        self._in_state: list[bool] = program.in_state
         # A key has been added to `state` since its order was last seen to.
         self._is_unordered: bool = False
         self.unsettled: list[int] = []
@@ -56,7 +57,7 @@ class ChannelValues:
 
     def set_channel(self, slot: int, channel: Channel) -> None:
         """Gives a slot the channel, or the value, of one that was made or restored for it."""
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             value = channel.get()
             if value is not MISSING:
                 self._set(channel.key, value)
@@ -68,7 +69,7 @@ class ChannelValues:
     def channel(self, slot: int) -> Channel:
         """A channel that holds what the slot does; not to be written."""
         channel = self.channels[slot]
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             return channel.holding(self.get(slot))
         return channel
 
@@ -78,6 +79,11 @@ class ChannelValues:
         state[key] = value
         if len(state) != known:
             self._is_unordered = True
+
+    def reorder(self) -> None:
+        """`order`, after writes of which the last has failed."""
+        self._is_unordered = True
+        self.order()
 
     def order(self) -> None:
         """Brings `state` into the order of the state's keys, on the thread that writes it."""
@@ -108,20 +114,20 @@ class ChannelValues:
 
     def get(self, slot: int) -> object:
         """The value of a channel, or MISSING."""
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             value: object = self.state.get(self.channels[slot].key, MISSING)
             return value
         return self.channels[slot].get()
 
     def is_available(self, slot: int) -> bool:
         """Whether a channel has a value."""
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             return self.channels[slot].key in self.state
         return self.channels[slot].is_available()
 
     def stored(self, slot: int) -> object:
         """What a checkpoint holds of a channel, or MISSING."""
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             return self.get(slot)
         return self.channels[slot].checkpoint()
 
@@ -172,7 +178,7 @@ class ChannelValues:
                 channel = self.channel(slot).copy()
                 channel.update(repeated[key])
                 values[slot] = channel.get()
-            elif self.program.in_state[slot]:
+            elif self._in_state[slot]:
                 old = self.get(slot)
                 values[slot] = channel.folded(old, own[key]) if key in own else old
             elif key in own:
@@ -248,7 +254,7 @@ class ChannelValues:
         if written is MISSING:
             return self.get(slot)
         channel = self.channels[slot]
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             return channel.folded(self.get(slot), written)
         return channel.after(written)
 
@@ -302,7 +308,7 @@ class ChannelValues:
         for slot in self.touched:
             if self.transient_trigger[slot] or (
                 self.update(slot, None if more is None else more.get(slot))
-                and self.is_available(slot)
+                and (self._in_state[slot] or self.channels[slot].is_available())
             ):
                 updated.append(slot)
         self.update_untouched(changed, updated)
@@ -404,9 +410,12 @@ class ChannelValues:
             several: all of it, when it is more than `pending` holds.
         """
         channel = self.channels[slot]
-        if self.program.in_state[slot]:
+        if self._in_state[slot]:
             if several is None:
-                self._set(channel.key, channel.folded(self.get(slot), self.pending[slot]))
+                key, value = channel.key, self.pending[slot]
+                if not channel.keeps_last:
+                    value = channel.folded(self.state.get(key, MISSING), value)
+                self._set(key, value)
                 return True
             channel = self.channel(slot)
             try:
@@ -449,9 +458,9 @@ class ChannelValues:
             self.pending[slot] = MISSING
         self.touched.clear()
         for slot in updated:
-            if self.transient_trigger[slot] or slot in self.unsettled:
+            if self._in_state[slot] or self.transient_trigger[slot]:
                 continue
-            if self.channels[slot].changes_without_write:
+            if self.channels[slot].changes_without_write and slot not in self.unsettled:
                 self.unsettled.append(slot)
 
     def finish_deferred(self, changed: list[int], updated: list[int]) -> None:
@@ -475,15 +484,19 @@ class ChannelValues:
             As `apply`; the keys before the one that is refused are applied.
         """
         slots = self.program.slots
-        in_state = self.program.in_state
-        contains = self.output.contains
+        in_state = self._in_state
+        state = self.state
+        known = len(state)
         for key, value in update.items():
             slot = slots.get(key, -1)
             if slot < 0:
                 continue
             channel = self.channels[slot]
             if in_state[slot]:
-                self._set(channel.key, channel.folded(self.get(slot), value))
+                if channel.keeps_last:
+                    state[key] = value
+                else:
+                    state[key] = channel.folded(state.get(key, MISSING), value)
             else:
                 if channel.prototype:
                     channel = channel.fresh()
@@ -492,9 +505,11 @@ class ChannelValues:
                     continue
                 if channel.changes_without_write:
                     self.unsettled.append(slot)
-            if contains[slot]:
+            if not self.has_values and self.output.contains[slot]:
                 self.has_values = True
-        self.order()
+        if len(state) != known:
+            self._is_unordered = True
+            self.order()
 
     def apply_pending(self) -> None:
         """Applies `pending` when no channel is unsettled or deferred, and no trigger was written.

@@ -20,6 +20,7 @@ from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
+from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.superstep import Superstep
@@ -34,7 +35,7 @@ LOAD: Final = 1
 """Make the call of `loading.request` and report with `loaded` or `load_failed`."""
 RUN: Final = 2
 """Run the tasks of `superstep.take_tasks`, one that `is_inline` on the driver's thread, and report
-each with `receive`."""
+each with `finished`."""
 WAIT: Final = 3
 """Nothing to do until something comes into the inbox: report it with `receive`."""
 STORE: Final = 4
@@ -43,7 +44,7 @@ a failure with `store_failed`."""
 FLUSH: Final = 5
 """Wait until all calls of STORE are done."""
 CHUNKS: Final = 6
-"""Hand out `take_chunks`, whose consumer may not come back."""
+"""Hand out `sink.take`, whose consumer may not come back."""
 
 _NOTHING: Final = -1
 _POINT: Final = -2
@@ -84,7 +85,7 @@ class Loop:
     Attributes:
         inbox: takes what comes from the tasks' threads.
         superstep: the tasks that run.
-        chunks: where observers put chunks; None when nobody consumes them.
+        sink: where observers put chunks; None when nobody consumes them.
         loading: has the saver call of LOAD.
         run_call: of the driver: takes a task, on any thread, and returns while it runs on another;
             that it is over is put into the inbox.
@@ -99,7 +100,7 @@ class Loop:
         self.recorder: Recorder | None = recorder
         self.writer: CheckpointWriter | None = None if recorder is None else recorder.writer
         self.inbox: Inbox = Inbox()
-        self.chunks: list[Any] | None = None
+        self.sink: Sink | None = None
         self.superstep: Superstep = Superstep(scope, recorder)
         self.loading: ThreadLoading | None = None
         self.run_call: Any = None
@@ -138,7 +139,7 @@ class Loop:
                 continue
             if what >= 0:
                 return what
-            if what == _POINT and self.chunks:
+            if what == _POINT and self.sink is not None and self.sink.chunks:
                 return CHUNKS
 
     def _proceed(self) -> int:
@@ -162,7 +163,7 @@ class Loop:
         if phase == _FAILING:
             return self._await_siblings()
         if phase == _INTERRUPTED:
-            self._apply_interrupted()
+            self._end_interrupted()
             return _NOTHING
         if phase == _LEAVING:
             self._phase = _FLUSHED
@@ -186,13 +187,6 @@ class Loop:
         """The run is to raise `exc`, whatever its tasks do."""
         self._error = exc
         self._phase = _RAISING
-
-    def take_chunks(self) -> list[Any]:
-        """The chunks that are due, in order; they are handed out once."""
-        assert self.chunks is not None
-        chunks = self.chunks.copy()
-        self.chunks.clear()
-        return chunks
 
     def store_failed(self, exc: BaseException) -> None:
         """A saver call of STORE, or what FLUSH waits for, raised `exc`."""
@@ -256,11 +250,9 @@ class Loop:
         if self._value is None:
             raise error_class("EmptyInputError")(f"Received no input for {START}")
         scope, values = self.scope, self.values
-        if self.chunks is not None:
-            scope.ids.draw(-2)
         values.write_start(self._value)
         self._value = None
-        self._end_superstep()
+        scope.step += 1
 
     # -- one superstep ----------------------------------------------------------
 
@@ -345,7 +337,7 @@ class Loop:
         if recorder is None:
             self._apply_tasks()
             self.superstep.has_recorded = False
-            self._end_superstep()
+            self.scope.step += 1
             return
         exit_writes = recorder.before_apply(self.superstep.tasks)
         self._apply_tasks()
@@ -364,12 +356,6 @@ class Loop:
         for observer in self.superstep.observers:
             observer.on_superstep(self.superstep.tasks)
 
-    def _end_superstep(self) -> None:
-        """Where there is no thread, a superstep only draws the id that its checkpoint has."""
-        if self.chunks is not None:
-            self.scope.ids.draw(self.scope.step)
-        self.scope.step += 1
-
     def _stop_after(self) -> None:
         """Stops behind the superstep's tasks where a breakpoint says so."""
         thread = self.thread
@@ -384,16 +370,20 @@ class Loop:
     # -- tasks ------------------------------------------------------------------
 
     def receive(self, item: Any) -> None:
-        """Takes over what came into the inbox, or the task that ran on the driver's thread.
+        """Takes over what came into the inbox.
 
         Args:
             item: a Task that is over, or a chunk as `Observer.on_chunk` takes it.
         """
-        if not isinstance(item, Task):
-            for observer in self.superstep.observers:
-                observer.on_chunk(item)
-            self._has_news = True
+        if isinstance(item, Task):
+            self.finished(item)
             return
+        for observer in self.superstep.observers:
+            observer.on_chunk(item)
+        self._has_news = True
+
+    def finished(self, task: Task) -> None:
+        """A task is over."""
         superstep = self.superstep
         superstep.admit()
         superstep.running -= 1
@@ -401,10 +391,13 @@ class Loop:
             if self._phase == _RUNNING:
                 # A task on the driver's thread lets no chunk out before its superstep ends,
                 # unless it fails.
-                superstep.finish(item)
-                self._has_news = not superstep.is_inline or isinstance(superstep.error, Exception)
+                superstep.finish(task)
+                error = superstep.error
+                self._has_news = not superstep.is_inline or (
+                    error is not None and isinstance(error, Exception)
+                )
             else:
-                superstep.settle(item)
+                superstep.settle(task)
         except Exception as exc:
             if self._phase < _CLOSING:
                 self._fail(exc)
@@ -435,13 +428,22 @@ class Loop:
         self._phase = _INTERRUPTED
         return True
 
-    def _apply_interrupted(self) -> None:
+    def _end_interrupted(self) -> None:
+        """The run is interrupted, and what there was to store before is stored."""
+        interrupt = self._error
+        assert interrupt is not None
+        self._error = None
+        try:
+            # What fails from here on has the interrupt as its context, as upstream.
+            raise interrupt
+        except Exception:
+            self._show_interrupted(interrupt.args[0])
+        self._leave()
+
+    def _show_interrupted(self, interrupts: Any) -> None:
         """Shows what the finished tasks of a superstep wrote in which others have asked."""
-        assert self._error is not None
-        interrupts = self._error.args[0]
         # Upstream makes a tuple of them first, which fails when they are none.
         tuple(interrupts)
-        self._error = None
         if self.thread is None:
             is_pending = self.superstep.has_recorded
         else:
@@ -450,8 +452,7 @@ class Loop:
             self._apply_tasks()
         if not interrupts:
             for observer in self.superstep.observers:
-                observer.on_breakpoint()
-        self._leave()
+                observer.on_breakpoint(interrupts)
 
     def _leave(self) -> None:
         """The run is over and has not failed: what is left to its end is stored."""
@@ -511,7 +512,7 @@ class Loop:
         self._phase = _TICK
 
     def adopt(self, task: Task) -> None:
-        """Goes on with a superstep whose only task the fast path has run; `receive` comes next."""
+        """Goes on with a superstep whose only task the fast path has run; `finished` comes next."""
         self.superstep.adopt(task)
         self._phase = _RUNNING
 

@@ -7,6 +7,31 @@ from typing import Any
 from lgc.runtime.engine.task import Task
 
 
+class Sink:
+    """Where the chunks of a run come together.
+
+    Args:
+        with_mode: chunks are `(mode, payload)`, and payloads otherwise.
+
+    Attributes:
+        chunks: those that are due.
+    """
+
+    def __init__(self, with_mode: bool) -> None:
+        self.with_mode: bool = with_mode
+        self.chunks: list[Any] = []
+
+    def emit(self, mode: str, payload: Any) -> None:
+        """A chunk is due."""
+        self.chunks.append((mode, payload) if self.with_mode else payload)
+
+    def take(self) -> list[Any]:
+        """The chunks that are due, in order; each is handed out once."""
+        chunks = self.chunks
+        self.chunks = []
+        return chunks
+
+
 class Observer:
     """Is told of one run, on the thread that drives it; every method may be left out.
 
@@ -54,5 +79,9 @@ class Observer:
     def on_superstep(self, tasks: list[Task]) -> None:
         """The writes of a superstep are applied."""
 
-    def on_breakpoint(self) -> None:
-        """The run stops at a node's name, and no node has asked for anything."""
+    def on_breakpoint(self, interrupts: Any) -> None:
+        """The run stops, and no node has asked for anything.
+
+        Args:
+            interrupts: what it was interrupted with, which is empty.
+        """

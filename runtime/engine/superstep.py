@@ -58,9 +58,13 @@ class Superstep:
             due: those of `tasks` that have not finished in an earlier run.
         """
         self._unstarted = due.copy()
-        self._unstarted.reverse()
-        self._places = self._count_places(len(due))
-        self.is_inline = len(due) == 1 and not self.scope.options.streams_from_nodes
+        if len(due) == 1:
+            self._places = 1
+            self.is_inline = not self.scope.options.streams_from_nodes
+        else:
+            self._unstarted.reverse()
+            self._places = self._count_places(len(due))
+            self.is_inline = False
 
     def adopt(self, task: Task) -> None:
         """Takes over a superstep whose only task has run; `finish` comes next."""
@@ -100,6 +104,11 @@ class Superstep:
             tasks.append(self._unstarted.pop())
             self.running += 1
         return tasks
+
+    def take_inline_task(self) -> Task:
+        """The task to run now on the driver's thread, where `is_inline`."""
+        self.running += 1
+        return self._unstarted.pop()
 
     def drop_unstarted(self) -> None:
         """The tasks that wait for a place do not run any more."""

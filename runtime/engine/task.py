@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, Final
 
-from lgc.runtime.config.ambient import lazy_config
+from lgc.runtime.config.ambient import TaskConfig
 from lgc.runtime.config.task_config import (
     router_config,
     runtime,
@@ -68,7 +68,8 @@ class Task(TaskWrites):
         self.router: Router | None = None
         self.argument: Any = None
         self._output: Any = None
-        self._is_redirected: bool = False
+        # The ParentCommand that meant this very graph.
+        self._redirect: BaseException | None = None
         self._checkpoint_id: str = scope.checkpoint_id
         self._id: Any = ""
         self._config: Any = None
@@ -137,17 +138,24 @@ class Task(TaskWrites):
         self.router = None
         self.argument = None
         self._output = None
+        self._redirect = None
 
     def raised(self, exc: BaseException) -> None:
         """What was to be called has raised: the task fails, or follows a Command for its graph."""
         self.materialize_writes()
-        command = None if self._is_redirected else self._command_for_this_graph(exc)
-        if command is None:
-            self.error = exc if self._is_redirected else self._failure(exc)
+        if self._redirect is not None:
+            # It failed while the redirect was handled, and is raised as it is.
+            _set_first_context(exc, self._redirect)
+            self.error = exc
             self.end()
             return
-        # Routers run again; what fails from here on is raised as it is.
-        self._is_redirected = True
+        command = self._command_for_this_graph(exc)
+        if command is None:
+            self.error = self._failure(exc)
+            self.end()
+            return
+        # Routers run again.
+        self._redirect = exc
         self.router = None
         self.returned_output(command)
 
@@ -224,7 +232,7 @@ class Task(TaskWrites):
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        return lazy_config(self) if self.node.call == CALL else self.config
+        return _lazy_config(self) if self.node.call == CALL else self.config
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
@@ -386,11 +394,26 @@ class Router:
 
     def ambient(self) -> Any:
         """The ambient config, not filled in before somebody looks at it."""
-        return lazy_config(self)
+        return _lazy_config(self)
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
         return router_config(self.task, [])
+
+
+def _lazy_config(current: Any) -> Any:
+    """A config of a Task or Router that fills itself in when it is first looked at.
+
+    Neither keeps it: a reference both ways would be a cycle, and every task would wait for the
+    garbage collector.
+    """
+    config: Any = _TASK_CONFIG()
+    config.task = current
+    return config
+
+
+# As a constant, because native code looks other names up in a dict.
+_TASK_CONFIG: Final[Any] = TaskConfig
 
 
 def add_note(exc: BaseException, text: str) -> None:
@@ -398,6 +421,14 @@ def add_note(exc: BaseException, text: str) -> None:
     add = getattr(exc, "add_note", None)
     if add is not None:
         add(text)
+
+
+def _set_first_context(exc: BaseException, handled: BaseException) -> None:
+    """Gives the first exception of a chain the context that Python gives what an `except` raises."""
+    while exc.__context__ is not None and exc is not handled:
+        exc = exc.__context__
+    if exc is not handled:
+        exc.__context__ = handled
 
 
 def _for_caller(command: Any) -> Any:

@@ -9,11 +9,10 @@ from lgc.runtime.checkpointing.model import NOT_IN_METADATA, now
 from lgc.runtime.checkpointing.state_snapshots import task_snapshot, with_parents, writes_by_key
 from lgc.runtime.checkpointing.task_status import Status, statuses
 from lgc.runtime.constants import CONF, ERROR, INTERRUPT, RETURN
-from lgc.runtime.engine.observer import Observer
+from lgc.runtime.engine.observer import Observer, Sink
 from lgc.runtime.engine.program import Output
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
-from lgc.runtime.streaming.sink import Sink
 
 
 class DebugObserver(Observer):

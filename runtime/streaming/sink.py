@@ -6,27 +6,8 @@ from typing import Any
 
 from lgc.runtime.constants import INTERRUPT
 from lgc.runtime.engine.channel_values import ChannelValues
-from lgc.runtime.engine.observer import Observer
+from lgc.runtime.engine.observer import Observer, Sink
 from lgc.runtime.engine.task import Task
-
-
-class Sink:
-    """Where the chunks of a run come together.
-
-    Args:
-        with_mode: chunks are `(mode, payload)`, and payloads otherwise.
-
-    Attributes:
-        chunks: those that are due.
-    """
-
-    def __init__(self, with_mode: bool) -> None:
-        self.with_mode: bool = with_mode
-        self.chunks: list[Any] = []
-
-    def emit(self, mode: str, payload: Any) -> None:
-        """A chunk is due."""
-        self.chunks.append((mode, payload) if self.with_mode else payload)
 
 
 class UpdatesObserver(Observer):
@@ -53,8 +34,8 @@ class UpdatesObserver(Observer):
     def on_interrupt(self, task: Task, interrupts: tuple[Any, ...]) -> None:
         self.sink.emit("updates", {INTERRUPT: interrupts})
 
-    def on_breakpoint(self) -> None:
-        self.sink.emit("updates", {INTERRUPT: ()})
+    def on_breakpoint(self, interrupts: Any) -> None:
+        self.sink.emit("updates", {INTERRUPT: interrupts})
 
     def _update(self, task: Task) -> dict[str, Any]:
         """The chunk of one task (pregel/_io.py:map_output_updates)."""

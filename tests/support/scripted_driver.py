@@ -66,7 +66,8 @@ class ScriptedDriver:
         elif what == WAIT:
             self._wait()
         elif what == CHUNKS:
-            self.chunks.setdefault(loop.scope.step, []).extend(loop.take_chunks())
+            assert loop.sink is not None
+            self.chunks.setdefault(loop.scope.step, []).extend(loop.sink.take())
         elif what == LOAD:
             self._load()
         else:
@@ -85,7 +86,7 @@ class ScriptedDriver:
                 if called is not None:
                     loop.accept_call(called)
             copy_context().run(run_task, task)
-            loop.receive(task)
+            loop.finished(task)
 
     def _run_call(self, task: Task) -> None:
         self._waiting.append(task)
@@ -102,7 +103,7 @@ class ScriptedDriver:
             loop.receive(loop.inbox.get())
         chance.shuffle(self._over)
         for _ in range(chance.randint(1, len(self._over))):
-            loop.receive(self._over.pop())
+            loop.finished(self._over.pop())
             if chance.random() < 0.5:
                 self._start(loop.superstep.take_tasks())
 
