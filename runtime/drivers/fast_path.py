@@ -13,7 +13,7 @@ from typing import Any
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import END, MISSING
-from lgc.runtime.drivers.call import call, continue_task
+from lgc.runtime.drivers.call import call, call_body, continue_task
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.prepare import node_input
@@ -155,9 +155,9 @@ class _FastPath:
             self.leave()
             return None
         task = Task(scope, node, value, -1)
-        task.begin()
+        task.mark_started()
         try:
-            output = call(task)
+            output = call_body(task)
         except BaseException as exc:
             task.raised(exc)
             return self._continue(task)

@@ -483,33 +483,38 @@ class ChannelValues:
         Raises:
             As `apply`; the keys before the one that is refused are applied.
         """
-        slots = self.program.slots
-        in_state = self._in_state
+        plain = self.program.channels_in_state
         state = self.state
         known = len(state)
         for key, value in update.items():
-            slot = slots.get(key, -1)
-            if slot < 0:
+            channel = plain.get(key)
+            if channel is None:
+                self._update_other(key, value)
                 continue
-            channel = self.channels[slot]
-            if in_state[slot]:
-                if channel.keeps_last:
-                    state[key] = value
-                else:
-                    state[key] = channel.folded(state.get(key, MISSING), value)
+            if channel.keeps_last:
+                state[key] = value
             else:
-                if channel.prototype:
-                    channel = channel.fresh()
-                    self.channels[slot] = channel
-                if not channel.update_one(value) or not channel.is_available():
-                    continue
-                if channel.changes_without_write:
-                    self.unsettled.append(slot)
-            if not self.has_values and self.output.contains[slot]:
+                state[key] = channel.folded(state.get(key, MISSING), value)
+            if not self.has_values and key in self.output.slot_of:
                 self.has_values = True
         if len(state) != known:
             self._is_unordered = True
             self.order()
+
+    def _update_other(self, key: Any, value: object) -> None:
+        """`apply_update` of a key whose channel holds its own value, or of none of the state's."""
+        slot = self.program.slots.get(key, -1)
+        if slot < 0:
+            return
+        channel = self.channels[slot]
+        if channel.prototype:
+            channel = channel.fresh()
+            self.channels[slot] = channel
+        if channel.update_one(value) and channel.is_available():
+            if channel.changes_without_write:
+                self.unsettled.append(slot)
+            if self.output.contains[slot]:
+                self.has_values = True
 
     def apply_pending(self) -> None:
         """Applies `pending` when no channel is unsettled or deferred, and no trigger was written.

@@ -177,6 +177,7 @@ class Output:
 
     Attributes:
         slots: the slots of the keys.
+        slot_of: the slot of each key.
         contains: whether a slot is one of them.
         is_whole_state: as of a View.
         readable_at_end: the values may be read when the run is over: no output key can lose
@@ -193,6 +194,7 @@ class Output:
         for slot in self.slots:
             self.contains[slot] = True
         self.is_whole_state: bool = False
+        self.slot_of: dict[str, int] = {key: index[key] for key in keys}
         self.readable_at_end: bool = not any(
             channels[slot].changes_without_write for slot in self.slots
         )
@@ -247,6 +249,9 @@ class Program:
             i < len(keys) and _is_in_state(c) for i, c in enumerate(channels)
         ]
         self.state_keys: list[str] = [c.key for i, c in enumerate(channels) if self.in_state[i]]
+        self.channels_in_state: dict[str, Channel] = {
+            c.key: c for i, c in enumerate(channels) if self.in_state[i]
+        }
         self.is_simple_state: bool = len(self.state_keys) == len(keys)
         self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
         # The channels of the users' own classes.

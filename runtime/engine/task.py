@@ -35,7 +35,20 @@ from lgc.runtime.ids import task_id
 from lgc.runtime.public.commands import Command
 from lgc.runtime.upstream import error_class, is_instance_of_error, loaded
 
+try:
+    from mypy_extensions import mypyc_attr
+except ImportError:
+    # Read when the native runtime is compiled; production has no mypy_extensions.
+    def mypyc_attr(*names: Any, **options: Any) -> Any:  # type: ignore[misc]
+        """Says nothing to the interpreter."""
+        return _same
 
+
+def _same(cls: Any) -> Any:
+    return cls
+
+
+@mypyc_attr(free_list_len=1)
 class Task(TaskWrites):
     """One node execution of one superstep.
 
@@ -424,7 +437,7 @@ def add_note(exc: BaseException, text: str) -> None:
 
 
 def _set_first_context(exc: BaseException, handled: BaseException) -> None:
-    """Gives the first exception of a chain the context that Python gives what an `except` raises."""
+    """Gives the first exception of a chain the context that it would have in an `except`."""
     while exc.__context__ is not None and exc is not handled:
         exc = exc.__context__
     if exc is not handled:
