@@ -41,11 +41,11 @@ def counted(keys: Iterable[str], before: Mapping[str, Any] | None, updated: Any)
         before: the counters of the checkpoint before.
         updated: the keys that the superstep changed.
     """
-    found: Counters = {}
+    counters: Counters = {}
     for key in keys:
         updates, supersteps = (before or {}).get(key, (0, 0))
-        found[key] = (updates + (key in updated), supersteps + 1)
-    return found
+        counters[key] = (updates + (key in updated), supersteps + 1)
+    return counters
 
 
 def due(
@@ -54,14 +54,14 @@ def due(
     """The DeltaChannels whose counters ask for a snapshot (delta_channels_to_snapshot)."""
     bound = loaded("langgraph.pregel._checkpoint", "DELTA_MAX_SUPERSTEPS_SINCE_SNAPSHOT")
     most = _MAX_SUPERSTEPS if bound is None else bound
-    found: dict[str, bool] = {}
+    snapshots: dict[str, bool] = {}
     for channel in channels:
         if not channel.snapshot_frequency or channel.key not in versions:
             continue
         updates, supersteps = counters.get(channel.key, (0, 0))
         if updates >= channel.snapshot_frequency or supersteps >= most:
-            found[channel.key] = True
-    return found
+            snapshots[channel.key] = True
+    return snapshots
 
 
 def set_counters(metadata: dict[str, Any], counters: Counters) -> None:
@@ -116,8 +116,8 @@ def exit_task_id(step: int, task_id: str) -> str:
 
     It sorts by superstep, and is never `NULL_TASK_ID`, whose writes are a checkpoint's own.
     """
-    made = f"{step:08d}{task_id[8:]}"
-    return f"{step:08d}-0000-0000-0000-000000000001" if made == NULL_TASK_ID else made
+    exit_id = f"{step:08d}{task_id[8:]}"
+    return f"{step:08d}-0000-0000-0000-000000000001" if exit_id == NULL_TASK_ID else exit_id
 
 
 def late_exit_task_id(step: int, task_id: str) -> str:
@@ -139,13 +139,13 @@ def mark_bumps_seen(
         versions: the versions they have now.
         subscribers: the nodes that each channel starts.
     """
-    found = dict(seen)
+    marked = dict(seen)
     for key, old in bumped.items():
         if old is None:
             for node in subscribers.get(key, ()):
-                found.setdefault(node, {})
+                marked.setdefault(node, {})
     marks = dict(seen.get(SNAPSHOT_BUMPS, {}))
-    for node, read in found.items():
+    for node, read in marked.items():
         if node == SNAPSHOT_BUMPS:
             continue
         for key, old in bumped.items():
@@ -155,10 +155,10 @@ def mark_bumps_seen(
             if old is not None and marks.get(advanced) != old:
                 marks[f"{node}{NS_END}{key}"] = old
             marks[advanced] = versions[key]
-            found[node] = {**found[node], key: versions[key]}
+            marked[node] = {**marked[node], key: versions[key]}
     if marks:
-        found[SNAPSHOT_BUMPS] = marks
-    return found
+        marked[SNAPSHOT_BUMPS] = marks
+    return marked
 
 
 def without_bumps(seen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -166,14 +166,14 @@ def without_bumps(seen: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     marks = seen.get(SNAPSHOT_BUMPS)
     if not marks:
         return seen
-    found: dict[str, dict[str, Any]] = {}
+    reads: dict[str, dict[str, Any]] = {}
     for node, read in seen.items():
         if node == SNAPSHOT_BUMPS:
             continue
-        found[node] = {}
+        reads[node] = {}
         for key, version in read.items():
             if marks.get(f"{node}{NS_SEP}{key}") != version:
-                found[node][key] = version
+                reads[node][key] = version
             elif f"{node}{NS_END}{key}" in marks:
-                found[node][key] = marks[f"{node}{NS_END}{key}"]
-    return found
+                reads[node][key] = marks[f"{node}{NS_END}{key}"]
+    return reads

@@ -2,7 +2,7 @@
 
 This file stays interpreted: users unpack and derive from its named tuple.
 
-A checkpoint is a plain dict, as upstream's TypedDict is one:
+A checkpoint is a dict, as upstream's TypedDict is one:
 
     v                 4
     ts                when it was made, ISO 8601 in UTC
@@ -91,16 +91,16 @@ def metadata_of(config: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[
             of `configurable`; never where the checkpoint is, nor a private key.
         metadata: what the engine says.
     """
-    found = {k: _without_nul(v) if isinstance(v, str) else v for k, v in metadata.items()}
-    for given in (config.get("metadata"), config.get("configurable")):
-        for key, value in (given or {}).items():
-            if key in found or key in NOT_IN_METADATA or key.startswith("__"):
+    stored = {k: _without_nul(v) if isinstance(v, str) else v for k, v in metadata.items()}
+    for source in (config.get("metadata"), config.get("configurable")):
+        for key, value in (source or {}).items():
+            if key in stored or key in NOT_IN_METADATA or key.startswith("__"):
                 continue
             if isinstance(value, str):
-                found[key] = _without_nul(value)
+                stored[key] = _without_nul(value)
             elif isinstance(value, (int, float)):
-                found[key] = value
-    return found
+                stored[key] = value
+    return stored
 
 
 def migrate(

@@ -20,13 +20,13 @@ CURRENT: ContextVar[Any] = ContextVar("lgc_task", default=None)
 def ambient() -> Mapping[str, Any] | None:
     """The config of the node, router or Runnable that is running, or None outside of one."""
     var = langchain_var()
-    found: Mapping[str, Any] | None = None if var is None else var.get()
-    if found:
-        return found
+    config: Mapping[str, Any] | None = None if var is None else var.get()
+    if config:
+        return config
     task = CURRENT.get()
     if task is not None:
-        found = task.config
-    return found
+        config = task.config
+    return config
 
 
 def has_ambient() -> bool:

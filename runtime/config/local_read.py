@@ -125,10 +125,10 @@ class ChannelView:
         Raises:
             EmptyChannelError: there is none.
         """
-        found = self._task.read([self.key])
-        if self.key not in found:
+        values = self._task.read([self.key])
+        if self.key not in values:
             raise error_class("EmptyChannelError")()
-        return found[self.key]
+        return values[self.key]
 
     def is_available(self) -> bool:
         """Whether it has a value."""

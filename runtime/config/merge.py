@@ -65,17 +65,17 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
     outer = ambient()
     if outer is not None:
         for key, value in outer.items():
-            if _given(value):
+            if _is_set(value):
                 merged[key] = value.copy() if isinstance(value, (dict, list)) else value
         merged["metadata"] = dict(merged["metadata"])
         inherited = list(merged["tags"])
-    given = list(filter(None, configs))
-    if given and any(map(_addresses, given)):
+    passed = list(filter(None, configs))
+    if passed and any(map(_addresses, passed)):
         # The caller addresses a thread of its own (spec §7.4).
         merged[CONF] = {}
-    for config in given:
+    for config in passed:
         for key, value in config.items():
-            if not _given(value):
+            if not _is_set(value):
                 continue
             if key == CONF:
                 merged[CONF] = {**merged[CONF], **value}
@@ -86,7 +86,7 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
             elif key in _KEYS:
                 merged[key] = value
         for key, value in config.items():
-            if key not in _KEYS and _given(value):
+            if key not in _KEYS and _is_set(value):
                 merged[CONF][key] = value
     conf = merged[CONF]
     if conf:
@@ -138,10 +138,10 @@ def overlay_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _addresses(config: Mapping[str, Any]) -> bool:
     conf = config.get(CONF) or {}
-    return any(_given(conf.get(key)) for key in _COORDINATES)
+    return any(_is_set(conf.get(key)) for key in _COORDINATES)
 
 
-def _given(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     return len(value) > 0 if isinstance(value, (list, tuple, dict)) else value is not None
 
 
@@ -170,14 +170,14 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("a stream of another graph", CONF_STREAM)
 
 
-def _parent_runtime(given: Any) -> Any:
+def _parent_runtime(passed: Any) -> Any:
     """The Runtime that a caller gave; of another object its context and store are taken.
 
     Upstream looks at the store first, whatever the object is (pregel/main.py:_defaults,
     _coerce_parent_runtime).
     """
-    store = given.store
-    if not is_a(given, "Runtime"):
+    store = passed.store
+    if not is_a(passed, "Runtime"):
         cls = loaded("langgraph.runtime", "Runtime") or Runtime
-        return cls(context=getattr(given, "context", None), store=store)
-    return given
+        return cls(context=getattr(passed, "context", None), store=store)
+    return passed

@@ -483,11 +483,11 @@ class ChannelValues:
         Raises:
             As `apply`; the keys before the one that is refused are applied.
         """
-        plain = self.program.channels_in_state
+        in_state = self.program.channels_in_state
         state = self.state
         known = len(state)
         for key, value in update.items():
-            channel = plain.get(key)
+            channel = in_state.get(key)
             if channel is None:
                 self._update_other(key, value)
                 continue

@@ -281,8 +281,8 @@ class Program:
         # The slots of the keys that a node and an input may write; managed values have none.
         written = [*names, *self.managed]
         self.slots: dict[str, int] = {key: self.index.get(key, -1) for key in written}
-        given = names if inputs is None else inputs
-        self.input_slots: dict[str, int] = {key: self.index[key] for key in given}
+        input_keys = names if inputs is None else inputs
+        self.input_slots: dict[str, int] = {key: self.index[key] for key in input_keys}
         self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
         self.default_output: Output = self.output(
             ("__root__",) if outputs is None else outputs, outputs is None
