@@ -255,7 +255,7 @@ class _Emitter:
         if not isinstance(function, str):
             lines.append(lay_out(replace(function, statement="function = "), 4))
             function = "function"
-        arguments = [f"{parameter}={_SOURCES[source]}" for parameter, source in target.inject]
+        arguments = [f"{parameter}={SOURCES[source]}" for parameter, source in target.inject]
         lines.append(lay_out(call(function, "state", *arguments, statement="return "), 4))
         wrapper = identifier(f"{kind}_{_identifier_part(name)}", self.taken)
         role = "node" if kind == "node" else "router"
@@ -405,7 +405,7 @@ _CONSTRUCTORS = {
     "custom": "custom",
 }
 
-_SOURCES = {
+SOURCES = {
     "config": "task.config",
     "runtime": "task.runtime",
     "writer": "task.runtime.stream_writer",

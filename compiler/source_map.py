@@ -16,7 +16,7 @@ from collections.abc import Set
 from pathlib import Path
 from types import CodeType
 
-from lgc.compiler.builder_calls import BuilderCall, SourceFile, scan
+from lgc.compiler.call_positions import BuilderCall, SourceFile, scan
 from lgc.compiler.diagnostics import Span
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.checkpointing.exit_durability import ExitRecorder
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import EVENT_MODES
@@ -60,7 +61,9 @@ def start_run(
     if saver is not None:
         is_blocking = bool(getattr(type(saver), "blocking", True))
         writer = CheckpointWriter(saver, durability == "async" and is_blocking)
-    return scope, thread, Recorder(thread, writer, durability == "exit")
+    if durability == "exit":
+        return scope, thread, ExitRecorder(thread, writer)
+    return scope, thread, Recorder(thread, writer)
 
 
 def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any) -> Loop:

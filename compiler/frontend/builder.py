@@ -11,8 +11,8 @@ from langgraph.graph._node import StateNodeSpec
 
 from lgc.compiler.destinations.follow import reach_of, sends_of
 from lgc.compiler.diagnostics import Span
-from lgc.compiler.frontend.channels import channel_ir, managed_ir
 from lgc.compiler.frontend.collector import DiagnosticCollector
+from lgc.compiler.frontend.injection import injection_plan
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
     has_async_code_only,
@@ -20,7 +20,8 @@ from lgc.compiler.frontend.runnables import (
     is_function_call,
     is_graph,
 )
-from lgc.compiler.frontend.schemas import allowlist, is_instantiated
+from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
+from lgc.compiler.frontend.state_keys import channel_ir, managed_ir
 from lgc.compiler.frontend.validity import INTERNAL, Builder, reserved_names
 from lgc.compiler.ir import BranchIR, BuilderRef, Call, GraphIR, JoinIR, NodeIR, Ref
 from lgc.compiler.references import References
@@ -197,7 +198,7 @@ class BuilderReader:
         else:
             return Call(
                 self.references.of(runnable.func, callee.function),
-                tuple((parameter, parameter) for parameter in runnable.func_accepts),
+                injection_plan(runnable),
             )
         return Call(callee.runnable)
 

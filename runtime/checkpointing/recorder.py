@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.checkpointing import delta_writes, model
+from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
-from lgc.runtime.checkpointing.copies import copied
 from lgc.runtime.checkpointing.task_status import statuses
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import CONF, NULL_TASK_ID, TASKS
@@ -27,30 +26,25 @@ class Recorder:
     Args:
         thread: the thread, which is loaded when the run starts.
         writer: takes the saver calls; None when there is no saver.
-        at_exit: checkpoints are stored when the run ends (durability "exit").
 
     Attributes:
         forced_snapshots: the DeltaChannels that the next stored checkpoint holds in whole, because
             the writes along the thread would not give their value back.
     """
 
-    def __init__(self, thread: ThreadState, writer: CheckpointWriter | None, at_exit: bool) -> None:
+    def __init__(self, thread: ThreadState, writer: CheckpointWriter | None) -> None:
         self.thread: ThreadState = thread
         self.writer: CheckpointWriter | None = writer
-        self.at_exit: bool = at_exit
+        # ExitRecorder stores at the end of the run instead.
+        self.stores_at_once: bool = True
         self.forced_snapshots: dict[str, bool] = {}
         # The tasks that `thread.pending_writes` has writes of, and those that wrote in this run.
         self._writers: dict[str, bool] = {}
-        self._written: dict[str, bool] = {}
-        self._is_flushed: bool = False
-        # Of DeltaChannels: the writes that were pending when the run started, whose tasks have
-        # been given them again, and which of them are stored on the checkpoint already.
+        self.written: dict[str, bool] = {}
+        # Of DeltaChannels: the writes that were pending when the run started, and the tasks that
+        # have been given theirs again.
         self._loaded_writes: list[tuple[str, str, Any]] = []
         self._reapplied: dict[str, bool] = {}
-        self._stored: dict[tuple[str, str], bool] = {}
-        self._command_writes: Writes = []
-        # What "exit" has to store: (superstep, task id, path, key, value).
-        self._exit_writes: list[tuple[int, str, str, str, Any]] = []
 
     # -- writes -----------------------------------------------------------------
 
@@ -58,15 +52,8 @@ class Recorder:
         """The thread is loaded."""
         pending = self.thread.pending_writes
         self._writers = {write[0]: True for write in pending}
-        keys = self._delta_keys()
-        if self.at_exit and keys:
-            self._stored = {
-                (task, key): True
-                for task, key, _ in pending
-                if task != NULL_TASK_ID and key in keys
-            }
 
-    def _delta_keys(self) -> dict[str, bool]:
+    def delta_keys(self) -> dict[str, bool]:
         return self.thread.values.program.delta_keys
 
     def put_task_writes(
@@ -89,14 +76,11 @@ class Recorder:
             As `put_task_writes`.
         """
         self._put(NULL_TASK_ID, "", writes, False)
-        if self.at_exit:
-            keys = self._delta_keys()
-            self._command_writes = [write for write in writes if write[0] in keys]
 
     def _put(self, task_id: str, path: str, writes: Writes, is_last: bool) -> None:
         """Records writes, and has them stored (pregel/_loop.py:put_writes)."""
         thread = self.thread
-        self._written[task_id] = True
+        self.written[task_id] = True
         indexes = model.WRITE_INDEXES
         if writes[0][0] in indexes and all(name in indexes for name, _ in writes):
             writes = list({write[0]: write for write in writes}.values())
@@ -124,7 +108,7 @@ class Recorder:
         self._writers[task_id] = True
         for name, value in writes:
             thread.pending_writes.append((task_id, name, value))
-        if self.writer is None or self.at_exit:
+        if self.writer is None or not self.stores_at_once:
             return
         if thread.values.program.untracked:
             stored = self._without_untracked(stored)
@@ -188,32 +172,32 @@ class Recorder:
         }
         channels = thread.values.channels
         keys = None if updated is None else [channels[slot].key for slot in updated]
-        counters: delta_writes.Counters = {}
-        delta_keys = self._delta_keys()
+        counters: delta_snapshots.Counters = {}
+        delta_keys = self.delta_keys()
         if delta_keys:
-            before = thread.metadata.get(delta_writes.COUNTERS)
-            counters = delta_writes.counted(delta_keys, before, keys or ())
+            before = thread.metadata.get(delta_snapshots.COUNTERS)
+            counters = delta_snapshots.counted(delta_keys, before, keys or ())
         thread.metadata = metadata
-        self._build(draw_checkpoint_id(scope.step), keys, counters, not self.at_exit)
+        self.build(draw_checkpoint_id(scope.step), keys, counters, self.stores_at_once)
         scope.step += 1
 
-    def _build(
+    def build(
         self,
         checkpoint_id: str,
         updated: list[str] | None,
-        counters: delta_writes.Counters,
+        counters: delta_snapshots.Counters,
         stores: bool,
     ) -> None:
         """Makes a checkpoint of the channels as they are (_put_checkpoint)."""
         thread = self.thread
-        delta_keys = self._delta_keys()
+        delta_keys = self.delta_keys()
         stores = stores and self.writer is not None
         snapshots: dict[str, bool] = {}
         values = thread.checkpoint["channel_values"]
         if stores:
             if delta_keys:
                 channels = thread.values.channels
-                snapshots = delta_writes.due(channels, counters, thread.versions.versions)
+                snapshots = delta_snapshots.due(channels, counters, thread.versions.versions)
                 snapshots.update(self.forced_snapshots)
             values = thread.versions.stored(thread.values, snapshots)
         # Nobody sees the time of a checkpoint that is not stored.
@@ -225,7 +209,7 @@ class Recorder:
             for key in snapshots:
                 counters[key] = (0, 0)
                 self.forced_snapshots.pop(key, None)
-            delta_writes.set_counters(thread.metadata, counters)
+            delta_snapshots.set_counters(thread.metadata, counters)
         if stores:
             self._put_checkpoint()
 
@@ -246,40 +230,6 @@ class Recorder:
         assert self.writer is not None
         self.writer.put(before, thread.checkpoint, thread.metadata, new_versions)
 
-    # -- the end of the run -----------------------------------------------------
-
-    def flush_exit(self, tasks: list[Task]) -> None:
-        """Has stored what durability "exit" has left to the end of the run; does it once.
-
-        Args:
-            tasks: those of the last superstep.
-
-        Raises:
-            Exception: a saver that serialises at once cannot serialise it.
-        """
-        if not self.at_exit or self._is_flushed or self.writer is None:
-            return
-        self._is_flushed = True
-        thread = self.thread
-        if self._exit_writes:
-            self._put_exit_writes()
-        if thread.checkpoint["id"] != thread.loaded_id:
-            counters = dict(thread.metadata.get(delta_writes.COUNTERS) or {})
-            updated = thread.checkpoint["updated_channels"]
-            if updated is None:
-                # A fork after which nothing ran: by now it is known what changed before.
-                updated = thread.updated_keys()
-            self._build(thread.checkpoint["id"], updated, counters, True)
-        by_task: dict[str, Writes] = {}
-        for task_id, name, value in thread.pending_writes:
-            # What was loaded is stored; under new positions it would count twice.
-            if task_id in self._written:
-                by_task.setdefault(task_id, []).append((name, value))
-        paths = {task.id: task.path_text for task in tasks}
-        for task_id, writes in by_task.items():
-            config = thread.current_config()
-            self.writer.put_writes(config, writes, task_id, paths.get(task_id, ""))
-
     # -- DeltaChannels (spec §3.3) ----------------------------------------------
 
     def force_snapshots(self, *, reapplies: bool) -> None:
@@ -288,98 +238,39 @@ class Recorder:
         Args:
             reapplies: the run gives tasks that finished before what they wrote.
         """
-        keys = self._delta_keys()
+        keys = self.delta_keys()
         if not keys:
             return
         pending = self.thread.pending_writes
         if reapplies:
             self._loaded_writes = [write for write in pending if write[0] != NULL_TASK_ID]
         else:
-            self.forced_snapshots = delta_writes.written(keys, [write[1:] for write in pending])
+            self.forced_snapshots = delta_snapshots.written(keys, [write[1:] for write in pending])
 
     def force_command_snapshots(self, writes: Writes) -> None:
         """A fork takes over the writes of a Command: what they change is stored in whole."""
-        keys = self._delta_keys()
+        keys = self.delta_keys()
         if keys:
             ensure_message_ids(writes, keys)
-            self.forced_snapshots.update(delta_writes.written(keys, writes))
+            self.forced_snapshots.update(delta_snapshots.written(keys, writes))
 
-    def before_apply(self, tasks: list[Task]) -> list[tuple[int, str, str, str, Any]]:
-        """Notes what the superstep does to DeltaChannels, before a reducer takes the writes over.
-
-        Returns:
-            For `after_apply`: what "exit" has to store.
-        """
-        keys = self._delta_keys()
+    def before_apply(self, tasks: list[Task]) -> None:
+        """Notes what a superstep does to DeltaChannels, before a reducer takes the writes over."""
+        keys = self.delta_keys()
         if not keys:
-            return []
-        for task in tasks:
-            self.forced_snapshots.update(delta_writes.replaced(keys, task.writes))
-        lost = [write[1:] for write in self._loaded_writes if write[0] not in self._reapplied]
-        self.forced_snapshots.update(delta_writes.written(keys, lost))
-        self._loaded_writes = []
-        return self._writes_of_superstep(tasks) if self.at_exit else []
-
-    def after_apply(self, exit_writes: list[tuple[int, str, str, str, Any]]) -> None:
-        """The reducers have taken the superstep's writes over."""
-        self._exit_writes += exit_writes
-
-    def _writes_of_superstep(self, tasks: list[Task]) -> list[tuple[int, str, str, str, Any]]:
-        """The superstep's writes to DeltaChannels as they are now."""
-        keys = self._delta_keys()
-        step = self.thread.scope.step
-        is_first = step == self.thread.scope.first_step
-        writes: list[tuple[int, str, str, str, Any]] = []
-        if is_first:
-            for key, value in self._command_writes:
-                writes.append((step, NULL_TASK_ID, "", key, copied(value)))
-        paths = {task.id: task.path_text for task in tasks}
-        for task, key, value in self.thread.pending_writes:
-            if key not in keys:
-                continue
-            if is_first and (task == NULL_TASK_ID or (task, key) in self._stored):
-                continue
-            writes.append((step, task, paths.get(task, ""), key, copied(value)))
-        return writes
-
-    def _put_exit_writes(self) -> None:
-        """Has stored what the run wrote to DeltaChannels where they are rebuilt from.
-
-        That is the checkpoint the run started from; one without any gets an empty one.
-        """
-        thread = self.thread
-        assert self.writer is not None
-        if not thread.is_new and thread.is_addressed:
-            # It may have other children, which would read them.
-            for _, _, _, key, _ in self._exit_writes:
-                self.forced_snapshots[key] = True
-        counters = thread.metadata.get(delta_writes.COUNTERS) or {}
-        channels, versions = thread.values.channels, thread.versions.versions
-        whole = delta_writes.due(channels, counters, versions)
-        whole.update(self.forced_snapshots)
-        left = [write for write in self._exit_writes if write[3] not in whole]
-        if not left:
             return
-        anchor = thread.loaded_config
-        if thread.is_new:
-            # Upstream draws an id for it, too, and does not use it.
-            draw_checkpoint_id(-2)
-            stub = model.empty(thread.loaded_id)
-            conf = anchor[CONF]
-            self.writer.put(
-                {**anchor, CONF: {**conf, "checkpoint_id": None}}, stub, {"step": -2}, {}
-            )
-            anchor = {**anchor, CONF: {**conf, "checkpoint_id": thread.loaded_id}}
-            thread.checkpoint_config = anchor
-        first_step = thread.scope.first_step
-        grouped: dict[tuple[str, str], Writes] = {}
-        for step, task, path, key, value in left:
-            if task == NULL_TASK_ID:
-                place = (delta_writes.exit_task_id(step, task), "")
-            elif step == first_step:
-                place = (delta_writes.exit_task_id(step, task), path)
-            else:
-                place = (delta_writes.late_exit_task_id(step, task), f"~~{step:010d}{path}")
-            grouped.setdefault(place, []).append((key, value))
-        for (task_id, path), writes in grouped.items():
-            self.writer.put_writes(anchor, writes, task_id, path)
+        for task in tasks:
+            self.forced_snapshots.update(delta_snapshots.replaced(keys, task.writes))
+        lost = [write[1:] for write in self._loaded_writes if write[0] not in self._reapplied]
+        self.forced_snapshots.update(delta_snapshots.written(keys, lost))
+        self._loaded_writes = []
+
+    def after_apply(self) -> None:
+        """The reducers have taken the superstep's writes over."""
+
+    def flush_exit(self, tasks: list[Task]) -> None:
+        """Has stored what is left to the end of the run: nothing, unless durability is "exit".
+
+        Args:
+            tasks: those of the last superstep.
+        """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lgc.runtime.checkpointing import delta_writes, model
+from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.state_snapshots import (
     load_detached,
@@ -107,7 +107,7 @@ class _Update:
         self.forced_snapshots: dict[str, bool] = {}
         if is_first:
             pending = [write[1:] for write in self.thread.pending_writes]
-            self.forced_snapshots = delta_writes.written(program.delta_keys, pending)
+            self.forced_snapshots = delta_snapshots.written(program.delta_keys, pending)
 
     def perform(self, updates: Sequence[Any]) -> Any:
         """Makes the checkpoint; the config that addresses it."""
@@ -164,8 +164,8 @@ class _Update:
             "step": self.step + 1,
             "parents": saved.metadata.get("parents", {}),
         }
-        if delta_writes.COUNTERS in saved.metadata:
-            metadata[delta_writes.COUNTERS] = saved.metadata[delta_writes.COUNTERS]
+        if delta_snapshots.COUNTERS in saved.metadata:
+            metadata[delta_snapshots.COUNTERS] = saved.metadata[delta_snapshots.COUNTERS]
         parent = saved.parent_config
         if not parent:
             parent = {**saved.config, CONF: {**saved.config[CONF], "checkpoint_id": None}}
@@ -209,7 +209,7 @@ class _Update:
             tasks.append(task)
         updated = {name for task in tasks for name, _ in task.writes}
         for task in tasks:
-            replaced = delta_writes.replaced(self.program.delta_keys, task.writes)
+            replaced = delta_snapshots.replaced(self.program.delta_keys, task.writes)
             self.forced_snapshots.update(replaced)
         self._store([(task.id, task.writes, task) for task in tasks])
         thread.apply(None, tasks)
@@ -230,7 +230,7 @@ class _Update:
 
     def _last_writer(self) -> str | None:
         """The node that ran last, when it is clear which (pregel/main.py:_infer_as_node)."""
-        seen = delta_writes.without_bumps(self.thread.versions.seen)
+        seen = delta_snapshots.without_bumps(self.thread.versions.seen)
         if not any(version for read in seen.values() for version in read.values()):
             return START
         reads = sorted(
@@ -257,7 +257,7 @@ class _Update:
             return
         if self.is_first and self._is_superseded():
             for _, writes, _ in written:
-                self.forced_snapshots.update(delta_writes.written(keys, writes))
+                self.forced_snapshots.update(delta_snapshots.written(keys, writes))
             return
         for task_id, writes, task in written:
             if writes:
@@ -305,13 +305,13 @@ class _Update:
         versions = self.thread.versions.versions
         if self.saved is None:
             return {key: True for key in keys if key in versions}
-        before = self.saved.metadata.get(delta_writes.COUNTERS)
-        counters = delta_writes.counted(keys, before, updated)
-        snapshots = delta_writes.due(self.thread.values.channels, counters, versions)
+        before = self.saved.metadata.get(delta_snapshots.COUNTERS)
+        counters = delta_snapshots.counted(keys, before, updated)
+        snapshots = delta_snapshots.due(self.thread.values.channels, counters, versions)
         snapshots.update(self.forced_snapshots)
         for key in snapshots:
             counters[key] = (0, 0)
-        delta_writes.set_counters(metadata, counters)
+        delta_snapshots.set_counters(metadata, counters)
         return snapshots
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lgc.runtime.checkpointing import delta_writes, model
+from lgc.runtime.checkpointing import delta_snapshots, model
+from lgc.runtime.checkpointing.checkpoint_migration import migrate
 from lgc.runtime.checkpointing.checkpoint_writer import keeps_checkpoint
 from lgc.runtime.checkpointing.copies import copied_checkpoint
 from lgc.runtime.checkpointing.resume import scratchpad_with_answers
@@ -94,7 +95,7 @@ class ThreadState:
             self.pending_writes = [
                 (str(task), key, value) for task, key, value in saved.pending_writes or ()
             ]
-            model.migrate(self.checkpoint, program.by_name, program.edges)
+            migrate(self.checkpoint, program.by_name, program.edges)
             conf = {"checkpoint_ns": "", **config[CONF], **saved.config.get(CONF, {})}
             self.checkpoint_config = {**config, **saved.config, CONF: conf}
         self.loaded_config = self.checkpoint_config
@@ -115,7 +116,7 @@ class ThreadState:
         """The DeltaChannels whose value is in the writes of earlier checkpoints (spec §3.3)."""
         if self.scope.saver is None:
             return []
-        return delta_writes.keys_to_rebuild(self.values.program.channels, self.checkpoint)
+        return delta_snapshots.keys_to_rebuild(self.values.program.channels, self.checkpoint)
 
     def rebuild(self, history: Mapping[str, Any]) -> None:
         """Gives those channels their values.
@@ -126,7 +127,7 @@ class ThreadState:
         values = self.values
         for key, part in history.items():
             slot = values.program.index[key]
-            values.set_channel(slot, delta_writes.replayed(values.channels[slot], part))
+            values.set_channel(slot, delta_snapshots.replayed(values.channels[slot], part))
 
     # -- tasks ------------------------------------------------------------------
 

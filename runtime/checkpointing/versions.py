@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lgc.runtime.channels import Channel
-from lgc.runtime.checkpointing.delta_writes import mark_bumps_seen, snapshot
+from lgc.runtime.checkpointing.delta_snapshots import mark_bumps_seen, snapshot
 from lgc.runtime.constants import INPUT, MISSING
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Node, Program

@@ -339,9 +339,9 @@ class Loop:
             self.superstep.has_recorded = False
             self.scope.step += 1
             return
-        exit_writes = recorder.before_apply(self.superstep.tasks)
+        recorder.before_apply(self.superstep.tasks)
         self._apply_tasks()
-        recorder.after_apply(exit_writes)
+        recorder.after_apply()
         recorder.clear_pending()
         recorder.thread.is_replaying = False
         recorder.make_checkpoint("loop", self.values.updated)

@@ -20,6 +20,7 @@ from langgraph.pregel._checkpoint import copy_checkpoint, empty_checkpoint
 from typing_extensions import TypedDict
 
 from lgc.runtime.checkpointing import model as checkpoint
+from lgc.runtime.checkpointing.checkpoint_migration import migrate
 from lgc.runtime.checkpointing.copies import copied_checkpoint
 
 NODES = ("a", "b", "c")
@@ -84,7 +85,7 @@ def test_migrate(stored: dict[str, Any], edges: list[tuple[str, str]]) -> None:
     # LangGraph walks a set of edges; which of a node's ends is first is chance.
     in_order = list(builder.edges)
     graph._migrate_checkpoint(theirs)  # type: ignore[arg-type]
-    checkpoint.migrate(ours, graph.nodes, in_order)
+    migrate(ours, graph.nodes, in_order)
     assert _ordered(ours) == _ordered(theirs)
 
 

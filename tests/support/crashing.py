@@ -32,6 +32,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import them anew)
+    exit_durability,
     first_input,
     recorder,
     state_snapshots,

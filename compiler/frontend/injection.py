@@ -1,0 +1,23 @@
+"""What the function of a node or a router is called with besides the state (spec §2.2).
+
+What each of these stands for in the generated module is in `emit.SOURCES`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def injection_plan(runnable: Any) -> tuple[tuple[str, str], ...]:
+    """The parameters that are injected.
+
+    LangGraph has looked at the function's signature: a parameter counts that has one of its names
+    (config, writer, store, previous, runtime) and, but for `config`, an annotation of its kinds.
+
+    Args:
+        runnable: LangGraph's RunnableCallable around the function.
+
+    Returns:
+        For each, the name of the parameter and what it is given.
+    """
+    return tuple((parameter, parameter) for parameter in runnable.func_accepts)
