@@ -8,14 +8,14 @@ which knows whether to wait for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from lgc.runtime.checkpointing.copies import copied, copied_checkpoint, copied_config
+from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.upstream import loaded
 
-Writes = Sequence[tuple[str, Any]]
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 _STORING = ("put", "put_writes", "put_superstep")

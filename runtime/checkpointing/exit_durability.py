@@ -11,13 +11,13 @@ from typing import Any
 from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.copies import copied
+from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import CONF, NULL_TASK_ID
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
 
-Writes = list[tuple[str, Any]]
 DeltaWrite = tuple[int, str, str, str, Any]
 """Superstep, task id, task path, key and value."""
 

@@ -20,6 +20,12 @@ from typing import Any, Final, NamedTuple
 
 from lgc.runtime.constants import ERROR, INTERRUPT, RESUME, SCHEDULED
 
+Writes = list[tuple[str, Any]]
+"""What one task, or a Command, has written: channel and value, in order."""
+
+PendingWrites = list[tuple[str, str, Any]]
+"""The writes that belong to a checkpoint and are not applied yet: task id, channel, value."""
+
 VERSION: Final = 4
 """The layout that is written."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.checkpointing.task_status import statuses
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import CONF, NULL_TASK_ID, TASKS
@@ -16,8 +17,6 @@ from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.public.messages import ensure_message_ids
 from lgc.runtime.upstream import is_a
-
-Writes = list[tuple[str, Any]]
 
 
 class Recorder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lgc.runtime.checkpointing.model import PendingWrites
 from lgc.runtime.checkpointing.task_status import statuses
 from lgc.runtime.config.task_config import scratchpad
 from lgc.runtime.constants import CONF, CONF_RESUME_MAP, NULL_TASK_ID, RESUME, START, TASKS
@@ -12,8 +13,6 @@ from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import interrupt_id
 from lgc.runtime.public.commands import Command, update_as_tuples
 from lgc.runtime.upstream import error_class, is_a
-
-PendingWrites = list[tuple[str, str, Any]]
 
 
 def writes_of_command(command: Any) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.checkpointing.state_snapshots import (
     load_detached,
     refuse_namespace,
@@ -25,8 +26,6 @@ from lgc.runtime.engine.task import Task, UpdateTask
 from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.public.messages import ensure_message_ids
 from lgc.runtime.upstream import error_class
-
-Writes = list[tuple[str, Any]]
 
 COPY = "__copy__"
 """As the node of an update: copies the checkpoint."""

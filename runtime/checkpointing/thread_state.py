@@ -12,6 +12,7 @@ from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_migration import migrate
 from lgc.runtime.checkpointing.checkpoint_writer import keeps_checkpoint
 from lgc.runtime.checkpointing.copies import copied_checkpoint
+from lgc.runtime.checkpointing.model import PendingWrites
 from lgc.runtime.checkpointing.resume import scratchpad_with_answers
 from lgc.runtime.checkpointing.versions import ChannelVersions
 from lgc.runtime.constants import CONF, INTERRUPT, NS_SEP
@@ -20,8 +21,6 @@ from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
-
-PendingWrites = list[tuple[str, str, Any]]
 
 
 class ThreadState:

@@ -12,12 +12,11 @@ from typing import Any
 
 from lgc.runtime.channels import Channel
 from lgc.runtime.checkpointing.delta_snapshots import mark_bumps_seen, snapshot
+from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.constants import INPUT, MISSING
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Node, Program
 from lgc.runtime.engine.task_writes import TaskWrites
-
-Writes = list[tuple[str, object]]
 
 
 class ChannelVersions:
