@@ -37,7 +37,7 @@ from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
 from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
-from lgc.runtime.streaming.sink import with_interrupts
+from lgc.runtime.streaming.chunks import with_interrupts
 
 
 class CompiledGraph:

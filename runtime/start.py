@@ -18,7 +18,7 @@ from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.streaming.sink import ChunksObserver, UpdatesObserver, ValuesObserver
+from lgc.runtime.streaming.chunks import ChunksObserver, UpdatesObserver, ValuesObserver
 from lgc.runtime.upstream import is_a
 
 # What LangGraph streams and lgc does not yet.

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from lgc.compiler.ir import GraphIR
 from lgc.compiler.passes import imports, lint, order, reducers, supersteps, triggers
+from lgc.compiler.passes.check_ir import check
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
-from lgc.compiler.passes.validate import check
 
 Pass = Callable[[GraphIR], tuple[GraphIR, list[NodeDiagnostic]]]
 

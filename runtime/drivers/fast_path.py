@@ -20,7 +20,7 @@ from lgc.runtime.engine.prepare import node_input
 from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
-from lgc.runtime.streaming.sink import ResultObserver
+from lgc.runtime.streaming.chunks import ResultObserver
 
 
 def invoke(

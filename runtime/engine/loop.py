@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
-from lgc.runtime.checkpointing.first_input import FirstInput
 from lgc.runtime.checkpointing.recorder import Recorder
+from lgc.runtime.checkpointing.start_resume_fork import FirstInput
 from lgc.runtime.checkpointing.thread_loading import ThreadLoading
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import START

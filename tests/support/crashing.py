@@ -33,8 +33,8 @@ from langgraph.types import Command, Send, interrupt
 
 from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import them anew)
     exit_durability,
-    first_input,
     recorder,
+    start_resume_fork,
     state_snapshots,
     state_updates,
 )

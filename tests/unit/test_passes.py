@@ -24,7 +24,7 @@ from lgc.compiler.ir import (
 )
 from lgc.compiler.passes import imports as imports_pass
 from lgc.compiler.passes import lint, order, reducers, run_passes, triggers
-from lgc.compiler.passes.validate import InvalidIR, check
+from lgc.compiler.passes.check_ir import InvalidIR, check
 
 
 def node(

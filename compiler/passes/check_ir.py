@@ -1,4 +1,4 @@
-"""validate: checks that an IR is consistent, to find a bug of the compiler before it emits code.
+"""check_ir: checks that an IR is consistent, to find a bug of the compiler before it emits code.
 
 Runs before the first pass and after each. Whether the user's graph is valid is another question,
 which the frontend puts to LangGraph's own `validate`.
