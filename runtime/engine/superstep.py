@@ -227,9 +227,11 @@ class Superstep:
             if task in self._interrupted_tasks:
                 assert task.error is not None
                 try:
-                    interrupts.extend(task.error.args[0])
+                    # One by one: native code says something else than upstream of what is no list.
+                    for interrupt in task.error.args[0]:
+                        interrupts.append(interrupt)
                 except Exception as exc:
                     # No list of interrupts: the run fails, after its finished tasks are shown.
                     return exc
-        interrupt: BaseException = error_class("GraphInterrupt")(tuple(interrupts))
-        return interrupt
+        raised: BaseException = error_class("GraphInterrupt")(tuple(interrupts))
+        return raised
