@@ -35,7 +35,7 @@ SOURCES: Final = Sources()
 
 
 class CheckpointIds:
-    """The ids of a run's checkpoints: drawn after each superstep, or when one is read.
+    """The ids of a run's checkpoints: drawn when one is read.
 
     A run without a saver draws nothing until an id is read, and then those of all supersteps so
     far, in order: the ids are those of a run that drew each in its turn.

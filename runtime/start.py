@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
@@ -25,14 +24,15 @@ from lgc.runtime.upstream import is_a
 _OTHER_MODES = frozenset(("messages", "tools"))
 
 
-def output_of(program: Program, output: str | Sequence[str] | None) -> Output:
+def output_of(program: Program, output: Any) -> Output:
     """What a run reports that is asked for `output`; None is the root value."""
     if output is None:
         return program.output(("__root__",), True)
-    keys = (output,) if isinstance(output, str) else tuple(output)
+    # As Any: users pass keys of other kinds, and native code would refuse them in its own words.
+    keys: Any = (output,) if isinstance(output, str) else tuple(output)
     for key in keys:
         if key not in program.index:
-            raise ValueError(f"Key {key} not in channels")
+            raise ValueError(f"Key {format(key)} not in channels")
         if program.transient_trigger[program.index[key]]:
             raise Unsupported("a trigger channel as output key", key)
     return program.output(keys, isinstance(output, str))

@@ -183,7 +183,7 @@ class StateReader:
 
 
 def detached_thread(program: Program, saver: Any, config: Any, output: Output) -> ThreadState:
-    """A thread that no run is on, not loaded yet; `limit` supersteps are allowed it.
+    """A thread that no run is on, not loaded yet.
 
     Args:
         config: the caller's, or one that addresses a checkpoint.

@@ -124,9 +124,11 @@ class ThreadState:
             history: by key, what the saver's `get_delta_channel_history` returned.
         """
         values = self.values
-        for key, part in history.items():
+        for key in self.keys_to_rebuild():
             slot = values.program.index[key]
-            values.set_channel(slot, delta_snapshots.replayed(values.channels[slot], part))
+            channel = delta_snapshots.replayed(values.channels[slot], history[key])
+            values.set_channel(slot, channel)
+        values.order()
 
     # -- tasks ------------------------------------------------------------------
 

@@ -103,8 +103,8 @@ class SyncDriver:
         else:
             self._wait()
 
-    def _store(self) -> None:
-        """Makes the saver calls that are due, up to the first that fails."""
+    def _store(self) -> bool:
+        """Makes the saver calls that are due, up to the first that fails; whether none has."""
         writer = self.loop.writer
         assert writer is not None
         try:
@@ -115,6 +115,8 @@ class SyncDriver:
                     self._background.submit(function, arguments)
         except Exception as exc:
             self.loop.store_failed(exc)
+            return False
+        return True
 
     def _start(self) -> None:
         """Starts the tasks that may; one that is alone has run when this returns."""
@@ -124,7 +126,12 @@ class SyncDriver:
                 _submit(self.loop.inbox, task)
         elif superstep.can_start():
             alone = superstep.take_inline_task()
-            run_task(alone)
+            try:
+                run_task(alone)
+            except BaseException as exc:
+                # Raised beside the task's own calls: by a signal, or by a failure of its failure.
+                alone.error = exc
+                alone.end()
             self.loop.finished(alone)
 
     def _wait(self) -> None:
@@ -134,6 +141,8 @@ class SyncDriver:
         item: Any = inbox.get()
         while True:
             loop.receive(item)
+            if loop.writer is not None and loop.writer.has_calls() and not self._store():
+                return
             if isinstance(item, Task):
                 # A place is free.
                 self._start()

@@ -24,7 +24,7 @@ from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.superstep import Superstep
-from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.task import Task, set_first_context
 from lgc.runtime.public.errors import with_code
 from lgc.runtime.upstream import error_class, is_instance_of_error
 
@@ -148,9 +148,10 @@ class Loop:
         if phase == _TICK:
             if self._tick():
                 self._phase = _EXECUTE
-            else:
-                self._leave()
-            return _POINT
+                return _POINT
+            # The last chunks come out when everything is stored.
+            self._leave()
+            return _NOTHING
         if phase == _EXECUTE:
             self._phase = _RUNNING
             return RUN if self.superstep.can_start() else _NOTHING
@@ -192,6 +193,10 @@ class Loop:
         """A saver call of STORE, or what FLUSH waits for, raised `exc`."""
         # A run that is closing has failed already; with what, its caller is about to see.
         if self._phase < _CLOSING:
+            handled = self._error if self._error is not None else self.superstep.error
+            if handled is not None and (self.superstep.is_inline or self._phase == _INTERRUPTED):
+                # It was being recorded, so it is the context, as upstream.
+                set_first_context(exc, handled)
             self._fail(exc)
 
     # -- the start --------------------------------------------------------------
@@ -386,7 +391,7 @@ class Loop:
         """A task is over."""
         superstep = self.superstep
         superstep.admit()
-        superstep.running -= 1
+        superstep.note_over(task)
         try:
             if self._phase == _RUNNING:
                 # A task on the driver's thread lets no chunk out before its superstep ends,
@@ -485,6 +490,7 @@ class Loop:
         """
         if self._phase >= _CLOSING:
             return
+        self.superstep.abandon_inline_task()
         if not self.superstep.running:
             self.superstep.drop_unstarted()
         self._phase = _CLOSING
@@ -495,15 +501,17 @@ class Loop:
         if self.superstep.running:
             return WAIT
         self._phase = _CLOSED
-        if self._has_left or self.writer is None:
-            return _NOTHING
-        assert self.recorder is not None
-        try:
-            self.recorder.flush_exit(self.superstep.tasks)
-            self.writer.release()
-        except Exception:
-            return _NOTHING
-        return FLUSH
+        if not self._has_left and self.recorder is not None:
+            try:
+                self.recorder.flush_exit(self.superstep.tasks)
+                if self.writer is not None:
+                    self.writer.release()
+            except Exception:
+                # The run has failed already; with what, its caller is about to see.
+                self._has_left = True
+        self._error = None
+        self.superstep.clear()
+        return _NOTHING if self.writer is None else FLUSH
 
     # -- the fast path ----------------------------------------------------------
 

@@ -37,6 +37,8 @@ class Superstep:
         self.tasks: list[Task] = []
         self.is_inline: bool = False
         self.running: int = 0
+        # The task that runs on the driver's thread.
+        self._inline_task: Task | None = None
         self.error: BaseException | None = None
         self.has_recorded: bool = False
         # The tasks that have joined on other threads, and are not among `tasks` yet.
@@ -108,7 +110,31 @@ class Superstep:
     def take_inline_task(self) -> Task:
         """The task to run now on the driver's thread, where `is_inline`."""
         self.running += 1
-        return self._unstarted.pop()
+        task = self._unstarted.pop()
+        self._inline_task = task
+        return task
+
+    def note_over(self, task: Task) -> None:
+        """A task is over; `finish` or `settle` comes next."""
+        self.running -= 1
+        if task is self._inline_task:
+            self._inline_task = None
+
+    def abandon_inline_task(self) -> None:
+        """The driver has left its own task: a signal came between two calls of it."""
+        if self._inline_task is not None:
+            self.running -= 1
+            self._inline_task = None
+
+    def clear(self) -> None:
+        """The run is over: its failures hold frames that hold the run, which would be a cycle."""
+        for task in self.tasks:
+            task.error = None
+        self.tasks = []
+        self.observers = []
+        self.error = None
+        self._deferred_error = None
+        self._interrupted_tasks = []
 
     def drop_unstarted(self) -> None:
         """The tasks that wait for a place do not run any more."""

@@ -35,20 +35,7 @@ from lgc.runtime.ids import task_id
 from lgc.runtime.public.commands import Command
 from lgc.runtime.upstream import error_class, is_instance_of_error, loaded
 
-try:
-    from mypy_extensions import mypyc_attr
-except ImportError:
-    # Read when the native runtime is compiled; production has no mypy_extensions.
-    def mypyc_attr(*names: Any, **options: Any) -> Any:  # type: ignore[misc]
-        """Says nothing to the interpreter."""
-        return _same
 
-
-def _same(cls: Any) -> Any:
-    return cls
-
-
-@mypyc_attr(free_list_len=1)
 class Task(TaskWrites):
     """One node execution of one superstep.
 
@@ -65,7 +52,7 @@ class Task(TaskWrites):
         error: what the task failed with, an interrupt included, once it is over; else None.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
-        writes_are_pending: what it wrote is in the `pending` of the run's values yet (fast path).
+        writes_are_pending: what it wrote is in the `pending` of the run's values still (fast path).
     """
 
     def __init__(self, scope: RunScope, node: Node, value: object, push: int) -> None:
@@ -158,7 +145,7 @@ class Task(TaskWrites):
         self.materialize_writes()
         if self._redirect is not None:
             # It failed while the redirect was handled, and is raised as it is.
-            _set_first_context(exc, self._redirect)
+            set_first_context(exc, self._redirect)
             self.error = exc
             self.end()
             return
@@ -436,12 +423,24 @@ def add_note(exc: BaseException, text: str) -> None:
         add(text)
 
 
-def _set_first_context(exc: BaseException, handled: BaseException) -> None:
-    """Gives the first exception of a chain the context that it would have in an `except`."""
-    while exc.__context__ is not None and exc is not handled:
-        exc = exc.__context__
-    if exc is not handled:
-        exc.__context__ = handled
+def set_first_context(exc: BaseException, handled: BaseException) -> None:
+    """Gives the first exception of a chain the context that it would have in an `except`.
+
+    Args:
+        exc: what was raised; its chain may be a circle that a user has made.
+        handled: what was being handled when it was.
+    """
+    chain = [exc]
+    while exc is not handled:
+        before = exc.__context__
+        if before is None:
+            exc.__context__ = handled
+            return
+        for known in chain:
+            if known is before:
+                return
+        chain.append(before)
+        exc = before
 
 
 def _for_caller(command: Any) -> Any:
