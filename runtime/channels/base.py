@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lgc.runtime.constants import MISSING
+from lgc.runtime.upstream import error_class
 
 
 class Channel:
@@ -138,3 +139,16 @@ def has_finished_flag(stored: object) -> bool:
     if not isinstance(stored, (tuple, list)) or len(stored) != 2:
         return False
     return isinstance(stored[1], bool)
+
+
+def several_values(key: str, kind: str) -> BaseException:
+    """The error of a channel with a guard that is written several times in a superstep.
+
+    Args:
+        kind: the name of its class.
+    """
+    error: BaseException = error_class("InvalidUpdateError")(
+        f"At key '{key}': {kind}(guard=True) can receive only one value "
+        "per step. Use guard=False if you want to store any one of multiple values."
+    )
+    return error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lgc.runtime.channels.base import Channel, SingleValueChannel, has_finished_flag
+from lgc.runtime.channels.base import Channel, SingleValueChannel, has_finished_flag, several_values
 from lgc.runtime.constants import BRANCH_TO, MISSING
-from lgc.runtime.upstream import error_class
 
 
 class EphemeralValue(SingleValueChannel):
@@ -29,10 +28,7 @@ class EphemeralValue(SingleValueChannel):
             self.value = MISSING
             return changed
         if self.guard and len(values) != 1:
-            raise error_class("InvalidUpdateError")(
-                f"At key '{self.key}': EphemeralValue(guard=True) can receive only one value "
-                "per step. Use guard=False if you want to store any one of multiple values."
-            )
+            raise several_values(self.key, "EphemeralValue")
         self.value = values[-1]
         return True
 

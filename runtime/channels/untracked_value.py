@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lgc.runtime.channels.base import Channel, SingleValueChannel
+from lgc.runtime.channels.base import Channel, SingleValueChannel, several_values
 from lgc.runtime.constants import MISSING
-from lgc.runtime.upstream import error_class
 
 
 class UntrackedValue(SingleValueChannel):
@@ -26,10 +25,7 @@ class UntrackedValue(SingleValueChannel):
         if not values:
             return False
         if self.guard and len(values) != 1:
-            raise error_class("InvalidUpdateError")(
-                f"At key '{self.key}': UntrackedValue(guard=True) can receive only one value "
-                "per step. Use guard=False if you want to store any one of multiple values."
-            )
+            raise several_values(self.key, "UntrackedValue")
         self.value = values[-1]
         return True
 

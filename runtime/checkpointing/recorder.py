@@ -1,6 +1,6 @@
-"""What a run records on its thread: writes, checkpoints, and what is left to its end.
+"""What a run records on its thread: the writes of its tasks, and checkpoints.
 
-Upstream: `put_writes`, `_put_checkpoint` and the exit half of pregel/_loop.py (spec §4.7, §4.12).
+Upstream: `put_writes` and `_put_checkpoint` of pregel/_loop.py (spec §4.7, §4.12).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Recorder:
         self._writers = {write[0]: True for write in pending}
 
     def delta_keys(self) -> dict[str, bool]:
+        """The DeltaChannels (channels.kinds.delta_keys)."""
         return self.thread.values.program.delta_keys
 
     def put_task_writes(

@@ -210,11 +210,10 @@ def load_detached(
     """
     thread = detached_thread(program, saver, config, output)
     thread.load_checkpoint(saved, config)
-    keys = thread.keys_to_rebuild()
-    if keys:
-        thread.rebuild(
-            saver.get_delta_channel_history(config=thread.checkpoint_config, channels=keys)
-        )
+    request = thread.history_request()
+    if request is not None:
+        function, args, kwargs = request
+        thread.rebuild(function(*args, **kwargs))
     return thread
 
 

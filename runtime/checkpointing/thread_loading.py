@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.checkpointing.thread_state import ThreadState, has_moved_past, latest_config
+from lgc.runtime.checkpointing.thread_state import (
+    Request,
+    ThreadState,
+    has_moved_past,
+    latest_config,
+)
 from lgc.runtime.constants import CONF
-
-Request = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 class ThreadLoading:
@@ -66,10 +69,7 @@ class ThreadLoading:
         thread = self.thread
         self.request = None
         thread.load_checkpoint(saved, self._config)
-        keys = thread.keys_to_rebuild()
-        if keys:
-            arguments = {"config": thread.checkpoint_config, "channels": keys}
-            self.request = (self._saver.get_delta_channel_history, (), arguments)
+        self.request = thread.history_request()
 
 
 def _config_to_load(config: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
 
+Request = tuple[Any, tuple[Any, ...], dict[str, Any]]
+"""A saver call to make: function, arguments, keywords."""
+
 
 class ThreadState:
     """A thread at one of its checkpoints.
@@ -60,6 +63,8 @@ class ThreadState:
         self.is_addressed: bool = False
         self.is_superseded: bool = False
         self.is_replaying: bool = False
+        # The channels that are rebuilt from the thread's writes.
+        self._rebuilt: list[str] = []
         # Whether `values.updated` names the newest changes: else any node may be due.
         self._knows_updated: bool = False
 
@@ -68,7 +73,7 @@ class ThreadState:
     def load_checkpoint(self, saved: Any, config: dict[str, Any]) -> None:
         """Takes over a checkpoint that the saver returned, or the empty one.
 
-        The channels of `keys_to_rebuild` have their values only after `rebuild`.
+        The channels of `history_request` have their values only after `rebuild`.
 
         Args:
             saved: a CheckpointTuple, or None.
@@ -111,20 +116,29 @@ class ThreadState:
         scope.step = self.metadata["step"] + 1
         scope.set_stop(scope.step + scope.options.limit + 1)
 
-    def keys_to_rebuild(self) -> list[str]:
-        """The DeltaChannels whose value is in the writes of earlier checkpoints (spec §3.3)."""
-        if self.scope.saver is None:
-            return []
-        return delta_snapshots.keys_to_rebuild(self.values.program.channels, self.checkpoint)
+    def history_request(self) -> Request | None:
+        """The saver call whose result `rebuild` takes; None when it needs none.
+
+        The value of a DeltaChannel may be in the writes of earlier checkpoints (spec §3.3).
+        """
+        saver = self.scope.saver
+        if saver is None:
+            return None
+        channels = self.values.program.channels
+        self._rebuilt = delta_snapshots.keys_to_rebuild(channels, self.checkpoint)
+        if not self._rebuilt:
+            return None
+        arguments = {"config": self.checkpoint_config, "channels": self._rebuilt}
+        return saver.get_delta_channel_history, (), arguments
 
     def rebuild(self, history: Mapping[str, Any]) -> None:
-        """Gives those channels their values.
+        """Gives the channels of `history_request` their values.
 
         Args:
-            history: by key, what the saver's `get_delta_channel_history` returned.
+            history: by key, what the saver returned.
         """
         values = self.values
-        for key in self.keys_to_rebuild():
+        for key in self._rebuilt:
             slot = values.program.index[key]
             channel = delta_snapshots.replayed(values.channels[slot], history[key])
             values.set_channel(slot, channel)

@@ -40,11 +40,7 @@ def call_body(task: Task) -> Any:
 
 def enter_body(task: Task) -> Any:
     """`enter` of a task whose body is next."""
-    var = _LANGCHAIN.var
-    if var is None:
-        _SET_CURRENT(task)
-    else:
-        var.set(task.ambient())
+    set_ambient(task)
     node = task.node
     if node.call != CALL:
         return _call(node.call, node.body, task.input, task)

@@ -103,7 +103,7 @@ class _FastPath:
         return loop
 
     def start(self, value: Any) -> Node | None:
-        """Applies the input; the node that is due, or None when the path is left."""
+        """Applies the input; the node that is due, or None: path left, or run over."""
         scope = self.scope
         values = scope.values
         start = scope.program.start
@@ -125,25 +125,15 @@ class _FastPath:
     def _start_by_routers(self, value: Any) -> Node | None:
         """`start`, where routers lead away from it, with the input pending."""
         scope = self.scope
-        values = scope.values
-        values.write_start(value)
+        scope.values.write_start(value)
         scope.step = 0
         task = Task(scope, scope.program.start, value, -1)
         task.mark_started()
         task.writes_are_pending = True
-        if not self._route(task, value):
-            return self._continue(task)
-        try:
-            values.apply_pending()
-        except Exception as exc:
-            self._refuse(task, exc)
-            return None
-        values.forget_start()
-        scope.step = 1
-        return self._next()
+        return self._routed(task, value)
 
     def superstep(self, node: Node) -> Node | None:
-        """Runs one node; the node that is due next, or None when the path is left."""
+        """Runs one node; the node that is due next, or None: path left, or run over."""
         scope = self.scope
         values = scope.values
         try:
@@ -178,6 +168,11 @@ class _FastPath:
             return self._follow(node.successor)
         self._gather(output, scope.program.slots)
         task.writes_are_pending = True
+        return self._routed(task, output)
+
+    def _routed(self, task: Task, output: Any) -> Node | None:
+        """The rest of a superstep with routers, whose writes are pending; as `superstep`."""
+        values = self.scope.values
         if not self._route(task, output):
             return self._continue(task)
         try:
@@ -185,7 +180,9 @@ class _FastPath:
         except Exception as exc:
             self._refuse(task, exc)
             return None
-        scope.step += 1
+        if task.node.is_start:
+            values.forget_start()
+        self.scope.step += 1
         return self._next()
 
     def _gather(self, update: dict[Any, Any], slots: dict[str, int]) -> None:
@@ -252,8 +249,8 @@ class _FastPath:
 
     def _refuse(self, task: Task, exc: Exception) -> None:
         """A reducer has refused the writes of a task: the loop raises, and has them as a list."""
-        self.scope.values.materialize_writes(task)
-        task.writes_are_pending = False
+        task.writes_are_pending = True
+        task.materialize_writes()
         self._go_on().refuse(task, exc)
 
     def leave(self) -> None:

@@ -45,15 +45,12 @@ class SyncDriver:
         loop = self.loop
         while True:
             what = loop.next()
-            if what == RUN:
-                self._start()
-            elif what == OVER:
+            if what == OVER:
                 return None
-            elif what == CHUNKS:
+            if what == CHUNKS:
                 assert loop.sink is not None
                 return loop.sink.take()
-            else:
-                self._perform(what)
+            self._perform(what)
 
     def run(self) -> None:
         """Runs to the end a run without chunks.
@@ -68,22 +65,15 @@ class SyncDriver:
         """Waits for the tasks, and stores what they wrote, and what is left to the run's end."""
         loop = self.loop
         loop.close()
-        while True:
-            what = loop.next()
-            if what == OVER:
-                return
-            if what == RUN:
-                self._start()
-            elif what == CHUNKS:
-                # Nobody reads them any more.
-                assert loop.sink is not None
-                loop.sink.take()
-            else:
-                self._perform(what)
+        # A run that is closing hands out no chunks.
+        while (what := loop.next()) != OVER:
+            self._perform(what)
 
     def _perform(self, what: int) -> None:
         loop = self.loop
-        if what == STORE:
+        if what == RUN:
+            self._start()
+        elif what == STORE:
             self._store()
         elif what == FLUSH:
             if self._background is not None:

@@ -90,8 +90,11 @@ class ChannelValues:
         if not self._is_unordered:
             return
         self._is_unordered = False
-        state = self.state
-        self.state = {key: state[key] for key in self.program.state_keys if key in state}
+        self.state = self._ordered(self.state)
+
+    def _ordered(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Values of keys that are in `state`, in the order of the state's keys."""
+        return {key: state[key] for key in self.program.state_keys if key in state}
 
     def store_triggers(self) -> None:
         """Has every trigger in a channel of its own, as checkpoints hold them."""
@@ -243,11 +246,8 @@ class ChannelValues:
         if len(touched) > 1:
             touched = sorted(touched)
         for slot in touched:
-            channel = self.channels[slot]
-            state[channel.key] = self._after_pending(slot)
-        if len(state) != known:
-            return {key: state[key] for key in self.program.state_keys if key in state}
-        return state
+            state[self.channels[slot].key] = self._after_pending(slot)
+        return state if len(state) == known else self._ordered(state)
 
     def _after_pending(self, slot: int) -> object:
         written = self.pending[slot]
@@ -308,7 +308,7 @@ class ChannelValues:
         for slot in self.touched:
             if self.transient_trigger[slot] or (
                 self.update(slot, None if more is None else more.get(slot))
-                and (self._in_state[slot] or self.channels[slot].is_available())
+                and self.is_available(slot)
             ):
                 updated.append(slot)
         self.update_untouched(changed, updated)
@@ -425,12 +425,18 @@ class ChannelValues:
                 value = channel.get()
                 if value is not MISSING:
                     self._set(channel.key, value)
-        if channel.prototype:
-            channel = channel.fresh()
-            self.channels[slot] = channel
+        channel = self._own(slot)
         if several is None:
             return channel.update_one(self.pending[slot])
         return channel.update(several)
+
+    def _own(self, slot: int) -> Channel:
+        """The run's own channel of a slot, which takes the prototype's place."""
+        channel = self.channels[slot]
+        if channel.prototype:
+            channel = channel.fresh()
+            self.channels[slot] = channel
+        return channel
 
     def update_untouched(self, changed: list[int], updated: list[int]) -> None:
         """Tells the channels that were not written of the superstep."""
@@ -506,10 +512,7 @@ class ChannelValues:
         slot = self.program.slots.get(key, -1)
         if slot < 0:
             return
-        channel = self.channels[slot]
-        if channel.prototype:
-            channel = channel.fresh()
-            self.channels[slot] = channel
+        channel = self._own(slot)
         if channel.update_one(value) and channel.is_available():
             if channel.changes_without_write:
                 self.unsettled.append(slot)

@@ -10,6 +10,7 @@ The file has more than 500 lines because a phase is understood only beside those
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
@@ -462,11 +463,16 @@ class Loop:
     def _leave(self) -> None:
         """The run is over and has not failed: what is left to its end is stored."""
         self._phase = _LEAVING
-        if self.recorder is not None:
-            self.recorder.flush_exit(self.superstep.tasks)
-            self._has_left = True
-            if self.writer is not None:
-                self.writer.release()
+        self._store_rest()
+
+    def _store_rest(self) -> None:
+        """Has stored, once, what is left to the run's end."""
+        if self._has_left or self.recorder is None:
+            return
+        self.recorder.flush_exit(self.superstep.tasks)
+        self._has_left = True
+        if self.writer is not None:
+            self.writer.release()
 
     def _raise_unfinished(self) -> None:
         """Raises what a run is told that ended with tasks still due."""
@@ -501,14 +507,9 @@ class Loop:
         if self.superstep.running:
             return WAIT
         self._phase = _CLOSED
-        if not self._has_left and self.recorder is not None:
-            try:
-                self.recorder.flush_exit(self.superstep.tasks)
-                if self.writer is not None:
-                    self.writer.release()
-            except Exception:
-                # The run has failed already; with what, its caller is about to see.
-                self._has_left = True
+        # The run has failed already; with what, its caller is about to see.
+        with suppress(Exception):
+            self._store_rest()
         self._error = None
         self.superstep.clear()
         return _NOTHING if self.writer is None else FLUSH

@@ -10,8 +10,8 @@ from lgc.runtime.engine.observer import Observer, Sink
 from lgc.runtime.engine.task import Task
 
 
-class UpdatesObserver(Observer):
-    """Emits what each task has written (mode updates).
+class ChannelsObserver(Observer):
+    """Emits what the channels of a run say.
 
     Args:
         sink: takes the chunks.
@@ -21,6 +21,10 @@ class UpdatesObserver(Observer):
     def __init__(self, sink: Sink, values: ChannelValues) -> None:
         self.sink: Sink = sink
         self.values: ChannelValues = values
+
+
+class UpdatesObserver(ChannelsObserver):
+    """Emits what each task has written (mode updates)."""
 
     def on_output(self, task: Task) -> None:
         self.sink.emit("updates", self._update(task))
@@ -63,17 +67,8 @@ class UpdatesObserver(Observer):
         return {task.node.name: update}
 
 
-class ValuesObserver(Observer):
-    """Emits the values after every superstep that changed them (mode values).
-
-    Args:
-        sink: takes the chunks.
-        values: the run's channels.
-    """
-
-    def __init__(self, sink: Sink, values: ChannelValues) -> None:
-        self.sink: Sink = sink
-        self.values: ChannelValues = values
+class ValuesObserver(ChannelsObserver):
+    """Emits the values after every superstep that changed them (mode values)."""
 
     def on_resume(self) -> None:
         self.sink.emit("values", self.values.read())
