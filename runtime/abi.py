@@ -26,11 +26,22 @@ from lgc.runtime.channels import (
     Topic,
     UntrackedValue,
 )
-from lgc.runtime.engine.program import CALL_WITH_TASK, INVOKE, Branch, Managed, Node, Program
+from lgc.runtime.engine.program import (
+    AWAIT,
+    AWAIT_WITH_TASK,
+    CALL_WITH_TASK,
+    INVOKE,
+    Branch,
+    Managed,
+    Node,
+    Program,
+)
 from lgc.runtime.graph import CompiledGraph
 
 __all__ = [
     "ABI",
+    "AWAIT",
+    "AWAIT_WITH_TASK",
     "BLANK_BODY",
     "BODY_PREFIX",
     "CALL_WITH_TASK",

@@ -8,39 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lgc.runtime.config.ambient import has_ambient
-from lgc.runtime.config.langchain_import import watch
-from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG, at_root, merge_configs
-from lgc.runtime.config.tracing import refuse_tracing
-from lgc.runtime.constants import (
-    CONF,
-    CONF_CHECKPOINTER,
-    CONF_DURABILITY,
-    CONF_RUNTIME,
-    INTERRUPT,
-    NS_END,
-    NS_SEP,
-)
+from lgc.runtime.constants import INTERRUPT
 from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.drivers.generators import chunks, shown
 from lgc.runtime.drivers.sync import SyncDriver
-from lgc.runtime.engine.program import Output, Program
-from lgc.runtime.engine.run import RunOptions
-from lgc.runtime.graph_arguments import (
-    check_saver,
-    check_stops,
-    coerced_context,
-    durability_of,
-    refuse,
-)
+from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of, refuse
+from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.serde.allowlist import is_strict
 from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
 from lgc.runtime.streaming.chunks import with_interrupts
 
 
-class CompiledGraph:
+class CompiledGraph(AsyncGraph):
     """A graph compiled by lgc; used like the object LangGraph's `compile` returns.
 
     It holds no state of a run: any number of threads may run it at once. What LangGraph's object
@@ -60,24 +40,6 @@ class CompiledGraph:
         debug: every run prints its updates and values.
         step_timeout: not supported yet: a run is refused when it is set.
     """
-
-    def __init__(
-        self,
-        program: Program,
-        name: str | None = None,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.program = program
-        self.config = config
-        self.name = name or program.name
-        self.checkpointer: Any = None
-        self.store: Any = None
-        self.interrupt_before_nodes: Any = ()
-        self.interrupt_after_nodes: Any = ()
-        self.stream_mode: Any = "updates"
-        self.debug = False
-        self.step_timeout: Any = None
-        watch()
 
     def __repr__(self) -> str:
         return f"<lgc graph {self.name!r}>"
@@ -430,112 +392,3 @@ class CompiledGraph:
         if supersteps and all(supersteps):
             self._refuse_subgraph(config)
         return bulk_update_state(self.program, self.config, saver, config, supersteps)
-
-    def _state_saver(self, config: Any) -> Any:
-        saver = self._saver(merge_configs(config)[CONF])
-        if saver is None:
-            raise ValueError("No checkpointer set")
-        return saver
-
-    def _state_reader(self, config: Any) -> Any:
-        # Imported when it is first used: runs do without.
-        from lgc.runtime.checkpointing.state_snapshots import StateReader
-
-        output = output_of(self.program, self.program.streamed)
-        return StateReader(self.program, self.config, self._state_saver(config), output)
-
-    def _refuse_subgraph(self, config: Any) -> None:
-        """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""
-        conf = config.get(CONF, {})
-        namespace = conf.get("checkpoint_ns") or ""
-        node = self.program.by_name.get(namespace.split(NS_SEP)[0].split(NS_END)[0])
-        if node is not None and node.subgraph and CONF_CHECKPOINTER not in conf:
-            raise Unsupported(
-                "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
-            )
-
-    def _options(
-        self,
-        config: Mapping[str, Any] | None,
-        output: Output,
-        *,
-        context: Any,
-        control: Any,
-        durability: str | None,
-        stops: tuple[Any, Any],
-    ) -> RunOptions:
-        """What the caller of a run asked for, with the graph's defaults.
-
-        Args:
-            output: what the run reports.
-            stops: the nodes to stop before and after, as given.
-
-        Raises:
-            As `invoke`.
-        """
-        if self.step_timeout is not None:
-            raise Unsupported("step_timeout", "compile")
-        refuse_tracing()
-        if not config and self.config is None and not has_ambient():
-            merged = NO_CONFIG
-        else:
-            merged = at_root(merge_configs(self.config, config))
-        options = RunOptions(merged, output)
-        options.limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
-        if options.limit < 1:
-            raise ValueError("recursion_limit must be at least 1")
-        saver = self._saver(merged[CONF])
-        if saver is None and durability is not None:
-            import warnings
-
-            warnings.warn(
-                "`durability` has no effect when no checkpointer is present.", stacklevel=4
-            )
-        # What is false gives way to what the caller's Runtime has, as in upstream's merge.
-        if context is not None:
-            options.context = coerced_context(self.program.context_schema, context) or None
-        if control is not None:
-            options.control = control
-        if merged is not NO_CONFIG:
-            caller = merged[CONF].get(CONF_RUNTIME)
-            if caller is not None:
-                options.context = options.context or caller.context
-                options.control = control or caller.control
-            places = merged.get("max_concurrency")
-            if places is not None and places <= 0:
-                raise ValueError("max_workers must be greater than 0")
-        if durability is not None:
-            options.durability = options.effective_durability = durability
-        elif saver is not None:
-            options.effective_durability = merged[CONF].get(CONF_DURABILITY, "async")
-        options.interrupt_before = stops[0] or self.interrupt_before_nodes
-        options.interrupt_after = stops[1] or self.interrupt_after_nodes
-        if saver is not None:
-            if not merged[CONF]:
-                raise ValueError(
-                    "Checkpointer requires one or more of the following 'configurable' "
-                    "keys: thread_id, checkpoint_ns, checkpoint_id"
-                )
-            options.saver = saver
-        options.store = self.store
-        return options
-
-    def _saver(self, conf: Mapping[str, Any]) -> Any:
-        """The saver of a run or of a look at its state, or None (_resolve_checkpointer).
-
-        Args:
-            conf: the `configurable` of the config; a saver in it is lent by the caller.
-
-        Raises:
-            RuntimeError: the graph was compiled to take that of a parent, which it has not.
-        """
-        if self.checkpointer is False:
-            return None
-        saver = self.checkpointer
-        if CONF_CHECKPOINTER in conf:
-            saver = conf[CONF_CHECKPOINTER]
-        elif saver is True:
-            raise RuntimeError("checkpointer=True cannot be used for root graphs.")
-        if saver is not None and is_strict() and hasattr(saver, "with_allowlist"):
-            saver = saver.with_allowlist(self.program.allowlist)
-        return saver

@@ -6,7 +6,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
-from lgc.runtime.engine.program import CALL, CALL_WITH_TASK
+from lgc.runtime.engine.program import CALL, CALL_WITH_TASK, INVOKE
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
 
@@ -67,9 +67,24 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
         result = body(argument)
     elif how == CALL_WITH_TASK:
         result = body(argument, current)
-    else:
+    elif how == INVOKE:
         return body.invoke(argument, current.config)
+    else:
+        raise _no_sync_function(current)
     return _resolved(result, argument, current)
+
+
+def _no_sync_function(current: Any) -> TypeError:
+    """What upstream raises for an async function in a sync run (RunnableCallable.invoke)."""
+    name: Any = None
+    if isinstance(current, Task):
+        name = current.node.name
+    elif hasattr(current.branch.path, "__name__"):
+        name = current.branch.name
+    return TypeError(
+        f'No synchronous function provided to "{name}".\nEither initialize with a synchronous '
+        "function or invoke via the async API (ainvoke, astream, etc.)"
+    )
 
 
 def _resolved(result: Any, argument: Any, current: Any) -> Any:

@@ -29,6 +29,10 @@ CALL_WITH_TASK: Final = 1
 """A node's body takes the state and the task: a generated function that injects."""
 INVOKE: Final = 2
 """A node's body is a langchain-core Runnable."""
+AWAIT: Final = 3
+"""A node's body is an async function that takes the state."""
+AWAIT_WITH_TASK: Final = 4
+"""A node's body takes the state and the task, and returns what an async function does."""
 
 
 class Managed:
@@ -82,7 +86,7 @@ class Branch:
         merges: whether the node's raw output is merged in (the router's first
             parameter has no schema of its own, spec §2.5).
         ends: what a returned value stands for, or None.
-        call: CALL, CALL_WITH_TASK or INVOKE.
+        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class Node:
         joins: the barriers that start it, besides its own trigger channel.
         branches: its conditional edges, in the builder's order.
         defer: it waits until the run has no other trigger left.
-        call: CALL, CALL_WITH_TASK or INVOKE.
+        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
         subgraph: it calls a graph, as far as its code tells (spec §9.1).
 
     Attributes:

@@ -28,7 +28,7 @@ from lgc.runtime.constants import (
     PULL,
     PUSH,
 )
-from lgc.runtime.engine.program import CALL, INVOKE, Branch, Node, View
+from lgc.runtime.engine.program import AWAIT, CALL, INVOKE, Branch, Node, View
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
@@ -232,7 +232,8 @@ class Task(TaskWrites):
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        return _lazy_config(self) if self.node.call == CALL else self.config
+        is_lazy = self.node.call in (CALL, AWAIT)
+        return _lazy_config(self) if is_lazy else self.config
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
