@@ -33,21 +33,6 @@ def call(task: Task) -> Any:
     return _COPY_CONTEXT().run(_ENTER, task)
 
 
-def call_body(task: Task) -> Any:
-    """`call` of a task whose body is next."""
-    return _COPY_CONTEXT().run(_ENTER_BODY, task)
-
-
-def enter_body(task: Task) -> Any:
-    """`enter` of a task whose body is next."""
-    set_ambient(task)
-    node = task.node
-    if node.call != CALL:
-        return _call(node.call, node.body, task.input, task)
-    result: Any = node.body(task.input)
-    return result if type(result) is dict else _resolved(result, task.input, task)
-
-
 def enter(task: Task) -> Any:
     """Sets the ambient config of who is called, and makes the call; runs in a context of its own.
 
@@ -55,7 +40,12 @@ def enter(task: Task) -> Any:
     """
     router = task.router
     if router is None:
-        return enter_body(task)
+        set_ambient(task)
+        node = task.node
+        if node.call != CALL:
+            return _call(node.call, node.body, task.input, task)
+        result: Any = node.body(task.input)
+        return result if type(result) is dict else _resolved(result, task.input, task)
     set_ambient(router)
     branch = router.branch
     return _call(branch.call, branch.path, task.argument, router)
@@ -123,4 +113,3 @@ _LANGCHAIN: Final = _Langchain()
 _COPY_CONTEXT: Final = copy_context
 _SET_CURRENT: Final = CURRENT.set
 _ENTER: Final = enter
-_ENTER_BODY: Final = enter_body

@@ -13,7 +13,7 @@ from typing import Any
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import END, MISSING
-from lgc.runtime.drivers.call import call, call_body, continue_task
+from lgc.runtime.drivers.call import call, continue_task
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.prepare import node_input
@@ -48,11 +48,22 @@ def invoke(
     result = ResultObserver(scope.values)
     try:
         if is_fast and thread is None and scope.values.output.readable_at_end:
-            path = _FastPath(scope, result)
-            path.run(value)
+            path = FastPath(scope, result)
+            task = path.start(value)
+            while task is not None:
+                try:
+                    returned = call(task)
+                except BaseException as exc:
+                    task = path.raised(task, exc)
+                else:
+                    task = path.returned(task, returned)
             loop = path.loop
             if loop is None:
                 return result.result()
+            left = path.left
+            if left is not None:
+                continue_task(left)
+                loop.finished(left)
         else:
             loop = Loop(scope, value, thread, recorder)
             loop.superstep.observers = [result]
@@ -69,8 +80,12 @@ def invoke(
     return result.result()
 
 
-class _FastPath:
+class FastPath:
     """The supersteps that the fast path runs of one run.
+
+    It is a state machine: `start`, `returned` and `raised` say which task has a call to be made
+    next, and whoever drives it makes that. None says that the path ends: the run is over, or
+    `loop` goes on with it.
 
     Args:
         scope: the run, without a thread and with an output that is readable at its end.
@@ -78,22 +93,17 @@ class _FastPath:
 
     Attributes:
         loop: goes on with the run, once the fast path has left it; None when the run is over.
+        left: the task that the loop has to be told of with `finished`, after the calls that are
+            left of it are made; or None.
     """
 
     def __init__(self, scope: RunScope, result: ResultObserver) -> None:
         self.scope: RunScope = scope
         self.result: ResultObserver = result
         self.loop: Loop | None = None
-
-    def run(self, value: Any) -> None:
-        """Runs as many supersteps as it can."""
-        scope = self.scope
-        node = self.start(value)
-        while node is not None:
-            if scope.is_past_stop() or scope.is_asked_to_stop():
-                self.leave()
-                return
-            node = self.superstep(node)
+        self.left: Task | None = None
+        # What the node has returned whose routers are called.
+        self._output: Any = None
 
     def _go_on(self, value: Any = None) -> Loop:
         """The loop that goes on, to be told where."""
@@ -102,8 +112,8 @@ class _FastPath:
         self.loop = loop
         return loop
 
-    def start(self, value: Any) -> Node | None:
-        """Applies the input; the node that is due, or None: path left, or run over."""
+    def start(self, value: Any) -> Task | None:
+        """Applies the input; the task whose call is next."""
         scope = self.scope
         values = scope.values
         start = scope.program.start
@@ -122,20 +132,21 @@ class _FastPath:
         scope.step = 1
         return self._follow(start.successor)
 
-    def _start_by_routers(self, value: Any) -> Node | None:
+    def _start_by_routers(self, value: Any) -> Task | None:
         """`start`, where routers lead away from it, with the input pending."""
         scope = self.scope
         scope.values.write_start(value)
         scope.step = 0
         task = Task(scope, scope.program.start, value, -1)
         task.mark_started()
-        task.writes_are_pending = True
-        return self._routed(task, value)
+        return self._begin_routing(task, value)
 
-    def superstep(self, node: Node) -> Node | None:
-        """Runs one node; the node that is due next, or None: path left, or run over."""
+    def _superstep(self, node: Node) -> Task | None:
+        """The task of the next superstep, in which only `node` is due."""
         scope = self.scope
-        values = scope.values
+        if scope.is_past_stop() or scope.is_asked_to_stop():
+            self.leave()
+            return None
         try:
             value = node_input(scope, node)
         except Exception as exc:
@@ -146,44 +157,37 @@ class _FastPath:
             return None
         task = Task(scope, node, value, -1)
         task.mark_started()
-        try:
-            output = call_body(task)
-        except BaseException as exc:
-            task.raised(exc)
-            return self._continue(task)
-        if type(output) is not dict or not scope.program.direct or not task.is_unseen():
-            task.returned(output)
-            return self._continue(task)
-        if not node.branches:
-            values.updated = node.targets
-            try:
-                values.apply_update(output)
-            except Exception as exc:
-                values.reorder()
-                task.add_output(output, scope.program)
-                values.updated = node.trigger
-                self._go_on().refuse(task, exc)
-                return None
-            scope.step += 1
-            return self._follow(node.successor)
-        self._gather(output, scope.program.slots)
-        task.writes_are_pending = True
-        return self._routed(task, output)
+        return task
 
-    def _routed(self, task: Task, output: Any) -> Node | None:
-        """The rest of a superstep with routers, whose writes are pending; as `superstep`."""
-        values = self.scope.values
-        if not self._route(task, output):
-            return self._continue(task)
+    def raised(self, task: Task, exc: BaseException) -> Task | None:
+        """The call of a task has raised `exc`; as `returned`."""
+        task.raised(exc)
+        return self._hand_over(task)
+
+    def returned(self, task: Task, result: Any) -> Task | None:
+        """The call of a task has returned `result`; the task whose call is next."""
+        if task.router is not None:
+            return self._returned_target(task, result)
+        scope = self.scope
+        values = scope.values
+        node = task.node
+        if type(result) is not dict or not scope.program.direct or not task.is_unseen():
+            task.returned(result)
+            return self._hand_over(task)
+        if node.branches:
+            self._gather(result, scope.program.slots)
+            return self._begin_routing(task, result)
+        values.updated = node.targets
         try:
-            values.apply_pending()
+            values.apply_update(result)
         except Exception as exc:
-            self._refuse(task, exc)
+            values.reorder()
+            task.add_output(result, scope.program)
+            values.updated = node.trigger
+            self._go_on().refuse(task, exc)
             return None
-        if task.node.is_start:
-            values.forget_start()
-        self.scope.step += 1
-        return self._next()
+        scope.step += 1
+        return self._follow(node.successor)
 
     def _gather(self, update: dict[Any, Any], slots: dict[str, int]) -> None:
         """Takes over what a dict writes; keys that are not in `slots` are left out."""
@@ -196,55 +200,57 @@ class _FastPath:
                 pending[slot] = value
                 touched.append(slot)
 
-    def _route(self, task: Task, output: Any) -> bool:
-        """Calls the routers; `updated` becomes the triggers that are due.
+    def _begin_routing(self, task: Task, output: Any) -> Task | None:
+        """The first router of a task is next, whose writes are pending."""
+        task.writes_are_pending = True
+        self.scope.values.updated = task.node.targets
+        self._output = output
+        return self._route(task, 0)
 
-        Returns:
-            Whether the task has finished on the fast path; else what is left of it is to be done
-            as the loop's tasks do it.
-        """
-        node = task.node
+    def _route(self, task: Task, number: int) -> Task | None:
+        """The router at `number` among those of the task's node is next."""
+        task.resume_routing(self._output, number)
+        return self._hand_over(task) if task.is_over else task
+
+    def _returned_target(self, task: Task, target: Any) -> Task | None:
+        """A router has returned `target`; `updated` becomes the triggers that are due."""
+        router = task.router
+        assert router is not None
         values = self.scope.values
-        successors = self.scope.program.successors
-        values.updated = node.targets
-        for number, branch in enumerate(node.branches):
-            task.resume_routing(output, number)
-            if task.is_over:
-                return False
-            try:
-                target = call(task)
-            except BaseException as exc:
-                task.raised(exc)
-                return False
-            if not task.writes_are_pending:
-                task.returned(target)
-                return False
-            end: Any = target
-            if type(target) is str and branch.ends:
-                end = branch.ends.get(target)
-            if type(end) is str:
-                if end == END:
-                    continue
-                successor = successors.get(end)
-                if successor is not None:
-                    updated = values.updated
-                    if not updated:
-                        values.updated = successor.trigger
-                    elif successor.trigger[0] not in updated:
-                        values.updated = updated + successor.trigger
-                    continue
+        end: Any = target
+        if type(target) is str and router.branch.ends:
+            end = router.branch.ends.get(target)
+        if not task.writes_are_pending or type(end) is not str:
             task.returned(target)
-            return False
+            return self._hand_over(task)
+        if end != END:
+            successor = self.scope.program.successors.get(end)
+            if successor is None:
+                task.returned(target)
+                return self._hand_over(task)
+            updated = values.updated
+            if not updated:
+                values.updated = successor.trigger
+            elif successor.trigger[0] not in updated:
+                values.updated = updated + successor.trigger
+        if router.number + 1 < len(task.node.branches):
+            return self._route(task, router.number + 1)
         task.end()
-        return True
+        try:
+            values.apply_pending()
+        except Exception as exc:
+            self._refuse(task, exc)
+            return None
+        if task.node.is_start:
+            values.forget_start()
+        self.scope.step += 1
+        return self._next()
 
-    def _continue(self, task: Task) -> Node | None:
+    def _hand_over(self, task: Task) -> Task | None:
         """What is left of a task, and of its superstep, is done as the loop does it."""
         task.materialize_writes()
-        continue_task(task)
-        loop = self._go_on()
-        loop.adopt(task)
-        loop.finished(task)
+        self._go_on().adopt(task)
+        self.left = task
         return None
 
     def _refuse(self, task: Task, exc: Exception) -> None:
@@ -257,17 +263,19 @@ class _FastPath:
         """The loop goes on with the next superstep."""
         self._go_on().enter()
 
-    def _follow(self, node: Node | None) -> Node | None:
-        """`node`, if the fast path can run it now; None, too, when the run is over."""
+    def _follow(self, node: Node | None) -> Task | None:
+        """The task of `node`, if the fast path can run it now."""
         if self.scope.values.unsettled:
             self.leave()
             return None
-        if node is None and (self.scope.values.updated or self.scope.is_past_stop()):
-            self.leave()
-        return node
+        if node is None:
+            if self.scope.values.updated or self.scope.is_past_stop():
+                self.leave()
+            return None
+        return self._superstep(node)
 
-    def _next(self) -> Node | None:
-        """The only node that is due, as `_follow`."""
+    def _next(self) -> Task | None:
+        """The task of the only node that is due, as `_follow`."""
         values = self.scope.values
         program = self.scope.program
         due: Node | None = None

@@ -128,7 +128,10 @@ class SyncDriver:
         """Waits for something to come in, and takes over all that has."""
         loop = self.loop
         inbox = loop.inbox
-        item: Any = inbox.get()
+        item: Any = inbox.get_until(loop.superstep.deadline)
+        if item is None:
+            loop.timed_out(TimeoutError("Timed out"))
+            return
         while True:
             loop.receive(item)
             if loop.writer is not None and loop.writer.has_calls() and not self._store():

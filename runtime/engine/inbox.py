@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from _queue import SimpleQueue
+import time
+from _queue import Empty, SimpleQueue
 from typing import Any
 
 
@@ -27,6 +28,15 @@ class Inbox:
     def get(self) -> Any:
         """The oldest item; waits for one."""
         return self._queue.get()
+
+    def get_until(self, deadline: Any) -> Any:
+        """As `get`, but None if there is none yet at `deadline`, in seconds of `time.monotonic`."""
+        if deadline is None:
+            return self._queue.get()
+        try:
+            return self._queue.get(True, max(0, deadline - time.monotonic()))
+        except Empty:
+            return None
 
     def is_empty(self) -> bool:
         """Whether `get` would wait."""

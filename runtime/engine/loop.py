@@ -46,6 +46,8 @@ FLUSH: Final = 5
 """Wait until all calls of STORE are done."""
 CHUNKS: Final = 6
 """Hand out `sink.take`, whose consumer may not come back."""
+CANCEL: Final = 7
+"""Cancel the tasks that run; they come into the inbox when they are over. Of async runs only."""
 
 _NOTHING: Final = -1
 _POINT: Final = -2
@@ -114,6 +116,8 @@ class Loop:
         self._has_news: bool = False
         # Nothing is left to be stored at the run's end: nothing has happened yet, or it is done.
         self._has_left: bool = True
+        # The tasks that run have been told to stop.
+        self._has_cancelled: bool = False
         self._is_exhausted: bool = False
         self._is_drained: bool = False
 
@@ -328,14 +332,26 @@ class Loop:
     def _await_siblings(self) -> int:
         """A task has failed: its siblings run to their end, and the run raises."""
         superstep = self.superstep
-        # Upstream runs what waits for a place even then.
-        if superstep.can_start():
-            return RUN
-        if superstep.running:
-            return WAIT
+        what = self._await_running()
+        if what != _NOTHING:
+            return what
         superstep.error = None
         assert self._error is not None
         raise self._error
+
+    def _await_running(self) -> int:
+        """What there is to do until no task runs any more."""
+        superstep = self.superstep
+        if not self.scope.options.is_async:
+            # Upstream runs on threads what waits for a place even then.
+            if superstep.can_start():
+                return RUN
+        elif not self._has_cancelled:
+            self._has_cancelled = True
+            superstep.cancel_unstarted()
+            if superstep.running:
+                return CANCEL
+        return WAIT if superstep.running else _NOTHING
 
     def _apply_superstep(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
@@ -407,6 +423,19 @@ class Loop:
         except Exception as exc:
             if self._phase < _CLOSING:
                 self._fail(exc)
+
+    def timed_out(self, exc: BaseException) -> None:
+        """The superstep has not ended by its `deadline`; the run is to raise `exc`."""
+        superstep = self.superstep
+        superstep.deadline = None
+        if self._phase != _RUNNING:
+            return
+        # On threads, what its tasks have raised by then comes first (_panic_or_proceed).
+        outcome = None if self.scope.options.is_async else superstep.outcome()
+        self._error = exc if outcome is None else outcome
+        self._phase = _FAILING
+        if not self.scope.options.is_async:
+            superstep.drop_unstarted()
 
     def accept_call(self, task: Task) -> None:
         """A node has called a task, which runs in the node's superstep; called on any thread.
@@ -499,13 +528,13 @@ class Loop:
         self.superstep.abandon_inline_task()
         if not self.superstep.running:
             self.superstep.drop_unstarted()
+        self._has_cancelled = False
         self._phase = _CLOSING
 
     def _proceed_closing(self) -> int:
-        if self.superstep.can_start():
-            return RUN
-        if self.superstep.running:
-            return WAIT
+        what = self._await_running()
+        if what != _NOTHING:
+            return what
         self._phase = _CLOSED
         # The run has failed already; with what, its caller is about to see.
         with suppress(Exception):

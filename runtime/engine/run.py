@@ -27,6 +27,8 @@ class RunOptions:
         durability: as the caller gave it; nodes see it.
         effective_durability: when checkpoints are stored: "sync", "async" or "exit".
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
+        step_timeout: how long a superstep may take, in seconds; 0 and None for any time.
+        is_async: the run is driven by an event loop.
         streams_from_nodes: chunks that nodes write are wanted while the nodes run.
         streams_from_subgraphs: those of the graphs that nodes call are wanted, too.
     """
@@ -43,6 +45,8 @@ class RunOptions:
         self.effective_durability: Any = "sync"
         self.interrupt_before: Any = ()
         self.interrupt_after: Any = ()
+        self.step_timeout: Any = None
+        self.is_async: bool = False
         self.streams_from_nodes: bool = False
         self.streams_from_subgraphs: bool = False
 

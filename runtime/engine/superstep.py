@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from lgc.runtime.checkpointing.recorder import Recorder
@@ -26,6 +27,7 @@ class Superstep:
         tasks: all of the superstep, in the order of preparation.
         is_inline: its only task runs on the driver's thread.
         running: how many tasks run.
+        deadline: when the superstep has taken too long, in seconds of `time.monotonic`, or None.
         error: the failure that ends the run, once there is one.
         has_recorded: a task has writes that a saver, if there were one, would hold.
     """
@@ -37,6 +39,7 @@ class Superstep:
         self.tasks: list[Task] = []
         self.is_inline: bool = False
         self.running: int = 0
+        self.deadline: Any = None
         # The task that runs on the driver's thread.
         self._inline_task: Task | None = None
         self.error: BaseException | None = None
@@ -59,10 +62,13 @@ class Superstep:
         Args:
             due: those of `tasks` that have not finished in an earlier run.
         """
+        options = self.scope.options
         self._unstarted = due.copy()
+        if options.step_timeout is not None:
+            self.deadline = time.monotonic() + options.step_timeout if options.step_timeout else None
         if len(due) == 1:
             self._places = 1
-            self.is_inline = not self.scope.options.streams_from_nodes
+            self.is_inline = not options.streams_from_nodes and options.step_timeout is None
         else:
             self._unstarted.reverse()
             self._places = self._count_places(len(due))
@@ -77,7 +83,8 @@ class Superstep:
     def _count_places(self, tasks: int) -> int:
         """How many of so many tasks may run at once."""
         most: Any = self.scope.config.get("max_concurrency")
-        if most is None:
+        # Without a limit; 0 is none on an event loop, and refused by a thread pool.
+        if not most:
             return tasks
         # A thread pool of 2.5 threads has 3: it compares, too.
         places = 1
@@ -140,6 +147,14 @@ class Superstep:
         """The tasks that wait for a place do not run any more."""
         self._unstarted = []
 
+    def cancel_unstarted(self) -> None:
+        """The tasks that wait for a place do not run any more, and count as cancelled."""
+        tasks = self._unstarted
+        self._unstarted = []
+        for task in tasks:
+            task.cancelled(_cancellation())
+            self.settle(task)
+
     # -- ending -----------------------------------------------------------------
 
     def finish(self, task: Task) -> None:
@@ -150,6 +165,11 @@ class Superstep:
                 once cannot serialise them.
         """
         error = task.error
+        if task.is_cancelled and not self.is_inline:
+            # No failure of the superstep: who has cancelled it knows why (upstream's
+            # _should_stop_others and _panic_or_proceed leave it out).
+            self._record_error(task, _cancellation())
+            return
         if error is None:
             try:
                 task.complete(self.scope.program.delta_keys)
@@ -190,6 +210,10 @@ class Superstep:
         if task.error is None:
             task.complete(self.scope.program.delta_keys)
             self._record(task, task.writes, True)
+        elif task.is_cancelled:
+            # Durability "exit" has its last writes before tasks are cancelled, as upstream.
+            if self.recorder.stores_at_once:
+                self._record_error(task, _cancellation())
         else:
             self._record_error(task, task.error)
 
@@ -261,3 +285,10 @@ class Superstep:
                     return exc
         raised: BaseException = error_class("GraphInterrupt")(tuple(interrupts))
         return raised
+
+
+def _cancellation() -> BaseException:
+    """What is recorded of a cancelled task: asyncio's exception, without what a caller said."""
+    from asyncio import CancelledError
+
+    return CancelledError()

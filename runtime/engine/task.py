@@ -50,6 +50,7 @@ class Task(TaskWrites):
         router: the router to be called; None while it is the body.
         argument: what the router is given.
         error: what the task failed with, an interrupt included, once it is over; else None.
+        is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
         writes_are_pending: what it wrote is in the `pending` of the run's values still (fast path).
@@ -65,6 +66,7 @@ class Task(TaskWrites):
         self.pad: Any = None
         self.writes_are_pending: bool = False
         self.is_over: bool = False
+        self.is_cancelled: bool = False
         self.router: Router | None = None
         self.argument: Any = None
         self._output: Any = None
@@ -158,6 +160,13 @@ class Task(TaskWrites):
         self._redirect = exc
         self.router = None
         self.returned_output(command)
+
+    def cancelled(self, exc: BaseException) -> None:
+        """What was to be called was cancelled from outside, or never started."""
+        self.materialize_writes()
+        self.is_cancelled = True
+        self.error = exc
+        self.end()
 
     def _command_for_this_graph(self, exc: BaseException) -> Any:
         """The Command of a ParentCommand that means this very graph, or None."""
