@@ -18,7 +18,7 @@ from lgc.runtime.upstream import loaded
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
-_STORING = ("put", "put_writes", "put_superstep")
+_STORING = ("put", "put_writes", "put_superstep", "aput", "aput_writes", "aput_superstep")
 
 
 class CheckpointWriter:
@@ -27,6 +27,7 @@ class CheckpointWriter:
     Args:
         saver: any BaseCheckpointSaver, LangGraph's or lgc's.
         background: the run does not wait for its saver (durability "async").
+        is_async: the calls are of the saver's async methods, so that each returns an awaitable.
 
     Attributes:
         is_background: whether the calls may be made while the run goes on. Where a saver
@@ -34,17 +35,20 @@ class CheckpointWriter:
             either, they get what the run goes on with, and have to be made before it does.
     """
 
-    def __init__(self, saver: Any, background: bool) -> None:
+    def __init__(self, saver: Any, background: bool, is_async: bool = False) -> None:
         self._saver = saver
-        self._takes_path: bool = takes_path(saver.put_writes)
-        self._put_superstep: Any = getattr(saver, "put_superstep", None)
+        self._is_async: bool = is_async
+        self._takes_path: bool = takes_path(saver.aput_writes if is_async else saver.put_writes)
+        self._put_superstep: Any = getattr(
+            saver, "aput_superstep" if is_async else "put_superstep", None
+        )
         self._dumped: Any = getattr(saver, "dumped", list)
         self._held: list[tuple[str, str, Writes]] = []
         self._held_config: Any = None
         self._calls: list[Call] = []
         # Storing in memory needs no thread of its own, and there it would come too late.
         self.is_background: bool = background and not _is_in_memory(saver)
-        self._defers: bool = self.is_background and _defers(saver)
+        self._defers: bool = self.is_background and _defers(saver, is_async)
         self._copies: bool = not self._defers if self.is_background else keeps_checkpoint(saver)
 
     def has_calls(self) -> bool:
@@ -68,15 +72,18 @@ class CheckpointWriter:
         Raises:
             Exception: a saver that serialises at once cannot serialise them.
         """
+        saver = self._saver
         if self._defers:
-            self._calls.append((self._saver.deferred_put_writes(config, writes, task_id, path), ()))
+            defer = saver.adeferred_put_writes if self._is_async else saver.deferred_put_writes
+            self._calls.append((defer(config, writes, task_id, path), ()))
             return
         if self._copies:
             config, writes = copied_config(config), copied(list(writes))
+        function = saver.aput_writes if self._is_async else saver.put_writes
         if self._takes_path:
-            self._calls.append((self._saver.put_writes, (config, writes, task_id, path)))
+            self._calls.append((function, (config, writes, task_id, path)))
         else:
-            self._calls.append((self._saver.put_writes, (config, writes, task_id)))
+            self._calls.append((function, (config, writes, task_id)))
 
     def hold_for_checkpoint(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
         """`put_writes` for the last task of a superstep, whose checkpoint comes next.
@@ -109,13 +116,14 @@ class CheckpointWriter:
             Exception: as `put_writes`.
         """
         held, self._held = self._held, []
+        saver, is_async = self._saver, self._is_async
         if self._defers:
             if held:
-                store = self._saver.deferred_put_superstep(
-                    config, held, checkpoint, metadata, new_versions
-                )
+                defer = saver.adeferred_put_superstep if is_async else saver.deferred_put_superstep
+                store = defer(config, held, checkpoint, metadata, new_versions)
             else:
-                store = self._saver.deferred_put(config, checkpoint, metadata, new_versions)
+                defer = saver.adeferred_put if is_async else saver.deferred_put
+                store = defer(config, checkpoint, metadata, new_versions)
             self._calls.append((store, ()))
             return
         if self._copies:
@@ -126,7 +134,8 @@ class CheckpointWriter:
                 (self._put_superstep, (config, held, checkpoint, metadata, new_versions))
             )
         else:
-            self._calls.append((self._saver.put, (config, checkpoint, metadata, new_versions)))
+            function = saver.aput if is_async else saver.put
+            self._calls.append((function, (config, checkpoint, metadata, new_versions)))
 
     def release(self) -> None:
         """No checkpoint comes: the writes that were held for one are stored by themselves.
@@ -149,10 +158,13 @@ def keeps_checkpoint(saver: Any) -> bool:
     return bool(getattr(kind, "keeps_checkpoint", is_unknown))
 
 
-def _defers(saver: Any) -> bool:
+def _defers(saver: Any, is_async: bool) -> bool:
     """Whether a saver serialises at once what it stores later, and nobody has replaced a part."""
-    return bool(getattr(type(saver), "defers", False)) and not any(
-        name in vars(saver) for name in _STORING
+    kind = type(saver)
+    return (
+        bool(getattr(kind, "defers", False))
+        and (not is_async or hasattr(kind, "adeferred_put_writes"))
+        and not any(name in vars(saver) for name in _STORING)
     )
 
 
@@ -165,6 +177,8 @@ def _is_in_memory(saver: Any) -> bool:
         and isinstance(saver, theirs)
         and kind.put is theirs.put
         and kind.put_writes is theirs.put_writes
+        and kind.aput is theirs.aput
+        and kind.aput_writes is theirs.aput_writes
         and not any(name in vars(saver) for name in _STORING)
     )
 

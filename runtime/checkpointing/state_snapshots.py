@@ -212,8 +212,8 @@ def load_detached(
     thread.load_checkpoint(saved, config)
     request = thread.history_request()
     if request is not None:
-        function, args, kwargs = request
-        thread.rebuild(function(*args, **kwargs))
+        name, args, kwargs = request
+        thread.rebuild(getattr(saver, name)(*args, **kwargs))
     return thread
 
 

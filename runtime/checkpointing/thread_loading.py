@@ -20,14 +20,13 @@ class ThreadLoading:
         thread: gets the checkpoint.
 
     Attributes:
-        request: the saver call to make, `(function, arguments, keywords)`, whose result `answer`
-            takes; None when the thread is loaded.
+        request: the saver call to make, whose result `answer` takes; None when the thread is
+            loaded.
     """
 
     def __init__(self, thread: ThreadState) -> None:
         self.thread: ThreadState = thread
         self.request: Request | None = None
-        self._saver: Any = thread.scope.saver
         self._config: dict[str, Any] = _config_to_load(thread.scope.config)
         self._saved: Any = None
         self._looks_for_latest: bool = False
@@ -39,10 +38,10 @@ class ThreadLoading:
             Exception: without a saver, as `answer`.
         """
         self.thread.is_addressed = bool(self._config[CONF].get("checkpoint_id"))
-        if self._saver is None:
+        if self.thread.scope.saver is None:
             self._take(None)
         else:
-            self.request = (self._saver.get_tuple, (self._config,), {})
+            self.request = ("get_tuple", (self._config,), {})
 
     def answer(self, result: Any) -> None:
         """The call of `request` returned `result`.
@@ -60,7 +59,7 @@ class ThreadLoading:
         elif result is not None and thread.is_addressed:
             self._saved = result
             self._looks_for_latest = True
-            self.request = (self._saver.get_tuple, (latest_config(self._config),), {})
+            self.request = ("get_tuple", (latest_config(self._config),), {})
         else:
             self._take(result)
 

@@ -22,8 +22,9 @@ from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
 
-Request = tuple[Any, tuple[Any, ...], dict[str, Any]]
-"""A saver call to make: function, arguments, keywords."""
+Request = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""A saver call to make: the method's name, arguments, keywords. An async driver calls the method of
+the same name with an "a" before it."""
 
 
 class ThreadState:
@@ -121,15 +122,14 @@ class ThreadState:
 
         The value of a DeltaChannel may be in the writes of earlier checkpoints (spec §3.3).
         """
-        saver = self.scope.saver
-        if saver is None:
+        if self.scope.saver is None:
             return None
         channels = self.values.program.channels
         self._rebuilt = delta_snapshots.keys_to_rebuild(channels, self.checkpoint)
         if not self._rebuilt:
             return None
         arguments = {"config": self.checkpoint_config, "channels": self._rebuilt}
-        return saver.get_delta_channel_history, (), arguments
+        return "get_delta_channel_history", (), arguments
 
     def rebuild(self, history: Mapping[str, Any]) -> None:
         """Gives the channels of `history_request` their values.

@@ -83,9 +83,9 @@ class SyncDriver:
                     loop.store_failed(exc)
         elif what == LOAD:
             assert loop.loading is not None and loop.loading.request is not None
-            function, args, kwargs = loop.loading.request
+            name, args, kwargs = loop.loading.request
             try:
-                result = function(*args, **kwargs)
+                result = getattr(loop.scope.saver, name)(*args, **kwargs)
             except Exception as exc:
                 loop.load_failed(exc)
             else:

@@ -47,7 +47,8 @@ class BaseSaver:
         # A subclass that overrides put or put_writes must not be bypassed by an inherited
         # put_superstep, and loses the optimisation flags: nothing is known of what it does.
         own = vars(cls).keys()
-        if own & {"put", "put_writes", "put_superstep"}:
+        storing = {"put", "put_writes", "put_superstep"}
+        if own & (storing | {f"a{name}" for name in storing}):
             for name in ("blocking", "keeps_checkpoint", "dumped", "defers"):
                 if name not in own:
                     setattr(cls, name, getattr(BaseSaver, name))

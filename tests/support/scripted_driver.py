@@ -109,9 +109,9 @@ class ScriptedDriver:
 
     def _load(self) -> None:
         assert self.loop.loading is not None and self.loop.loading.request is not None
-        function, args, kwargs = self.loop.loading.request
+        name, args, kwargs = self.loop.loading.request
         try:
-            result = function(*args, **kwargs)
+            result = getattr(self.loop.scope.saver, name)(*args, **kwargs)
         except Exception as exc:
             self.loop.load_failed(exc)
         else:
