@@ -37,6 +37,8 @@ INTERPRETED = (
     "checkpointing/model.py",
     "checkpointing/state_snapshots.py",
     "checkpointing/state_updates.py",
+    "drivers/aio.py",
+    "drivers/async_calls.py",
     "drivers/generators.py",
     "drivers/thread_pool.py",
     "serde/allowlist.py",

@@ -59,8 +59,7 @@ def start_run(
     durability = options.effective_durability
     writer = None
     if saver is not None:
-        is_blocking = bool(getattr(type(saver), "blocking", True))
-        writer = CheckpointWriter(saver, durability == "async" and is_blocking)
+        writer = CheckpointWriter(saver, durability == "async", options.is_async)
     if durability == "exit":
         return scope, thread, ExitRecorder(thread, writer)
     return scope, thread, Recorder(thread, writer)

@@ -27,9 +27,11 @@ class CheckpointWriter:
     Args:
         saver: any BaseCheckpointSaver, LangGraph's or lgc's.
         background: the run does not wait for its saver (durability "async").
-        is_async: the calls are of the saver's async methods, so that each returns an awaitable.
+        is_async: the run is driven by an event loop.
 
     Attributes:
+        is_async: the calls are of the saver's async methods, so that each returns an awaitable;
+            not so in memory, where the sync ones wait for nothing.
         is_background: whether the calls may be made while the run goes on. Where a saver
             serialises later, they get copies then; where it does not keep what it is handed
             either, they get what the run goes on with, and have to be made before it does.
@@ -37,7 +39,9 @@ class CheckpointWriter:
 
     def __init__(self, saver: Any, background: bool, is_async: bool = False) -> None:
         self._saver = saver
-        self._is_async: bool = is_async
+        is_in_memory = _is_in_memory(saver)
+        is_async = is_async and not is_in_memory
+        self.is_async: bool = is_async
         self._takes_path: bool = takes_path(saver.aput_writes if is_async else saver.put_writes)
         self._put_superstep: Any = getattr(
             saver, "aput_superstep" if is_async else "put_superstep", None
@@ -47,7 +51,7 @@ class CheckpointWriter:
         self._held_config: Any = None
         self._calls: list[Call] = []
         # Storing in memory needs no thread of its own, and there it would come too late.
-        self.is_background: bool = background and not _is_in_memory(saver)
+        self.is_background: bool = background and not is_in_memory
         self._defers: bool = self.is_background and _defers(saver, is_async)
         self._copies: bool = not self._defers if self.is_background else keeps_checkpoint(saver)
 
@@ -74,12 +78,12 @@ class CheckpointWriter:
         """
         saver = self._saver
         if self._defers:
-            defer = saver.adeferred_put_writes if self._is_async else saver.deferred_put_writes
+            defer = saver.adeferred_put_writes if self.is_async else saver.deferred_put_writes
             self._calls.append((defer(config, writes, task_id, path), ()))
             return
         if self._copies:
             config, writes = copied_config(config), copied(list(writes))
-        function = saver.aput_writes if self._is_async else saver.put_writes
+        function = saver.aput_writes if self.is_async else saver.put_writes
         if self._takes_path:
             self._calls.append((function, (config, writes, task_id, path)))
         else:
@@ -116,7 +120,7 @@ class CheckpointWriter:
             Exception: as `put_writes`.
         """
         held, self._held = self._held, []
-        saver, is_async = self._saver, self._is_async
+        saver, is_async = self._saver, self.is_async
         if self._defers:
             if held:
                 defer = saver.adeferred_put_superstep if is_async else saver.deferred_put_superstep
@@ -169,9 +173,11 @@ def _defers(saver: Any, is_async: bool) -> bool:
 
 
 def _is_in_memory(saver: Any) -> bool:
-    """Whether a saver is LangGraph's InMemorySaver, which waits for nothing."""
-    theirs = loaded("langgraph.checkpoint.memory", "InMemorySaver")
+    """Whether a saver's methods wait for nothing: it is LangGraph's InMemorySaver, or says so."""
     kind = type(saver)
+    if not getattr(kind, "blocking", True):
+        return True
+    theirs = loaded("langgraph.checkpoint.memory", "InMemorySaver")
     return (
         theirs is not None
         and isinstance(saver, theirs)

@@ -6,7 +6,7 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
-from lgc.runtime.engine.program import CALL, CALL_WITH_TASK, INVOKE
+from lgc.runtime.engine.program import AWAIT, AWAIT_WITH_TASK, CALL, CALL_WITH_TASK, INVOKE
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
 
@@ -49,6 +49,69 @@ def enter(task: Task) -> Any:
     set_ambient(router)
     branch = router.branch
     return _call(branch.call, branch.path, task.argument, router)
+
+
+def waits(task: Task) -> bool:
+    """Whether what a task wants called is a coroutine function, or a Runnable, in an async run."""
+    router = task.router
+    how = task.node.call if router is None else router.branch.call
+    return how > CALL_WITH_TASK
+
+
+def enter_waiting(task: Task) -> Any:
+    """`enter` of a task that `waits`; the awaitable that gives the result."""
+    router = task.router
+    if router is None:
+        return _awaitable(task.node.call, task.node.body, task.input, task)
+    return _awaitable(router.branch.call, router.branch.path, task.argument, router)
+
+
+def _awaitable(how: int, body: Any, argument: Any, current: Any) -> Any:
+    set_ambient(current)
+    if how == AWAIT:
+        return body(argument)
+    if how == AWAIT_WITH_TASK:
+        return body(argument, current)
+    return body.ainvoke(argument, current.config)
+
+
+def enter_on_thread(task: Task) -> Any:
+    """`enter` of a task that does not wait, on a thread of an event loop's executor.
+
+    A Runnable that is returned is not invoked: that is for the event loop.
+
+    Raises:
+        RuntimeError: the function raised StopIteration, which a future cannot hold.
+    """
+    router = task.router
+    try:
+        if router is None:
+            node = task.node
+            return _function_result(node.call, node.body, task.input, task)
+        return _function_result(router.branch.call, router.branch.path, task.argument, router)
+    except StopIteration as exc:
+        error = RuntimeError()
+        error.__cause__ = exc
+        raise error
+
+
+def _function_result(how: int, body: Any, argument: Any, current: Any) -> Any:
+    set_ambient(current)
+    return body(argument) if how == CALL else body(argument, current)
+
+
+def returned_runnable(task: Task, result: Any) -> bool:
+    """Whether a call of `task` has returned a Runnable, to be invoked in its place."""
+    kind = type(result)
+    return kind is not dict and kind is not str and result is not None and is_runnable(result)
+
+
+def enter_runnable(task: Task, runnable: Any) -> Any:
+    """The awaitable of a Runnable that a call of `task` has returned."""
+    router = task.router
+    if router is None:
+        return runnable.ainvoke(task.input, task.config)
+    return runnable.ainvoke(task.argument, router.config)
 
 
 def _call(how: int, body: Any, argument: Any, current: Any) -> Any:

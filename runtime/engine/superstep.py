@@ -65,7 +65,9 @@ class Superstep:
         options = self.scope.options
         self._unstarted = due.copy()
         if options.step_timeout is not None:
-            self.deadline = time.monotonic() + options.step_timeout if options.step_timeout else None
+            self.deadline = (
+                time.monotonic() + options.step_timeout if options.step_timeout else None
+            )
         if len(due) == 1:
             self._places = 1
             self.is_inline = not options.streams_from_nodes and options.step_timeout is None

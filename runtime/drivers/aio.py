@@ -1,0 +1,291 @@
+"""The asynchronous driver: does what a loop says on an asyncio event loop (architecture §5.6).
+
+It knows no channel, write or branch. This file stays interpreted: a coroutine of mypyc that is
+dropped while suspended does not run its `finally`, and one driver of Python over native objects
+was faster than compiled ones in every measurement. It is imported when an async method is first
+called, because asyncio takes longer to import than all of the runtime.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from threading import get_ident
+from time import monotonic
+from typing import Any
+
+from lgc.runtime.checkpointing.recorder import Recorder
+from lgc.runtime.checkpointing.thread_state import ThreadState
+from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls, is_own
+from lgc.runtime.drivers.fast_path import FastPath
+from lgc.runtime.engine.loop import CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.task import Task
+from lgc.runtime.streaming.chunks import ResultObserver
+
+
+async def ainvoke(
+    scope: RunScope,
+    value: Any,
+    thread: ThreadState | None,
+    recorder: Recorder | None,
+    is_fast: bool = True,
+) -> Any:
+    """Runs to the end on the running event loop; arguments, result, errors as `fast_path.invoke`.
+
+    Raises:
+        asyncio.CancelledError: the caller was cancelled.
+    """
+    result = ResultObserver(scope.values)
+    calls = AsyncCalls()
+    try:
+        if is_fast and thread is None and scope.values.output.readable_at_end:
+            path = FastPath(scope, result)
+            task = path.start(value)
+            while task is not None:
+                try:
+                    returned = await calls.call(task)
+                except BaseException as exc:
+                    if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
+                        raise
+                    task = path.raised(task, exc)
+                else:
+                    task = path.returned(task, returned)
+            loop = path.loop
+            if loop is None:
+                return result.result()
+            if path.left is not None:
+                await calls.make_calls(path.left)
+                loop.finished(path.left)
+        else:
+            loop = Loop(scope, value, thread, recorder)
+            loop.superstep.observers = [result]
+        driver = AsyncDriver(loop, calls)
+        try:
+            while await driver.advance() is not None:
+                pass
+        finally:
+            await driver.close()
+    except (StopIteration, StopAsyncIteration) as exc:
+        # Upstream's ainvoke consumes an async generator, which may raise neither.
+        raise RuntimeError(f"async generator raised {type(exc).__name__}") from exc
+    return result.result()
+
+
+class AsyncDriver:
+    """Drives one run on the running event loop.
+
+    Args:
+        loop: the run. Each of its tasks is an asyncio task, in a copy of the context of who asks
+            for chunks; saver calls are made one after the other in a task that survives the
+            cancellation of the run.
+        calls: makes the calls that tasks want.
+    """
+
+    def __init__(self, loop: Loop, calls: AsyncCalls) -> None:
+        self.loop = loop
+        self._calls = calls
+        self._running: set[asyncio.Task[Any]] = set()
+        self._saver_calls = SaverCalls(calls)
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_woken = False
+        self._thread = get_ident()
+        loop.inbox.wake = self._wake
+        loop.run_call = self._run_call
+
+    async def advance(self) -> list[Any] | None:
+        """Runs until chunks are due; those, or None when the run is over.
+
+        Raises:
+            As `Loop.next`.
+            asyncio.CancelledError: the caller was cancelled; only `close` is left to do.
+        """
+        loop = self.loop
+        while True:
+            what = loop.next()
+            if what == OVER:
+                return None
+            if what == CHUNKS:
+                assert loop.sink is not None
+                return loop.sink.take()
+            await self._perform(what)
+
+    async def close(self) -> None:
+        """Cancels what runs, and stores what is left to the run's end.
+
+        Raises:
+            asyncio.CancelledError: the caller was cancelled once more; the last of its arguments
+                is the asyncio task that goes on with it, as upstream.
+        """
+        loop = self.loop
+        loop.close()
+        what = loop.next()
+        while what == FLUSH and self._saver_calls.are_done():
+            what = loop.next()
+        if what == OVER:
+            self._detach()
+            return
+        ending = self._calls.start(self._end(what), copy_context())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError as exc:
+            exc.args = (*exc.args, ending)
+            raise
+
+    async def _end(self, what: int) -> None:
+        """Does what a run that is closing says, and what comes first: `what`."""
+        while what != OVER:
+            try:
+                await self._perform(what)
+            except asyncio.CancelledError:
+                # The event loop shuts down; what there is to store is stored all the same.
+                self._cancel()
+            else:
+                what = self.loop.next()
+        self._detach()
+
+    def _detach(self) -> None:
+        """The run holds the driver no longer, which would be a cycle."""
+        self.loop.inbox.wake = None
+        self.loop.run_call = None
+
+    async def _perform(self, what: int) -> None:
+        loop = self.loop
+        if what == RUN:
+            await self._start()
+        elif what == STORE:
+            await self._store()
+        elif what == FLUSH:
+            try:
+                await self._saver_calls.wait()
+            except Exception as exc:
+                loop.store_failed(exc)
+        elif what == LOAD:
+            assert loop.loading is not None and loop.loading.request is not None
+            name, args, kwargs = loop.loading.request
+            try:
+                result = await getattr(loop.scope.saver, f"a{name}")(*args, **kwargs)
+            except Exception as exc:
+                loop.load_failed(exc)
+            else:
+                loop.loaded(result)
+        elif what == CANCEL:
+            self._cancel()
+        else:
+            await self._wait()
+
+    # -- tasks ------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        """Starts the tasks that may; one that is alone has run when this returns."""
+        superstep = self.loop.superstep
+        if not superstep.is_inline:
+            for task in superstep.take_tasks():
+                self._start_task(task)
+        elif superstep.can_start():
+            alone = superstep.take_inline_task()
+            await self._run(alone)
+            self.loop.finished(alone)
+
+    async def _run(self, task: Task) -> None:
+        """Runs a task to its end; its failure is in `task.error`."""
+        try:
+            task.begin()
+            await self._calls.make_calls(task)
+        except BaseException as exc:
+            # Raised beside the task's own calls: by a failure of its failure.
+            task.error = exc
+            task.end()
+
+    def _start_task(self, task: Task) -> None:
+        running = self._calls.start(self._run(task), copy_context(), task.node.name)
+        if running.done():
+            self._note_over(task, running)
+        else:
+            self._running.add(running)
+            running.add_done_callback(partial(self._note_over, task))
+
+    def _note_over(self, task: Task, running: asyncio.Task[Any]) -> None:
+        self._running.discard(running)
+        if not task.is_over:
+            # Cancelled before it has begun.
+            task.cancelled(asyncio.CancelledError())
+        self.loop.inbox.put(task)
+
+    def _run_call(self, task: Task) -> None:
+        """Runs a task that a node calls, which may be on another thread."""
+        if get_ident() == self._thread:
+            self._start_task(task)
+        else:
+            self._calls.loop.call_soon_threadsafe(self._start_task, task)
+
+    def _cancel(self) -> None:
+        for running in tuple(self._running):
+            running.cancel()
+
+    # -- waiting ----------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Waits for something to come in, and takes over all that has."""
+        loop = self.loop
+        inbox = loop.inbox
+        self._is_woken = False
+        if inbox.is_empty():
+            deadline = loop.superstep.deadline
+            await self._sleep(deadline)
+            if inbox.is_empty():
+                if deadline is not None and monotonic() >= deadline:
+                    loop.timed_out(asyncio.TimeoutError())
+                return
+        while not inbox.is_empty():
+            loop.receive(inbox.get())
+            if loop.writer is not None and loop.writer.has_calls():
+                await self._store()
+
+    async def _sleep(self, deadline: float | None) -> None:
+        """Waits until the inbox has something, at most until `deadline`."""
+        aio = self._calls.loop
+        self._waiter = waiter = aio.create_future()
+        timer = None
+        if deadline is not None:
+            timer = aio.call_later(max(0, deadline - monotonic()), self._rouse)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        """Something is in the inbox; called on any thread."""
+        if get_ident() == self._thread:
+            self._rouse()
+        elif not self._is_woken:
+            self._is_woken = True
+            # It may be closed: then nobody waits any more.
+            with suppress(RuntimeError):
+                self._calls.loop.call_soon_threadsafe(self._rouse)
+
+    def _rouse(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- the saver --------------------------------------------------------------
+
+    async def _store(self) -> None:
+        """Makes the saver calls that are due, or starts them where the run need not wait."""
+        writer = self.loop.writer
+        assert writer is not None
+        try:
+            if not writer.is_async:
+                for function, arguments in writer.pop_calls():
+                    function(*arguments)
+                return
+            self._saver_calls.submit(writer.pop_calls())
+            if not writer.is_background:
+                await self._saver_calls.wait()
+        except Exception as exc:
+            self.loop.store_failed(exc)
