@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from lgc.runtime.constants import INTERRUPT
 from lgc.runtime.drivers.fast_path import invoke
-from lgc.runtime.drivers.generators import chunks, shown
+from lgc.runtime.drivers.generators import chunks, parts
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of, refuse
 from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
-from lgc.runtime.streaming.chunks import with_interrupts
+from lgc.runtime.start import output_of, start_run, streamed_loop
+from lgc.runtime.streaming.parts import InvokeResult
 
 
 class CompiledGraph(AsyncGraph):
@@ -172,8 +171,7 @@ class CompiledGraph(AsyncGraph):
             Exception: what a node, a router, a reducer or the saver raised.
         """
         refuse({f"version={version!r}": version != "v1"}, "invoke")
-        is_silent = print_mode == () and not kwargs.get("debug") and not self.debug
-        if stream_mode == "values" and is_silent and not kwargs.get("subgraphs"):
+        if self._is_read_at_end(stream_mode, print_mode, kwargs):
             # Into this module, as upstream's points into its own.
             durability = durability_of(kwargs, durability, 2)
             program = self.program
@@ -190,11 +188,12 @@ class CompiledGraph(AsyncGraph):
             )
             scope, thread, recorder = start_run(program, options, input)
             return invoke(scope, input, thread, recorder)
-        due = self.stream(
+        result = InvokeResult(stream_mode)
+        for chunk in self.stream(
             input,
             config,
             context=context,
-            stream_mode=["updates", "values"] if stream_mode == "values" else stream_mode,
+            stream_mode=result.stream_mode,
             print_mode=print_mode,
             output_keys=self.program.outputs if output_keys is None else output_keys,
             interrupt_before=interrupt_before,
@@ -202,17 +201,9 @@ class CompiledGraph(AsyncGraph):
             durability=durability,
             control=control,
             **kwargs,
-        )
-        if stream_mode != "values":
-            return list(due)
-        latest = None
-        interrupts: list[Any] = []
-        for *_, mode, payload in due:
-            if mode == "values":
-                latest = payload
-            elif isinstance(payload, dict):
-                interrupts.extend(payload.get(INTERRUPT) or ())
-        return with_interrupts(latest, interrupts)
+        ):
+            result.add(chunk)
+        return result.get()
 
     def stream(
         self,
@@ -265,28 +256,20 @@ class CompiledGraph(AsyncGraph):
         """
         refuse({f"version={version!r}": version != "v1"}, "stream")
         durability = durability_of(kwargs, durability, 3)
-        keys = self.program.streamed if output_keys is None else output_keys
-        modes = self.stream_mode if stream_mode is None else stream_mode
-        if debug or self.debug:
-            print_mode = ["updates", "values"]
-        printed = [print_mode] if isinstance(print_mode, str) else list(print_mode)
-        is_shown = print_mode != () or subgraphs
-        wanted = modes
-        if is_shown:
-            wanted = [*([modes] if isinstance(modes, str) else list(modes)), *printed]
-        refuse_modes({wanted} if isinstance(wanted, str) else set(wanted))
-        options = self._options(
+        request = self._stream_request(
             config,
-            output_of(self.program, keys),
+            output_keys,
+            stream_mode=stream_mode,
+            print_mode=["updates", "values"] if debug or self.debug else print_mode,
+            subgraphs=bool(subgraphs),
             context=context,
             control=control,
             durability=durability,
             stops=(interrupt_before, interrupt_after),
         )
-        options.streams_from_subgraphs = bool(subgraphs)
-        loop = streamed_loop(self.program, options, input, wanted)
+        loop = streamed_loop(self.program, request.options, input, request.wanted)
         due = chunks(SyncDriver(loop))
-        yield from shown(due, modes, print_mode, subgraphs) if is_shown else due
+        yield from due if request.is_direct else parts(due, request)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread, now or at one of its checkpoints (spec §6).

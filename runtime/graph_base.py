@@ -22,7 +22,8 @@ from lgc.runtime.engine.run import RunOptions
 from lgc.runtime.graph_arguments import coerced_context
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
-from lgc.runtime.start import output_of
+from lgc.runtime.start import output_of, refuse_modes
+from lgc.runtime.streaming.parts import StreamRequest
 
 
 class GraphBase:
@@ -72,6 +73,43 @@ class GraphBase:
             raise Unsupported(
                 "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
             )
+
+    def _is_read_at_end(self, stream_mode: Any, print_mode: Any, arguments: Any) -> bool:
+        """Whether the result of an invoke is read from the run, and not collected from its chunks.
+
+        Args:
+            stream_mode, print_mode: as of `invoke`.
+            arguments: those that it passes on to `stream`.
+        """
+        is_silent = print_mode == () and not arguments.get("debug") and not self.debug
+        return stream_mode == "values" and is_silent and not arguments.get("subgraphs")
+
+    def _stream_request(
+        self,
+        config: Mapping[str, Any] | None,
+        output_keys: Any,
+        *,
+        stream_mode: Any,
+        print_mode: Any,
+        subgraphs: bool,
+        **asked: Any,
+    ) -> StreamRequest:
+        """What the caller of a stream asked for, with the graph's defaults.
+
+        Args:
+            config, output_keys, stream_mode, print_mode, subgraphs: as of `stream`.
+            asked: the keyword arguments of `_options`.
+
+        Raises:
+            As `stream`.
+        """
+        keys = self.program.streamed if output_keys is None else output_keys
+        modes = self.stream_mode if stream_mode is None else stream_mode
+        refuse_modes(modes)
+        refuse_modes(print_mode)
+        options = self._options(config, output_of(self.program, keys), **asked)
+        options.streams_from_subgraphs = subgraphs
+        return StreamRequest(options, modes, print_mode, subgraphs)
 
     def _options(
         self,

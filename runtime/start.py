@@ -38,8 +38,9 @@ def output_of(program: Program, output: Any) -> Output:
     return program.output(keys, isinstance(output, str))
 
 
-def refuse_modes(modes: set[str]) -> None:
-    """Refuses the stream modes that lgc has not yet."""
+def refuse_modes(wanted: Any) -> None:
+    """Refuses the stream modes that lgc has not yet; one mode, or several."""
+    modes = {wanted} if isinstance(wanted, str) else set(wanted)
     if not _OTHER_MODES.isdisjoint(modes):
         raise Unsupported(f"stream_mode={min(_OTHER_MODES & modes)!r}")
 

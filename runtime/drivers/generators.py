@@ -6,10 +6,12 @@ and then nobody would wait for the tasks that still run.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from typing import Any
 
+from lgc.runtime.constants import MISSING
 from lgc.runtime.drivers.sync import SyncDriver
+from lgc.runtime.streaming.parts import StreamRequest
 
 
 def chunks(driver: SyncDriver) -> Generator[Any, None, None]:
@@ -25,33 +27,17 @@ def chunks(driver: SyncDriver) -> Generator[Any, None, None]:
         driver.close()
 
 
-def shown(
-    due: Generator[Any, None, None],
-    modes: str | Sequence[str],
-    printed: Any,
-    subgraphs: bool,
-) -> Iterator[Any]:
-    """Chunks with their modes as the caller wants them (pregel/main.py:_output).
+def parts(due: Generator[Any, None, None], request: StreamRequest) -> Iterator[Any]:
+    """What the caller of a stream gets of its chunks, which are not direct.
 
     Args:
-        due: `(mode, payload)`; of a graph inside a node `(mode, payload, namespace)`.
-        modes: what the caller asked for; chunks of other modes are for `printed` only.
-        printed: the modes that go to standard output; tested for membership only, as upstream does.
-        subgraphs: with the namespace; this graph's own is empty.
+        due: the chunks.
+        request: what the caller asked for.
     """
     try:
-        for mode, payload, *namespace in due:
-            if mode in printed:
-                graph = ""
-                if namespace and namespace[0]:
-                    graph = f"\033[1;30;33m[graph={namespace[0]}]\033[0m "
-                print(f"\033[1m[{mode}]\033[0m {graph}{payload!r}")
-            if mode not in modes:
-                continue
-            tagged = (mode, payload) if isinstance(modes, list) else (payload,)
-            if subgraphs:
-                yield (namespace[0] if namespace else (), *tagged)
-            else:
-                yield tagged if isinstance(modes, list) else payload
+        for chunk in due:
+            part = request.part(chunk)
+            if part is not MISSING:
+                yield part
     finally:
         due.close()
