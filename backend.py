@@ -172,9 +172,8 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         """
         if isinstance(self._lgc, CompileError):
             raise unsupported(self._lgc)
-        unsupported_settings = {
+        unsupported_settings: dict[str, Any] = {
             "a cache": self.cache,
-            "step_timeout": self.step_timeout,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
         }
@@ -190,6 +189,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         engine.interrupt_after_nodes = self.interrupt_after_nodes
         engine.stream_mode = self.stream_mode
         engine.debug = self.debug
+        engine.step_timeout = self.step_timeout
         return engine
 
     def invoke(
@@ -216,15 +216,34 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         keys = self.stream_channels_asis if output_keys is None else output_keys
         yield from self._engine().stream(input, config, output_keys=keys, **kwargs)
 
-    async def ainvoke(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet."""
-        self._engine()
-        raise Unsupported("ainvoke")
+    async def ainvoke(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        output_keys: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Runs the graph on the running event loop (spec §5.6, §8); as upstream's."""
+        keys = self.output_channels if output_keys is None else output_keys
+        return await self._engine().ainvoke(input, config, output_keys=keys, **kwargs)
 
-    def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Not supported yet."""
-        self._engine()
-        raise Unsupported("astream")
+    async def astream(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        output_keys: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """Runs the graph on the running event loop and yields chunks (spec §5); as upstream's."""
+        keys = self.stream_channels_asis if output_keys is None else output_keys
+        chunks = self._engine().astream(input, config, output_keys=keys, **kwargs)
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread (spec §6); as upstream's."""

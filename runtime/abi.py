@@ -233,7 +233,7 @@ def compiled(
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
         debug: every run prints its updates and values.
         stream_mode: what `stream` yields by default.
-        step_timeout: kept for the sake of the error that runs raise because of it.
+        step_timeout: how long a superstep may take, in seconds; None for any time.
     """
     graph = CompiledGraph(
         Program(

@@ -37,7 +37,7 @@ class CompiledGraph(AsyncGraph):
         interrupt_before_nodes, interrupt_after_nodes: the nodes to stop at, or "*".
         stream_mode: what `stream` yields by default.
         debug: every run prints its updates and values.
-        step_timeout: not supported yet: a run is refused when it is set.
+        step_timeout: how long a superstep may take, in seconds; None for any time.
     """
 
     def __repr__(self) -> str:

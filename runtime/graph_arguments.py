@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.constants import START
@@ -37,6 +37,18 @@ def check_saver(saver: Any) -> None:
         f"`False`, or `None`. Received {type(saver).__name__}. Pass a proper saver (e.g., "
         "InMemorySaver, AsyncPostgresSaver)."
     )
+
+
+def check_concurrency(places: Any, is_async: bool) -> None:
+    """Refuses a `max_concurrency` as what upstream makes of it does: a thread pool, a semaphore.
+
+    Raises:
+        ValueError: it is negative, or 0 for a thread pool; for a semaphore, that is no limit.
+    """
+    if not is_async and places <= 0:
+        raise ValueError("max_workers must be greater than 0")
+    if is_async and places < 0:
+        raise ValueError("Semaphore initial value must be >= 0")
 
 
 def coerced_context(schema: Any, context: Any) -> Any:
@@ -85,3 +97,34 @@ def refuse(asked: dict[str, bool], where: str) -> None:
     for feature, wanted in asked.items():
         if wanted:
             raise Unsupported(feature, where)
+
+
+def configs_of_batch(config: Any, length: int) -> list[Any]:
+    """The configs of the runs of a batch (langchain_core.runnables.config:get_config_list).
+
+    Args:
+        config: the config of all runs, or None, or a list of one for each.
+        length: how many runs there are.
+
+    Raises:
+        ValueError: the list has another length.
+    """
+    if isinstance(config, Sequence):
+        if len(config) != length:
+            raise ValueError(
+                "config must be a list of the same length as inputs, but got "
+                f"{len(config)} configs for {length} inputs"
+            )
+        return [dict(each or {}) for each in config]
+    configs = [dict(config or {}) for _ in range(length)]
+    if length > 1 and configs[0].get("run_id") is not None:
+        import warnings
+
+        warnings.warn(
+            "Provided run_id be used only for the first element of the batch.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        for each in configs[1:]:
+            del each["run_id"]
+    return configs

@@ -1,14 +1,19 @@
-"""The asynchronous methods of a compiled graph (spec §6)."""
+"""The asynchronous methods of a compiled graph (spec §6).
+
+`asyncio` takes longer to import than all of the runtime, so each method imports the asynchronous
+driver when it is called.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from lgc.runtime.graph_arguments import durability_of
+from lgc.runtime.constants import MISSING
+from lgc.runtime.graph_arguments import configs_of_batch, durability_of, refuse
 from lgc.runtime.graph_base import GraphBase
-from lgc.runtime.start import output_of, refuse_modes, start_run, streamed_loop
-from lgc.runtime.public.errors import Unsupported
+from lgc.runtime.start import output_of, start_run, streamed_loop
+from lgc.runtime.streaming.parts import InvokeResult
 
 
 class AsyncGraph(GraphBase):
@@ -20,47 +25,69 @@ class AsyncGraph(GraphBase):
         config: Mapping[str, Any] | None = None,
         *,
         context: Any = None,
-        stream_mode: Any = "values",
-        output_keys: Any = None,
+        stream_mode: str | Sequence[str] | None = "values",
+        print_mode: str | Sequence[str] = (),
+        output_keys: str | Sequence[str] | None = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
         durability: str | None = None,
         control: Any = None,
-        version="v1",
+        version: str = "v1",
         **kwargs: Any,
     ) -> Any:
-        from lgc.runtime.drivers.aio import ainvoke
+        """Runs the graph to its end and returns the state then, as `invoke` does (spec §5.6, §8).
 
-        if stream_mode != "values":
-            return [
-                c
-                async for c in self.astream(
-                    input,
-                    config,
-                    context=context,
-                    stream_mode=stream_mode,
-                    output_keys=self.program.outputs if output_keys is None else output_keys,
-                    durability=durability,
-                    interrupt_before=interrupt_before,
-                    interrupt_after=interrupt_after,
-                    control=control,
-                )
-            ]
-        program = self.program
-        output = program.default_output
-        if output_keys is not None:
-            output = output_of(program, output_keys)
-        options = self._options(
+        Async nodes and routers run on the running event loop, each in an asyncio task and a
+        context of its own; sync ones on threads of the loop's default executor. The saver's async
+        methods are called.
+
+        Args:
+            As of `invoke`.
+
+        Returns:
+            As `invoke`.
+
+        Raises:
+            As `invoke`.
+            asyncio.CancelledError: the caller was cancelled, and with it the nodes that ran. What
+                had finished by then is stored.
+        """
+        refuse({f"version={version!r}": version != "v1"}, "ainvoke")
+        if self._is_read_at_end(stream_mode, print_mode, kwargs):
+            from lgc.runtime.drivers.aio import ainvoke
+
+            durability = durability_of(kwargs, durability, 2)
+            program = self.program
+            output = program.default_output
+            if output_keys is not None:
+                output = output_of(program, output_keys)
+            options = self._options(
+                config,
+                output,
+                context=context,
+                control=control,
+                durability=durability,
+                stops=(interrupt_before, interrupt_after),
+                is_async=True,
+            )
+            scope, thread, recorder = start_run(program, options, input)
+            return await ainvoke(scope, input, thread, recorder)
+        result = InvokeResult(stream_mode)
+        async for chunk in self.astream(
+            input,
             config,
-            output,
             context=context,
-            control=control,
+            stream_mode=result.stream_mode,
+            print_mode=print_mode,
+            output_keys=self.program.outputs if output_keys is None else output_keys,
+            interrupt_before=interrupt_before,
+            interrupt_after=interrupt_after,
             durability=durability,
-            stops=(interrupt_before, interrupt_after),
-        )
-        options.is_async = True
-        scope, thread, recorder = start_run(program, options, input)
-        return await ainvoke(scope, input, thread, recorder)
+            control=control,
+            **kwargs,
+        ):
+            result.add(chunk)
+        return result.get()
 
     async def astream(
         self,
@@ -68,32 +95,106 @@ class AsyncGraph(GraphBase):
         config: Mapping[str, Any] | None = None,
         *,
         context: Any = None,
-        stream_mode: Any = None,
-        output_keys: Any = None,
+        stream_mode: str | Sequence[str] | None = None,
+        print_mode: str | Sequence[str] = (),
+        output_keys: str | Sequence[str] | None = None,
         interrupt_before: Any = None,
         interrupt_after: Any = None,
         durability: str | None = None,
         control: Any = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
         **kwargs: Any,
-    ) -> AsyncIterator[Any]:
-        from lgc.runtime.drivers.aio import AsyncCalls, AsyncDriver
+    ) -> AsyncGenerator[Any, None]:
+        """Runs the graph and yields what happens, as it happens, as `stream` does (spec §5, §8).
 
-        keys = self.program.streamed if output_keys is None else output_keys
-        modes = self.stream_mode if stream_mode is None else stream_mode
-        options = self._options(
+        Closing the iterator (`aclose`, or its collection), or cancelling who iterates, ends the
+        run: nodes that run are cancelled and awaited, and what is left to be stored is stored.
+
+        Args:
+            As of `stream`.
+
+        Yields:
+            As `stream`.
+
+        Raises:
+            As `ainvoke`; nothing happens and nothing is raised before the first chunk is asked
+            for.
+        """
+        from lgc.runtime.drivers.aio import AsyncDriver
+        from lgc.runtime.drivers.async_calls import AsyncCalls
+
+        refuse({f"version={version!r}": version != "v1"}, "astream")
+        request = self._stream_request(
             config,
-            output_of(self.program, keys),
+            output_keys,
+            stream_mode=stream_mode,
+            print_mode=["updates", "values"] if debug or self.debug else print_mode,
+            subgraphs=bool(subgraphs),
             context=context,
             control=control,
-            durability=durability,
+            durability=durability_of(kwargs, durability, 3),
             stops=(interrupt_before, interrupt_after),
+            is_async=True,
         )
-        options.is_async = True
-        loop = streamed_loop(self.program, options, input, modes)
+        loop = streamed_loop(self.program, request.options, input, request.wanted)
         driver = AsyncDriver(loop, AsyncCalls())
         try:
             while (due := await driver.advance()) is not None:
                 for chunk in due:
-                    yield chunk
+                    part = chunk if request.is_direct else request.part(chunk)
+                    if part is not MISSING:
+                        yield part
         finally:
             await driver.close()
+
+    async def abatch(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Runs the graph on several inputs at once (langchain_core.runnables.base, Runnable).
+
+        Args:
+            inputs: what `ainvoke` takes, for each run.
+            config: the config of all runs, or a list of one for each. `max_concurrency` in the
+                first limits how many run at once.
+            return_exceptions: the exception of a run that fails takes its result's place.
+            kwargs: the other arguments of `ainvoke`.
+
+        Returns:
+            The results, in the order of `inputs`.
+
+        Raises:
+            ValueError: `config` is a list of another length.
+            Exception: unless `return_exceptions`, what the first run to fail raised.
+        """
+        from lgc.runtime.drivers.batch import gathered
+
+        configs = configs_of_batch(config, len(inputs))
+        runs = [self.ainvoke(*pair, **kwargs) for pair in zip(inputs, configs, strict=True)]
+        return await gathered(runs, configs, return_exceptions)
+
+    async def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> AsyncGenerator[tuple[int, Any], None]:
+        """Runs the graph on several inputs at once; arguments and errors as of `abatch`.
+
+        Yields:
+            The position in `inputs` and the result of each run, as it finishes.
+        """
+        from lgc.runtime.drivers.batch import as_completed
+
+        configs = configs_of_batch(config, len(inputs))
+        runs = [self.ainvoke(*pair, **kwargs) for pair in zip(inputs, configs, strict=True)]
+        async for place_and_result in as_completed(runs, configs, return_exceptions):
+            yield place_and_result

@@ -19,7 +19,7 @@ from lgc.runtime.constants import (
 )
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions
-from lgc.runtime.graph_arguments import coerced_context
+from lgc.runtime.graph_arguments import check_concurrency, coerced_context
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
 from lgc.runtime.start import output_of, refuse_modes
@@ -120,24 +120,26 @@ class GraphBase:
         control: Any,
         durability: str | None,
         stops: tuple[Any, Any],
+        is_async: bool = False,
     ) -> RunOptions:
         """What the caller of a run asked for, with the graph's defaults.
 
         Args:
             output: what the run reports.
             stops: the nodes to stop before and after, as given.
+            is_async: an event loop drives the run.
 
         Raises:
             As `invoke`.
         """
-        if self.step_timeout is not None:
-            raise Unsupported("step_timeout", "compile")
         refuse_tracing()
         if not config and self.config is None and not has_ambient():
             merged = NO_CONFIG
         else:
             merged = at_root(merge_configs(self.config, config))
         options = RunOptions(merged, output)
+        options.is_async = is_async
+        options.step_timeout = self.step_timeout
         options.limit = merged.get("recursion_limit", DEFAULT_RECURSION_LIMIT)
         if options.limit < 1:
             raise ValueError("recursion_limit must be at least 1")
@@ -159,8 +161,8 @@ class GraphBase:
                 options.context = options.context or caller.context
                 options.control = control or caller.control
             places = merged.get("max_concurrency")
-            if places is not None and places <= 0:
-                raise ValueError("max_workers must be greater than 0")
+            if places is not None:
+                check_concurrency(places, is_async)
         if durability is not None:
             options.durability = options.effective_durability = durability
         elif saver is not None:

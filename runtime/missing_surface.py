@@ -8,8 +8,6 @@ NOT_YET = frozenset(
     (
         "InputType",
         "OutputType",
-        "abatch",
-        "abatch_as_completed",
         "abulk_update_state",
         "aclear_cache",
         "aget_graph",

@@ -26,6 +26,8 @@ from lgc.runtime.engine.task import Task
 
 _SINCE_3_11: Final = sys.version_info >= (3, 11)
 _SINCE_3_12: Final = sys.version_info >= (3, 12)
+# As Any, for the sake of type checkers that check for a Python without `eager_start`.
+_TASK: Final[Any] = asyncio.Task
 _LONGEST_TURN: Final = 0.005
 """Seconds after which an event loop gets a turn, however many nodes have not suspended."""
 
@@ -116,9 +118,10 @@ class AsyncCalls:
         is_coroutine = type(awaitable) is CoroutineType or asyncio.iscoroutine(awaitable)
         coroutine: Coroutine[Any, Any, Any] = awaitable if is_coroutine else _result(awaitable)
         if self._is_eager:
-            return asyncio.Task(
+            task: asyncio.Task[Any] = _TASK(
                 coroutine, loop=self.loop, name=name, context=context, eager_start=True
             )
+            return task
         if _SINCE_3_11:
             return self.loop.create_task(coroutine, name=name, context=context)
         return context.run(partial(self.loop.create_task, coroutine, name=name))
