@@ -199,7 +199,7 @@ def compile_command(
 @main.command(epilog=_TARGET)
 @_takes_targets
 def explain(request: _Request) -> None:
-    """Print the intermediate representation of graphs, or what a code such as LGC202 means."""
+    """Print the intermediate representation of graphs, or what a code such as LGC401 means."""
     codes = [target for target in request.targets if re.fullmatch(r"LGC\d+", target)]
     errors = Errors()
     with _reporting():

@@ -259,6 +259,8 @@ class _Emitter:
         lines.append(lay_out(call(function, "state", *arguments, statement="return "), 4))
         wrapper = identifier(f"{kind}_{_identifier_part(name)}", self.taken)
         role = "node" if kind == "node" else "router"
+        if target.is_async:
+            role = f"async {role}"
         self.functions.append(
             _Function(
                 lay_out(_head(wrapper, "state: Any", "task: Any"), 0, ":"),
@@ -356,6 +358,8 @@ class _Emitter:
         elif branch.ends_ref is not None:
             items.append(self._name(branch.ends_ref, "ends="))
         items += _how(branch.path)
+        if branch.anonymous:
+            items.append("anonymous=True")
         return call("abi.Branch", *items)
 
     def _keys(self, prefix: str, keys: tuple[str, ...] | None) -> Expr:
@@ -369,6 +373,8 @@ def _how(target: Call | None) -> list[str]:
         return []
     if target.invoke:
         return ["call=abi.INVOKE"]
+    if target.is_async:
+        return ["call=abi.AWAIT_WITH_TASK" if target.inject else "call=abi.AWAIT"]
     return ["call=abi.CALL_WITH_TASK"] if target.inject else []
 
 

@@ -122,11 +122,13 @@ class Call:
         inject: `(parameter, source)` pairs; source is one of config, runtime,
             writer, store, previous, error (spec §7.1).
         invoke: `function` is a langchain-core Runnable, to be invoked.
+        is_async: what `function` returns is awaited; sync runs cannot call it.
     """
 
     function: Ref
     inject: tuple[tuple[str, str], ...] = ()
     invoke: bool = False
+    is_async: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class BranchIR:
         ends: `(returned value, node)` pairs; None when the router names nodes itself.
         ends_ref: where the map is taken from when a returned value has no literal.
         targets: the nodes that it can lead to; empty when that may be any node.
+        anonymous: an async router that has no name of its own; LangGraph's errors call it None.
     """
 
     name: str
@@ -196,6 +199,7 @@ class BranchIR:
     ends_ref: Ref | None = None
     targets: tuple[str, ...] = ()
     schema: Ref | None = None
+    anonymous: bool = False
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def _channel_text(channel: ChannelIR) -> str:
 def _call_text(call: Call) -> str:
     extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
     function = f"{call.function}.invoke" if call.invoke else str(call.function)
-    return f"{function}(state{extra})"
+    return f"{'await ' if call.is_async else ''}{function}(state{extra})"
 
 
 def _keys_text(keys: tuple[str, ...] | None) -> str:

@@ -330,14 +330,14 @@ def injected() -> Any:
 
 
 def function_of(builder: Any, node: str) -> Any:
-    """The function of a node of the builder."""
-    return _take(builder, f"function of node {node!r}", lambda b: b.nodes[node].runnable.func)
+    """The function of a node of the builder, sync or async."""
+    return _take(builder, f"function of node {node!r}", lambda b: _function(b.nodes[node].runnable))
 
 
 def router_of(builder: Any, node: str, branch: str) -> Any:
-    """The router of a conditional edge of the builder."""
+    """The router of a conditional edge of the builder, sync or async."""
     what = f"function of router {branch!r} of node {node!r}"
-    return _take(builder, what, lambda b: b.branches[node][branch].path.func)
+    return _take(builder, what, lambda b: _function(b.branches[node][branch].path))
 
 
 def runnable_of(builder: Any, node: str) -> Any:
@@ -393,6 +393,10 @@ def seed_of(builder: Any, key: str) -> Callable[[], object]:
         builder, f"reducer of state key {key!r}", lambda b: _seed(b.channels[key])
     )
     return seed
+
+
+def _function(runnable: Any) -> Any:
+    return runnable.afunc if runnable.func is None else runnable.func
 
 
 def _reducer(channel: Any) -> Any:

@@ -15,10 +15,10 @@ from lgc.compiler.frontend.collector import DiagnosticCollector
 from lgc.compiler.frontend.injection import injection_plan
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
-    has_async_code_only,
     holds_graph,
     is_function_call,
     is_graph,
+    wrapped_function,
 )
 from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
 from lgc.compiler.frontend.state_keys import channel_ir, managed_ir
@@ -145,7 +145,7 @@ class BuilderReader:
             title=f"node `{name}`",
             runnable=BuilderRef("runnable", name),
             function=BuilderRef("function", name),
-            async_code="LGC202",
+            node=name,
             span=lambda: self.positions.node(name),
         )
         reach = reach_of(spec.runnable)
@@ -185,32 +185,26 @@ class BuilderReader:
                 self.collector.unsupported(code, f"{keyword} of node `{name}`", span)
 
     def _call(self, runnable: Any, callee: _Callee) -> Call:
-        """The call of a node or a router; refuses graphs and what has async code only."""
-        is_plain = is_function_call(runnable)
-        if is_graph(runnable) or (not is_plain and holds_graph(runnable)):
-            self._refuse_call("LGC212", callee, "is or holds a graph")
-        elif not is_plain:
-            if has_async_code_only(runnable):
-                self._refuse_call(callee.async_code, callee, "is async")
+        """The call of a node or a router; refuses graphs."""
+        if is_graph(runnable) or (not is_function_call(runnable) and holds_graph(runnable)):
+            title = f"{callee.title} is or holds a graph"
+            self.collector.unsupported("LGC212", title, callee.span())
+            return Call(callee.runnable)
+        function = wrapped_function(runnable, callee.node)
+        if function is None:
             return Call(self.references.of(runnable, callee.runnable), invoke=True)
-        elif runnable.func is None:
-            self._refuse_call(callee.async_code, callee, "is async")
-        else:
-            return Call(
-                self.references.of(runnable.func, callee.function),
-                injection_plan(runnable),
-            )
-        return Call(callee.runnable)
-
-    def _refuse_call(self, code: str, callee: _Callee, problem: str) -> None:
-        self.collector.unsupported(code, f"{callee.title} {problem}", callee.span())
+        return Call(
+            self.references.of(function, callee.function),
+            injection_plan(runnable),
+            is_async=runnable.func is None,
+        )
 
     def _branch(self, source: str, name: str, spec: Any) -> BranchIR:
         callee = _Callee(
             title=f"router `{name}` of `{source}`",
             runnable=BuilderRef("path", source, name),
             function=BuilderRef("router", source, name),
-            async_code="LGC216",
+            node=None,
             span=lambda: self.positions.branch(source, name, spec.path),
         )
         path = self._call(spec.path, callee)
@@ -242,6 +236,7 @@ class BuilderReader:
             ends=tuple(ends.items()) if ends and is_literal else None,
             ends_ref=BuilderRef("ends", source, name) if ends and not is_literal else None,
             targets=targets,
+            anonymous=path.is_async and spec.path.name is None,
         )
 
 
@@ -252,12 +247,12 @@ class _Callee:
     Attributes:
         title: what messages call it.
         runnable, function: where the builder has its Runnable, and the function of that.
-        async_code: the diagnostic for one that is async.
+        node: the node; None for a router.
         span: where it is added.
     """
 
     title: str
     runnable: BuilderRef
     function: BuilderRef
-    async_code: str
+    node: str | None
     span: Callable[[], Span | None]

@@ -1,18 +1,46 @@
-"""What the Runnable of a node or a router holds: its functions, a graph, async code only."""
+"""What the Runnable of a node or a router holds: its functions, a graph."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+from langchain_core.runnables.config import run_in_executor
 from langgraph._internal._runnable import RunnableCallable
 from langgraph.pregel import Pregel
 from langgraph.pregel._utils import find_subgraph_pregel
 
 
 def is_function_call(runnable: Any) -> bool:
-    """Whether a Runnable does nothing but call one function with what it asks for by name."""
+    """Whether a Runnable does nothing but call functions with what they ask for by name."""
     return type(runnable) is RunnableCallable and not runnable.kwargs
+
+
+def wrapped_function(runnable: Any, name: str | None) -> Any:
+    """The function, sync or async, that LangGraph made a Runnable of (coerce_to_runnable).
+
+    A RunnableCallable that somebody else made may have a sync and an async function, or a sync
+    one that async runs call on the event loop's own thread.
+
+    Args:
+        runnable: the Runnable of a node or a router.
+        name: the node; None for a router.
+
+    Returns:
+        The function; None for any other Runnable, which has to be invoked.
+    """
+    if not is_function_call(runnable) or runnable.tags is not None:
+        return None
+    if runnable.explode_args or not runnable.recurse or runnable.trace != (name is None):
+        return None
+    function, async_function = runnable.func, runnable.afunc
+    if function is None:
+        # LangGraph takes an async callable that is false, such as an empty container, for none.
+        # The name is part of the error that sync runs raise.
+        given = getattr(async_function, "__name__", None) if name is None else name
+        return async_function if async_function and runnable.name == given else None
+    is_on_thread = isinstance(async_function, partial) and async_function.func is run_in_executor
+    return function if is_on_thread and async_function.args[-1] is function else None
 
 
 def is_graph(runnable: Any) -> bool:
@@ -27,11 +55,6 @@ def holds_graph(runnable: Any) -> bool:
     except Exception:
         # LangGraph, too, treats a Runnable that it fails to search as one without a graph.
         return False
-
-
-def has_async_code_only(runnable: Any) -> bool:
-    """Whether a RunnableCallable or a RunnableLambda was made of a coroutine function alone."""
-    return getattr(runnable, "func", None) is None and getattr(runnable, "afunc", None) is not None
 
 
 def bodies_of(runnable: Any) -> list[Any]:

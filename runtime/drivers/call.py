@@ -129,11 +129,11 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
 
 def _no_sync_function(current: Any) -> TypeError:
     """What upstream raises for an async function in a sync run (RunnableCallable.invoke)."""
-    name: Any = None
+    name: Any
     if isinstance(current, Task):
         name = current.node.name
-    elif hasattr(current.branch.path, "__name__"):
-        name = current.branch.name
+    else:
+        name = None if current.branch.anonymous else current.branch.name
     return TypeError(
         f'No synchronous function provided to "{name}".\nEither initialize with a synchronous '
         "function or invoke via the async API (ainvoke, astream, etc.)"

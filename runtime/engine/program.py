@@ -87,6 +87,8 @@ class Branch:
             parameter has no schema of its own, spec §2.5).
         ends: what a returned value stands for, or None.
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
+        anonymous: an async router that has no name of its own; the error of sync runs calls it
+            None, and not by `name`.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Branch:
         merges: bool = False,
         ends: dict[Any, str] | None = None,
         call: int = CALL,
+        anonymous: bool = False,
     ) -> None:
         self.name: str = name
+        self.anonymous: bool = anonymous
         self.path: Any = path
         self.view: View = View(reads, schema)
         self.merges: bool = merges

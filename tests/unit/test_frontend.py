@@ -49,6 +49,9 @@ async def agenerator(state): yield {"x": 1}
 async def arouter(state): return END
 class Waits:
     async def __call__(self, state): return {"x": 1}
+    async def method(self, state, *, store): return {"x": 1}
+class Empty(Waits):
+    def __len__(self): return 0
 Inner = TypedDict("Inner", {"x": int})
 inner = StateGraph(Inner).add_node("i", node).add_edge(START, "i").compile()
 def calls_inner(state): return inner.invoke(state)
@@ -117,10 +120,6 @@ REFUSED = {
         NODE + "builder.set_node_defaults(error_handler=handler)\n",
         "builder.set_node_defaults(",
     ),
-    "async": ("LGC202", STATE, "n anode", 'builder.add_node("n", anode)'),
-    "async generator": ("LGC202", STATE, "n agenerator", 'builder.add_node("n", agenerator)'),
-    "async runnable": ("LGC202", STATE, "n RunnableLambda(anode)", 'builder.add_node("n", Runnab'),
-    "async object": ("LGC202", STATE, "n Waits()", 'builder.add_node("n", Waits())'),
     "subgraph": ("LGC212", STATE, "n inner", 'builder.add_node("n", inner)'),
     "runnable that is a graph": (
         "LGC212",
@@ -145,12 +144,6 @@ REFUSED = {
         STATE,
         NODE + 'builder.add_conditional_edges("n", inner, ["n"])\n',
         'builder.add_conditional_edges("n", inner',
-    ),
-    "async router": (
-        "LGC216",
-        STATE,
-        NODE + 'builder.add_conditional_edges("n", arouter)\n',
-        'builder.add_conditional_edges("n", arouter)',
     ),
     "key like an internal channel": (
         "LGC218",
@@ -223,11 +216,11 @@ def test_every_problem_is_reported(read: Reader) -> None:
         + BODY
         + 'builder.add_node("n", anode, retry_policy=RetryPolicy(), metadata={"a": 1})\n'
         + 'builder.add_node("m", inner)\n'
-        + 'builder.add_conditional_edges("n", arouter, ["m"])\n'
+        + 'builder.add_conditional_edges("n", inner, ["m"])\n'
     )
     diagnostics = refusals(read, source)
     codes = sorted(d.code for d in diagnostics)
-    assert codes == ["LGC202", "LGC206", "LGC212", "LGC216", "LGC217"]
+    assert codes == ["LGC206", "LGC212", "LGC212", "LGC217"]
     assert all(d.span is not None for d in diagnostics)
 
 
@@ -525,12 +518,99 @@ def test_delta_channels(read: Reader) -> None:
         ("tools", Call(SymbolRef("user_graph", "tools"), invoke=True)),
         ("RunnableLambda(node, afunc=anode)", Call(BuilderRef("runnable", "n"), invoke=True)),
         ("RunnableLambda(node) | node", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("RunnableLambda(anode)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("agenerator", Call(BuilderRef("runnable", "n"), invoke=True)),
+        # What LangGraph calls and awaits (is_async_callable).
+        ("anode", Call(SymbolRef("user_graph", "anode"), is_async=True)),
+        ("waits", Call(SymbolRef("user_graph", "waits"), is_async=True)),
+        ("Waits()", Call(BuilderRef("function", "n"), is_async=True)),
+        # It awaits the instance that the class gives.
+        ("Waits", Call(SymbolRef("user_graph", "Waits"), is_async=True)),
+        (
+            "waits.method",
+            Call(SymbolRef("user_graph", "waits.method"), (("store", "store"),), is_async=True),
+        ),
+        ("partial(anode)", Call(BuilderRef("function", "n"), is_async=True)),
+        (
+            "partial(waits.method)",
+            Call(BuilderRef("function", "n"), (("store", "store"),), is_async=True),
+        ),
+        # What makes a coroutine is a sync function.
+        ("lambda state: anode(state)", Call(BuilderRef("function", "n"))),
+        ("partial(asyncio.sleep, 0)", Call(BuilderRef("function", "n"), is_async=True)),
+        # An object that is false counts as no function in async runs.
+        ("Empty()", Call(BuilderRef("runnable", "n"), invoke=True)),
+        # LangGraph calls the function of such a Runnable in some runs, and not as it calls a
+        # node's function in others.
+        ("Both(node, anode)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("Both(node)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("Both(node, partial(anode))", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("Both(None, anode)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        ("Both(None, anode, trace=False)", Call(BuilderRef("runnable", "n"), invoke=True)),
+        (
+            "Both(None, anode, trace=False, name='n', recurse=False)",
+            Call(BuilderRef("runnable", "n"), invoke=True),
+        ),
+        # No difference can be seen.
+        (
+            "Both(None, anode, trace=False, name='n')",
+            Call(SymbolRef("user_graph", "anode"), is_async=True),
+        ),
     ],
 )
 def test_node_kinds(read: Reader, node: str, call: Call) -> None:
-    named = "named = RunnableLambda(node)\ntools = ToolNode([add])\n"
+    named = (
+        "from functools import partial\n"
+        "from langgraph._internal._runnable import RunnableCallable as Both\n"
+        "named = RunnableLambda(node)\ntools = ToolNode([add])\nwaits = Waits()\n"
+    )
     ir = read(f'{HEAD}{STATE}{BODY}{named}builder.add_node("n", {node})\n', "builder").ir
     assert ir.node("n").call == call
+
+
+@pytest.mark.parametrize(
+    ("router", "name", "call", "anonymous"),
+    [
+        ("arouter", "arouter", Call(SymbolRef("user_graph", "arouter"), is_async=True), False),
+        (
+            "injected",
+            "injected",
+            Call(SymbolRef("user_graph", "injected"), (("config", "config"),), is_async=True),
+            False,
+        ),
+        ("waits", "condition", Call(SymbolRef("user_graph", "waits"), is_async=True), True),
+        (
+            "partial(injected)",
+            "condition",
+            Call(BuilderRef("router", "n", "condition"), (("config", "config"),), is_async=True),
+            True,
+        ),
+        ("partial(node)", "condition", Call(BuilderRef("router", "n", "condition")), False),
+        (
+            "Both(None, arouter, trace=False)",
+            "arouter",
+            Call(BuilderRef("path", "n", "arouter"), invoke=True),
+            False,
+        ),
+        (
+            "Both(None, arouter, name='other')",
+            "other",
+            Call(BuilderRef("path", "n", "other"), invoke=True),
+            False,
+        ),
+    ],
+)
+def test_router_kinds(read: Reader, router: str, name: str, call: Call, anonymous: bool) -> None:
+    more = (
+        "from functools import partial\n"
+        "from langgraph._internal._runnable import RunnableCallable as Both\n"
+        "waits = Waits()\n"
+        "async def injected(state, config): return END\n"
+    )
+    rest = f'builder.add_conditional_edges("n", {router}, ["n", END])\n'
+    (branch,) = read(HEAD + STATE + BODY + more + NODE + rest, "builder").ir.node("n").branches
+    assert (branch.name, branch.path, branch.anonymous) == (name, call, anonymous)
+    assert branch.targets == ("n", "__end__")
 
 
 def test_runnable_as_router(read: Reader) -> None:

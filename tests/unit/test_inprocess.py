@@ -170,13 +170,11 @@ def test_refused_arguments() -> None:
 
 def test_refused_nodes() -> None:
     """What a node uses is refused by name, with the node."""
-
-    async def node(state: Any) -> Any:
-        return None
-
+    builder = chain(lambda state: None)
+    builder.add_node("kept", lambda state: None, metadata={"a": 1})
     with pytest.raises(lgc.Unsupported) as caught:
-        lgc.compile_graph(chain(node))
-    assert (caught.value.feature, caught.value.where) == ("async node", "node `n0` is async")
+        lgc.compile_graph(builder)
+    assert (caught.value.feature, caught.value.where) == ("node metadata", "metadata of node `kept`")
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler with Python's headers")

@@ -69,10 +69,11 @@ def place(diagnostic: Diagnostic) -> tuple[str, str]:
 
 DEF = "async def waits(state): return {}"
 EDGE = '.add_edge(START, "n")'
+OTHER = '.add_node("first", node).add_edge(START, "first")'
 BUILT: dict[str, tuple[str, str]] = {
-    # name: the module, what is marked
+    # name: the module, whose node `n` no edge leads to, and what is marked
     "module": (
-        f'builder = StateGraph(State)\nbuilder.add_node("n", waits)\nbuilder{EDGE}',
+        f'builder = StateGraph(State)\nbuilder.add_node("n", waits)\nbuilder{OTHER}',
         'builder.add_node("n", waits)',
     ),
     "function": (
@@ -80,7 +81,7 @@ BUILT: dict[str, tuple[str, str]] = {
         def make():
             b = StateGraph(State)
             b.add_node("n", waits)
-            return b{EDGE}
+            return b{OTHER}
         builder = make()
         """,
         'b.add_node("n", waits)',
@@ -91,7 +92,7 @@ BUILT: dict[str, tuple[str, str]] = {
             def __init__(self):
                 self.graph = StateGraph(State)
                 self.graph.add_node("n", waits)
-                self.graph{EDGE}
+                self.graph{OTHER}
         agent = Agent()
         builder = agent.graph
         """,
@@ -103,7 +104,7 @@ BUILT: dict[str, tuple[str, str]] = {
         def fill(b): b.add_node("n", waits)
         builder = StateGraph(State)
         fill(builder)
-        builder{EDGE}
+        builder{OTHER}
         """,
         'b.add_node("n", waits)',
     ),
@@ -112,7 +113,7 @@ BUILT: dict[str, tuple[str, str]] = {
         builder = StateGraph(State)
         for name, function in {{"n": waits}}.items():
             builder.add_node(name, function)
-        builder{EDGE}
+        builder{OTHER}
         """,
         DEF,
     ),
@@ -123,7 +124,7 @@ BUILT: dict[str, tuple[str, str]] = {
         builder = StateGraph(State)
         for name, function in {{"n": waits}}.items():
             builder.add_node(name, function)
-        builder{EDGE}
+        builder{OTHER}
         """,
         DEF,
     ),
@@ -133,7 +134,7 @@ BUILT: dict[str, tuple[str, str]] = {
             def __init__(self):
                 super().__init__(State)
                 self.add_node("n", waits)
-                self{EDGE}
+                self{OTHER}
         builder = Mine()
         """,
         'self.add_node("n", waits)',
@@ -145,7 +146,7 @@ BUILT: dict[str, tuple[str, str]] = {
         builder = StateGraph(State)
         for each in [Waits().__call__]:
             builder.add_node("n" + "", each)
-        builder{EDGE}
+        builder{OTHER}
         """,
         "async def __call__(self, state): return {}",
     ),
@@ -155,8 +156,8 @@ BUILT: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("case", BUILT)
 def test_a_node_is_shown_where_it_is_added_or_defined(project: Compile, case: str) -> None:
     text, shown = BUILT[case]
-    diagnostic = refused(project, app=text)
-    assert diagnostic.code == "LGC202" and place(diagnostic) == ("app.py", shown)
+    (diagnostic,) = unreached(project(app=text))
+    assert place(diagnostic) == ("app.py", shown)
 
 
 @pytest.mark.parametrize("case", BUILT)
@@ -168,8 +169,7 @@ def test_a_graph_of_another_module_is_shown_there(project: Compile, case: str) -
         decoy.add_node("n", node)
         from parts import builder
         """
-    diagnostic = refused(project, app=decoy, parts=text)
-    assert diagnostic.code == "LGC202"
+    (diagnostic,) = unreached(project(app=decoy, parts=text))
     file, marked = place(diagnostic)
     assert file == "parts.py"
     assert "waits" in marked or "__call__" in marked
@@ -207,7 +207,8 @@ def test_advice_is_that_of_the_documentation(code: str) -> None:
 
 
 def test_a_refusal_says_what_to_do(project: Compile) -> None:
-    assert refused(project, app=BUILT["module"][0]).help == "make it a sync function"
+    text = UNREACHED.replace('"n", node', '"n", node, metadata={"a": 1}')
+    assert refused(project, app=text).help == "remove it; only traces show it"
 
 
 UNREACHED = f"""
@@ -274,18 +275,18 @@ def lgc(*arguments: str) -> Result:
 
 
 def test_explain_prints_a_refused_graph_and_then_its_errors(project: Compile) -> None:
-    refused(project, app=UNREACHED.replace('"n", node', '"n", waits'))
+    refused(project, app=UNREACHED.replace('"n", node', '"n", node, metadata={"a": 1}'))
     result = lgc("explain", "app:builder")
     assert result.exit_code == 2
-    assert "\nnode lost\n" in result.stdout and "error LGC202" in result.stderr
+    assert "\nnode lost\n" in result.stdout and "error LGC217" in result.stderr
     assert "warning LGC401" in result.stderr
 
 
 def test_explain_prints_the_section_of_a_code() -> None:
-    result = lgc("explain", "LGC202", "LGC401")
+    result = lgc("explain", "LGC217", "LGC401")
     assert result.exit_code == 0
-    assert result.stdout == section("LGC202") + section("LGC401")
-    assert "**Do.** Make it a sync function." in result.stdout
+    assert result.stdout == section("LGC217") + section("LGC401")
+    assert "**Do.** Remove it; only traces show it." in result.stdout
 
 
 def test_explain_of_no_code() -> None:
@@ -304,13 +305,13 @@ def test_the_documentation_travels_in_the_wheel(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(installed)
     done = subprocess.run(
-        [sys.executable, "-m", "lgc.cli", "explain", "LGC202"],
+        [sys.executable, "-m", "lgc.cli", "explain", "LGC401"],
         cwd=installed,
         env={"PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0 and done.stdout == section("LGC202"), done.stderr
+    assert done.returncode == 0 and done.stdout == section("LGC401"), done.stderr
 
 
 def test_an_entrypoint_is_called_by_its_name(project: Compile) -> None:
