@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import wraps
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph, StateGraph
@@ -257,22 +258,19 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         """Updates a thread's state (spec §6); `update_state` calls this, too."""
         return self._engine().bulk_update_state(config, supersteps)
 
-    async def aget_state(self, config: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet."""
-        self._refuse_state(config, "aget_state")
+    async def aget_state(self, config: Any, *, subgraphs: bool = False) -> Any:
+        """The state of a thread (spec §6); as upstream's."""
+        return await self._engine().aget_state(config, subgraphs=subgraphs)
 
-    def aget_state_history(self, config: Any, **kwargs: Any) -> NoReturn:
-        """Not supported yet."""
-        self._refuse_state(config, "aget_state_history")
+    async def aget_state_history(self, config: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        """The states of a thread, the newest first (spec §6); as upstream's."""
+        async with aclosing(self._engine().aget_state_history(config, **kwargs)) as states:
+            async for state in states:
+                yield state
 
-    async def abulk_update_state(self, config: Any, supersteps: Any) -> NoReturn:
-        """Not supported yet; `aupdate_state` calls this, too."""
-        self._refuse_state(config, "aupdate_state")
-
-    def _refuse_state(self, config: Any, method: str) -> NoReturn:
-        # Upstream checks for a saver first, and its error is raised here as well.
-        self._state_checkpointer(config)
-        raise Unsupported(method)
+    async def abulk_update_state(self, config: Any, supersteps: Any) -> Any:
+        """Updates a thread's state (spec §6); `aupdate_state` calls this, too."""
+        return await self._engine().abulk_update_state(config, supersteps)
 
 
 # LangGraph draws and describes a nested graph under the name of its class.

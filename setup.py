@@ -41,6 +41,7 @@ INTERPRETED = (
     "drivers/async_calls.py",
     "drivers/batch.py",
     "drivers/generators.py",
+    "drivers/operations.py",
     "drivers/thread_pool.py",
     "serde/allowlist.py",
     "serde/encrypted.py",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.drivers.fast_path import invoke
 from lgc.runtime.drivers.generators import chunks, parts
 from lgc.runtime.drivers.sync import SyncDriver
@@ -291,9 +292,10 @@ class CompiledGraph(AsyncGraph):
             Unsupported: the state of a graph that a node calls is asked for.
             Exception: what the saver raised.
         """
+        from lgc.runtime.drivers.operations import perform
+
         reader = self._state_reader(config)
-        self._refuse_subgraph(config)
-        return reader.read(config, subgraphs=subgraphs)
+        return perform(reader.read(config, subgraphs=subgraphs), reader.saver)
 
     def get_state_history(
         self,
@@ -321,11 +323,12 @@ class CompiledGraph(AsyncGraph):
             Unsupported: as `get_state`.
             Exception: what the saver raised.
         """
+        from lgc.runtime.drivers.operations import perform
+
         reader = self._state_reader(config)
-        self._refuse_subgraph(config)
         choice = {"filter": filter, "before": before, "limit": limit}
-        for saved in reader.history(config, choice):
-            yield reader.snapshot(saved, live=False, subgraphs=False)
+        for saved in perform(reader.history(config, choice), reader.saver):
+            yield perform(reader.snapshot(saved, live=False, subgraphs=False), reader.saver)
 
     def update_state(
         self, config: Any, values: Any, as_node: str | None = None, task_id: str | None = None
@@ -369,9 +372,8 @@ class CompiledGraph(AsyncGraph):
             ValueError: the graph has no saver, or there is no update in a superstep.
             Exception: as `update_state`.
         """
-        from lgc.runtime.checkpointing.state_updates import bulk_update_state
+        from lgc.runtime.drivers.operations import perform
 
         saver = self._state_saver(config)
-        if supersteps and all(supersteps):
-            self._refuse_subgraph(config)
-        return bulk_update_state(self.program, self.config, saver, config, supersteps)
+        writer = CheckpointWriter(saver, False)
+        return perform(self._state_update(config, supersteps, writer), saver)

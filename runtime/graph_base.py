@@ -62,7 +62,17 @@ class GraphBase:
         from lgc.runtime.checkpointing.state_snapshots import StateReader
 
         output = output_of(self.program, self.program.streamed)
-        return StateReader(self.program, self.config, self._state_saver(config), output)
+        reader = StateReader(self.program, self.config, self._state_saver(config), output)
+        self._refuse_subgraph(config)
+        return reader
+
+    def _state_update(self, config: Any, supersteps: Any, writer: Any) -> Any:
+        """The Operation of `bulk_update_state`."""
+        from lgc.runtime.checkpointing.state_updates import bulk_update_state
+
+        if supersteps and all(supersteps):
+            self._refuse_subgraph(config)
+        return bulk_update_state(self.program, self.config, writer, config, supersteps)
 
     def _refuse_subgraph(self, config: Any) -> None:
         """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""

@@ -32,13 +32,14 @@ class CheckpointWriter:
     Attributes:
         is_async: the calls are of the saver's async methods, so that each returns an awaitable;
             not so in memory, where the sync ones wait for nothing.
+        saver: the saver.
         is_background: whether the calls may be made while the run goes on. Where a saver
             serialises later, they get copies then; where it does not keep what it is handed
             either, they get what the run goes on with, and have to be made before it does.
     """
 
     def __init__(self, saver: Any, background: bool, is_async: bool = False) -> None:
-        self._saver = saver
+        self.saver: Any = saver
         is_in_memory = _is_in_memory(saver)
         is_async = is_async and not is_in_memory
         self.is_async: bool = is_async
@@ -76,7 +77,7 @@ class CheckpointWriter:
         Raises:
             Exception: a saver that serialises at once cannot serialise them.
         """
-        saver = self._saver
+        saver = self.saver
         if self._defers:
             defer = saver.adeferred_put_writes if self.is_async else saver.deferred_put_writes
             self._calls.append((defer(config, writes, task_id, path), ()))
@@ -120,7 +121,7 @@ class CheckpointWriter:
             Exception: as `put_writes`.
         """
         held, self._held = self._held, []
-        saver, is_async = self._saver, self.is_async
+        saver, is_async = self.saver, self.is_async
         if self._defers:
             if held:
                 defer = saver.adeferred_put_superstep if is_async else saver.deferred_put_superstep

@@ -1,15 +1,19 @@
 """The state of a thread as its checkpoints tell it (spec §6: get_state, get_state_history).
 
+What has to wait for the saver is an Operation, a generator that yields saver calls and is sent what
+they returned, so that the sync and the async methods share it (`drivers/operations.py` has both).
+
 This file stays interpreted: users unpack and derive from its named tuples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
+from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.task_status import Status, statuses
-from lgc.runtime.checkpointing.thread_state import ThreadState
+from lgc.runtime.checkpointing.thread_state import Request, ThreadState
 from lgc.runtime.config.merge import merge_configs, overlay_configs
 from lgc.runtime.constants import CONF, CONF_CHECKPOINTER, NS_END, NS_SEP, NULL_TASK_ID, RETURN
 from lgc.runtime.engine.channel_values import ChannelValues
@@ -19,6 +23,12 @@ from lgc.runtime.engine.task import Task
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.upstream import loaded
+
+T = TypeVar("T")
+Operation = Generator[Request | CheckpointWriter | Task, Any, T]
+"""Returns a T. What it yields is to be done before it goes on: a saver call, whose result it is
+sent (of `list` all checkpoints, as a list), the calls of a writer, or those of a task, whose error
+ends the operation."""
 
 
 class PregelTask(NamedTuple):
@@ -66,7 +76,7 @@ class StateSnapshot(NamedTuple):
 
 
 class StateReader:
-    """Reads the states of one graph's threads.
+    """Reads the states of one graph's threads; its methods are Operations.
 
     Args:
         program: what runs on the threads.
@@ -81,7 +91,7 @@ class StateReader:
         self.saver = saver
         self.output = output
 
-    def read(self, config: Any, *, subgraphs: bool) -> Any:
+    def read(self, config: Any, *, subgraphs: bool) -> Operation[Any]:
         """The newest state of a thread, or that at the checkpoint which `config` addresses.
 
         Args:
@@ -105,13 +115,13 @@ class StateReader:
         if not isinstance(thread_id, str):
             # In the caller's own config, as upstream does.
             config[CONF]["thread_id"] = str(thread_id)
-        saved = self.saver.get_tuple(config)
+        saved = yield "get_tuple", (config,), {}
         if saved is None:
             return _class_of(StateSnapshot)({}, (), config, None, None, None, (), ())
         live = "checkpoint_id" not in config[CONF]
-        return self.snapshot(saved, live=live, subgraphs=subgraphs)
+        return (yield from self.snapshot(saved, live=live, subgraphs=subgraphs))
 
-    def history(self, config: Any, choice: dict[str, Any]) -> list[Any]:
+    def history(self, config: Any, choice: dict[str, Any]) -> Operation[list[Any]]:
         """The checkpoints of a thread, the newest first; `snapshot` makes states of them.
 
         Args:
@@ -127,9 +137,10 @@ class StateReader:
         own = {"checkpoint_ns": conf.get("checkpoint_ns", ""), "thread_id": str(conf["thread_id"])}
         config = overlay_configs(self.bound, config, {CONF: own})
         # All at once: a consumer who stops would hold up the saver's cursor.
-        return list(self.saver.list(config, **choice))
+        checkpoints: list[Any] = yield "list", (config,), choice
+        return checkpoints
 
-    def snapshot(self, saved: Any, *, live: bool, subgraphs: bool) -> Any:
+    def snapshot(self, saved: Any, *, live: bool, subgraphs: bool) -> Operation[Any]:
         """What a checkpoint tells (pregel/main.py:_prepare_state_snapshot).
 
         Args:
@@ -140,7 +151,8 @@ class StateReader:
         Raises:
             Unsupported: such a node is due, and `subgraphs`.
         """
-        thread = load_detached(self.program, self.saver, saved, saved.config, self.output)
+        thread = detached_thread(self.program, self.saver, saved.config, self.output)
+        yield from load_checkpoint(thread, saved, saved.config)
         values = thread.values
         due = thread.prepare_all()
         for task in due if subgraphs else ():
@@ -196,25 +208,22 @@ def detached_thread(program: Program, saver: Any, config: Any, output: Output) -
     return ThreadState(RunScope(program, values, options))
 
 
-def load_detached(
-    program: Program, saver: Any, saved: Any, config: Any, output: Output
-) -> ThreadState:
-    """A thread that no run is on, at a checkpoint.
+def load_checkpoint(thread: ThreadState, saved: Any, config: Any) -> Operation[None]:
+    """Loads a thread at a checkpoint.
 
     Args:
+        thread: a `detached_thread`.
         saved: a CheckpointTuple, or None for a thread without one.
         config: addresses it.
 
     Raises:
-        Exception: what the saver raised.
+        Exception: what the saver raised, or a channel that does not take its stored value.
     """
-    thread = detached_thread(program, saver, config, output)
     thread.load_checkpoint(saved, config)
     request = thread.history_request()
     if request is not None:
-        name, args, kwargs = request
-        thread.rebuild(getattr(saver, name)(*args, **kwargs))
-    return thread
+        history = yield request
+        thread.rebuild(history)
 
 
 def refuse_namespace(conf: Mapping[str, Any], *, for_update: bool) -> None:

@@ -1,5 +1,7 @@
 """Updates of a thread's state from outside a run (spec §6, bulk_update_state).
 
+What has to wait, for the saver or for the routers of a node, is an Operation (state_snapshots.py).
+
 This file stays interpreted: users derive from its named tuple.
 """
 
@@ -12,7 +14,9 @@ from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.checkpointing.state_snapshots import (
-    load_detached,
+    Operation,
+    detached_thread,
+    load_checkpoint,
     refuse_namespace,
     with_parents,
 )
@@ -20,7 +24,7 @@ from lgc.runtime.checkpointing.task_status import statuses
 from lgc.runtime.checkpointing.thread_state import ThreadState, has_moved_past, latest_config
 from lgc.runtime.config.merge import merge_configs
 from lgc.runtime.constants import CONF, END, INPUT, INTERRUPT, NULL_TASK_ID, START
-from lgc.runtime.drivers.call import continue_task, refresh_langchain_var
+from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.engine.program import Program
 from lgc.runtime.engine.task import Task, UpdateTask
 from lgc.runtime.ids import draw_checkpoint_id
@@ -46,14 +50,18 @@ class StateUpdate(NamedTuple):
 
 
 def bulk_update_state(
-    program: Program, bound: Any, saver: Any, config: Any, supersteps: Sequence[Sequence[Any]]
-) -> Any:
+    program: Program,
+    bound: Any,
+    writer: CheckpointWriter,
+    config: Any,
+    supersteps: Sequence[Sequence[Any]],
+) -> Operation[Any]:
     """Applies updates to a thread as if its nodes had made them.
 
     Args:
         program: what runs on the thread.
         bound: the config bound to the graph, or None.
-        saver: keeps the thread.
+        writer: takes the writes to store; its saver keeps the thread.
         config: addresses it, and the checkpoint to go on from.
         supersteps: for each checkpoint to make, its StateUpdates.
 
@@ -73,7 +81,8 @@ def bulk_update_state(
     refuse_namespace(conf, for_update=True)
     current = {**config, CONF: {**conf, "thread_id": str(conf["thread_id"])}}
     for number, updates in enumerate(supersteps):
-        current = _Update(program, bound, saver, current, number == 0).perform(updates)
+        update = _Update(program, bound, writer, current, number == 0)
+        current = yield from update.perform(updates)
     return current
 
 
@@ -81,49 +90,54 @@ class _Update:
     """One superstep of updates.
 
     Args:
-        program, bound, saver: as in `bulk_update_state`.
+        program, bound, writer: as in `bulk_update_state`.
         config: addresses the checkpoint to go on from.
         is_first: it is the caller's; the others were made just now, and have no other children.
     """
 
     def __init__(
-        self, program: Program, bound: Any, saver: Any, config: Any, is_first: bool
+        self, program: Program, bound: Any, writer: CheckpointWriter, config: Any, is_first: bool
     ) -> None:
         self.program = program
         self.bound = bound
-        self.saver = saver
+        self.writer = writer
         self.is_first = is_first
         refresh_langchain_var()
         self.config = merge_configs(bound, config)
-        self.saved = saver.get_tuple(self.config)
-        self.writer = CheckpointWriter(saver, False)
         output = program.output((START,), True)
-        self.thread: ThreadState = load_detached(program, saver, self.saved, self.config, output)
+        self.thread: ThreadState = detached_thread(program, writer.saver, self.config, output)
+        self.saved: Any = None
         self.step: int = -1
-        if self.saved is not None:
-            self.step = self.saved.metadata.get("step", -1)
-        # What was pending belongs to a child: a branch does not replay it.
         self.forced_snapshots: dict[str, bool] = {}
-        if is_first:
-            pending = [write[1:] for write in self.thread.pending_writes]
-            self.forced_snapshots = delta_snapshots.written(program.delta_keys, pending)
 
-    def perform(self, updates: Sequence[Any]) -> Any:
+    def perform(self, updates: Sequence[Any]) -> Operation[Any]:
         """Makes the checkpoint; the config that addresses it."""
+        yield from self._load()
         values, as_node = updates[0][:2]
         alone = len(updates) == 1
         if values is None and as_node == END:
             _require(alone, "Cannot apply multiple updates when clearing state")
-            return self._clear()
+            return (yield from self._clear())
         if as_node == INPUT:
             _require(alone, "Cannot apply multiple updates when updating as input")
-            return self._input(values)
+            return (yield from self._input(values))
         if as_node == COPY:
             _require(alone, "Cannot copy checkpoint with multiple updates")
-            return self._copy(values)
-        return self._update(updates)
+            return (yield from self._copy(values))
+        return (yield from self._update(updates))
 
-    def _clear(self) -> Any:
+    def _load(self) -> Operation[None]:
+        """Loads the checkpoint to go on from."""
+        saved = self.saved = yield "get_tuple", (self.config,), {}
+        yield from load_checkpoint(self.thread, saved, self.config)
+        if saved is not None:
+            self.step = saved.metadata.get("step", -1)
+        # What was pending belongs to a child: a branch does not replay it.
+        if self.is_first:
+            pending = [write[1:] for write in self.thread.pending_writes]
+            self.forced_snapshots = delta_snapshots.written(self.program.delta_keys, pending)
+
+    def _clear(self) -> Operation[Any]:
         """The tasks that are due are over."""
         thread = self.thread
         updated: set[str] = set()
@@ -139,19 +153,20 @@ class _Update:
                     task.writes.extend(by_task[task.id].output)
             thread.apply(None, tasks)
             updated.update(self._updated_keys())
-        return self._put("update", self.step + 1, self.step, updated)
+        return (yield from self._put("update", self.step + 1, self.step, updated))
 
-    def _input(self, values: Any) -> Any:
+    def _input(self, values: Any) -> Operation[Any]:
         """The values are an input."""
         _require(values is not None, f"Received no input writes for {START}")
         writes: Writes = [(START, values)]
-        self._store([(_named(self.thread.checkpoint["id"], INPUT), writes, None)])
+        task_id = _named(self.thread.checkpoint["id"], INPUT)
+        yield from self._store([(task_id, writes, None)])
         self.thread.apply(writes, [])
         is_known = self.saved is not None and self.saved.metadata.get("step") is not None
         step = self.step + 1 if is_known else -1
-        return self._put("input", step, step, self._updated_keys())
+        return (yield from self._put("input", step, step, self._updated_keys()))
 
-    def _copy(self, values: Any) -> Any:
+    def _copy(self, values: Any) -> Operation[Any]:
         """A copy of the checkpoint, and, in one go, a superstep of updates upon it."""
         thread, saved = self.thread, self.saved
         _require(saved is not None, "Cannot copy a non-existent checkpoint")
@@ -168,7 +183,7 @@ class _Update:
         parent = saved.parent_config
         if not parent:
             parent = {**saved.config, CONF: {**saved.config[CONF], "checkpoint_id": None}}
-        address = self.saver.put(parent, copy, metadata, {})
+        address = yield "put", (parent, copy, metadata, {}), {}
         copied = with_parents(address, saved.metadata)
         if not isinstance(values, list) or not values:
             return copied
@@ -179,9 +194,10 @@ class _Update:
         scope.set_stop(self.step + 4)
         scope.is_v1_checkpoint = False
         updates = _of_copy(values, thread.prepare_all())
-        return _Update(self.program, self.bound, self.saver, copied, False).perform(updates)
+        update = _Update(self.program, self.bound, self.writer, copied, False)
+        return (yield from update.perform(updates))
 
-    def _update(self, updates: Sequence[Any]) -> Any:
+    def _update(self, updates: Sequence[Any]) -> Operation[Any]:
         """The values are what nodes returned."""
         thread = self.thread
         scope = thread.scope
@@ -202,17 +218,15 @@ class _Update:
             )
             task = UpdateTask(scope, self.program.by_name[as_node], number, task_id)
             task.returned_output(values)
-            continue_task(task)
-            if task.error is not None:
-                raise task.error
+            yield task
             tasks.append(task)
         updated = {name for task in tasks for name, _ in task.writes}
         for task in tasks:
             replaced = delta_snapshots.replaced(self.program.delta_keys, task.writes)
             self.forced_snapshots.update(replaced)
-        self._store([(task.id, task.writes, task) for task in tasks])
+        yield from self._store([(task.id, task.writes, task) for task in tasks])
         thread.apply(None, tasks)
-        return self._put("update", self.step + 1, self.step + 1, updated)
+        return (yield from self._put("update", self.step + 1, self.step + 1, updated))
 
     def _valid(self, updates: Sequence[Any]) -> Iterable[tuple[Any, str, str | None]]:
         """The updates with the nodes they are for."""
@@ -242,7 +256,7 @@ class _Update:
             return reads[-1][1]
         return None
 
-    def _store(self, written: Sequence[tuple[str, Writes, Task | None]]) -> None:
+    def _store(self, written: Sequence[tuple[str, Writes, Task | None]]) -> Operation[None]:
         """Stores the writes on the checkpoint that the update goes on from.
 
         DeltaChannels are rebuilt from there. When the thread has moved past it, its other
@@ -254,7 +268,7 @@ class _Update:
                 ensure_message_ids(writes, keys)
         if self.saved is None:
             return
-        if self.is_first and self._is_superseded():
+        if self.is_first and (yield from self._is_superseded()):
             for _, writes, _ in written:
                 self.forced_snapshots.update(delta_snapshots.written(keys, writes))
             return
@@ -262,18 +276,18 @@ class _Update:
             if writes:
                 path = "" if task is None else task.path_text
                 self.writer.put_writes(self.thread.checkpoint_config, writes, task_id, path)
-                for function, arguments in self.writer.pop_calls():
-                    function(*arguments)
+                yield self.writer
 
-    def _is_superseded(self) -> bool:
+    def _is_superseded(self) -> Operation[bool]:
         if not self.config[CONF].get("checkpoint_id"):
             return False
-        return has_moved_past(self.saved, self.saver.get_tuple(latest_config(self.config)))
+        latest = yield "get_tuple", (latest_config(self.config),), {}
+        return has_moved_past(self.saved, latest)
 
     def _updated_keys(self) -> set[str]:
         return set(self.thread.updated_keys() or ())
 
-    def _put(self, source: str, step: int, clock: int, updated: set[str]) -> Any:
+    def _put(self, source: str, step: int, clock: int, updated: set[str]) -> Operation[Any]:
         """Stores the next checkpoint.
 
         Args:
@@ -293,7 +307,8 @@ class _Update:
         timestamp = model.now()
         checkpoint = thread.new_checkpoint(draw_checkpoint_id(clock), timestamp, values, None)
         new_versions = thread.versions.pop_new_versions()
-        address = self.saver.put(thread.checkpoint_config, checkpoint, metadata, new_versions)
+        put = (thread.checkpoint_config, checkpoint, metadata, new_versions)
+        address = yield "put", put, {}
         return with_parents(address, before)
 
     def _snapshots(self, metadata: dict[str, Any], updated: set[str]) -> dict[str, bool]:

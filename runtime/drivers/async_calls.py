@@ -32,7 +32,7 @@ _LONGEST_TURN: Final = 0.005
 """Seconds after which an event loop gets a turn, however many nodes have not suspended."""
 
 
-async def continue_task(task: Task) -> None:
+async def acontinue_task(task: Task) -> None:
     """Makes the calls that are left of a task; what they raise is in `error`."""
     await AsyncCalls().make_calls(task)
 

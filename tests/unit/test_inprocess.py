@@ -174,7 +174,10 @@ def test_refused_nodes() -> None:
     builder.add_node("kept", lambda state: None, metadata={"a": 1})
     with pytest.raises(lgc.Unsupported) as caught:
         lgc.compile_graph(builder)
-    assert (caught.value.feature, caught.value.where) == ("node metadata", "metadata of node `kept`")
+    assert (caught.value.feature, caught.value.where) == (
+        "node metadata",
+        "metadata of node `kept`",
+    )
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="no C compiler with Python's headers")
