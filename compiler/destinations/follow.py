@@ -102,7 +102,7 @@ class _Follower:
             if "bound" in getattr(obj, "__dict__", {}):
                 return self.runnable(obj.bound)
             bodies = [getattr(obj, name, None) for name in ("func", "afunc")]
-            if isinstance(bodies[1], partial) and bodies[0] is not None:
+            if isinstance(bodies[1], partial) and bodies[1].func.__name__ == "run_in_executor":
                 # LangGraph's own coroutine, which calls the function on a thread.
                 del bodies[1]
             bodies = [body for body in bodies if callable(body)]
@@ -326,19 +326,39 @@ class _Follower:
                 return nested
         args = [self._expression(arg, frame) for arg in node.args]
         keywords = {k.arg or "**": self._expression(k.value, frame) for k in node.keywords}
-        if live is not UNKNOWN:
-            passed = (*node.args, *(keyword.value for keyword in node.keywords))
-            if is_stdlib(live) and any(_is_function(each, frame) for each in passed):
-                return self.unknown
+        if live is not UNKNOWN and not is_stdlib(live):
             return self.call(live, args, keywords)
+        if getattr(live, "__name__", "") == "to_thread" and node.args:
+            result = self._passed(node.args[0], args[1:], keywords, frame)
+            return self.unknown | union(args) if result is None else result
+        # Who gets a function may return what that returns.
+        passed = (*node.args, *(keyword.value for keyword in node.keywords))
+        results = [self._passed(each, [], {}, frame) for each in passed]
+        if live is not UNKNOWN:
+            if all(result is None for result in results):
+                return self.call(live, args, keywords)
+            return self.unknown | union(result for result in results if result is not None)
         if isinstance(callee, ast.Subscript):
             table = frame.resolve(callee.value)
             if isinstance(table, (dict, list, tuple)):
                 functions: Iterable[Any] = table.values() if isinstance(table, dict) else table
                 return union(self.call(function, args, keywords) for function in functions)
         if isinstance(callee, ast.Attribute):
-            return self._method(callee, union([*args, *keywords.values()]), frame)
+            called = (result for result in results if result is not None)
+            return self._method(callee, union([*args, *keywords.values(), *called]), frame)
         return self.unknown
+
+    def _passed(
+        self, node: ast.AST, args: list[Reach], keywords: dict[str, Reach], frame: Frame
+    ) -> Reach | None:
+        """What an argument of a call may return when it is called; None when it is no function."""
+        if isinstance(node, ast.Lambda):
+            return self._inner(node, frame)
+        live = frame.resolve(node)
+        if live is UNKNOWN:
+            return self._nested(node.id, frame) if isinstance(node, ast.Name) else None
+        is_function = callable(live) and not isinstance(live, type)
+        return self.call(live, args, keywords) if is_function else None
 
     def _method(self, callee: ast.Attribute, args: Reach, frame: Frame) -> Reach:
         """The call of a method of an object that is not known live."""
@@ -347,7 +367,7 @@ class _Follower:
             return args
         if callee.attr in _PARTS_OF_RECEIVER:
             return self._element(receiver, frame) | args
-        return self.unknown
+        return self.unknown | self._expression(receiver, frame) | args
 
     def _nested(self, name: str, frame: Frame | None) -> Reach | None:
         """The call of a function defined in one that is followed; None when there is none."""
@@ -363,19 +383,16 @@ class _Follower:
         reach = NOWHERE
         for tree in trees:
             assert isinstance(tree, NAMED_FUNCTIONS)
-            inner = Frame(None, frame)
-            self._bind(inner, tree, [], {})
-            # The arguments of this call are not followed.
-            inner.arguments = dict.fromkeys(inner.arguments, self.unknown)
-            self.stack.append(tree)
-            try:
-                reach |= self._returns(tree, inner)
-            finally:
-                self.stack.pop()
+            reach |= self._inner(tree, frame)
         return reach
 
-
-def _is_function(node: ast.AST, frame: Frame) -> bool:
-    """Whether an argument is a function, which the callee may call for its result."""
-    live = frame.resolve(node)
-    return isinstance(node, ast.Lambda) or (callable(live) and not isinstance(live, type))
+    def _inner(self, tree: Function, frame: Frame) -> Reach:
+        """What a function defined in one that is followed may return, whatever it is given."""
+        inner = Frame(None, frame)
+        self._bind(inner, tree, [], {})
+        inner.arguments = dict.fromkeys(inner.arguments, self.unknown)
+        self.stack.append(tree)
+        try:
+            return self._returns(tree, inner)
+        finally:
+            self.stack.pop()

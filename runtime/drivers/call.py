@@ -101,9 +101,15 @@ def _function_result(how: int, body: Any, argument: Any, current: Any) -> Any:
 
 
 def returned_runnable(task: Task, result: Any) -> bool:
-    """Whether a call of `task` has returned a Runnable, to be invoked in its place."""
+    """Whether a function of `task` has returned a Runnable, to be invoked in its place.
+
+    What a Runnable returns counts as it is.
+    """
     kind = type(result)
-    return kind is not dict and kind is not str and result is not None and is_runnable(result)
+    if kind is dict or kind is str or result is None or not is_runnable(result):
+        return False
+    router = task.router
+    return (task.node.call if router is None else router.branch.call) != INVOKE
 
 
 def enter_runnable(task: Task, runnable: Any) -> Any:

@@ -622,7 +622,8 @@ def test_runnable_as_router(read: Reader) -> None:
 
 
 HELP = """
-import functools, json
+import contextvars, functools, json
+from langgraph._internal._runnable import RunnableCallable as Both
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.runnables import Runnable
 from langgraph.types import Send
@@ -738,6 +739,46 @@ class UnknownRunnable(Runnable):
 unknown_runnable = UnknownRunnable()
 exec("def sourceless(state): return C(goto='n')")
 later, going = made(plain), made(other_name)
+async def aplain(state): return plain(state)
+async def agoes(state): return C(goto="n")
+async def awaits_plain(state):
+    async with asyncio.timeout(1) as scope:
+        return await aplain(state)
+async def awaits_other(state):
+    result = await agoes(state)
+    return result
+async def gathers(state): return [*await asyncio.gather(agoes(state), aplain(state))]
+async def gathers_plain(state): return list(await asyncio.gather(aplain(state)))
+async def waits_for(state): return await asyncio.wait_for(agoes(state), timeout=1)
+async def in_task(state):
+    task = asyncio.create_task(agoes(state))
+    return await task
+async def on_thread(state): return await asyncio.to_thread(other_name, state)
+async def plain_on_thread(state): return await asyncio.to_thread(plain, state)
+async def partly_on_thread(state): return {"x": await asyncio.to_thread(other_name, state)}
+async def nested_on_thread(state):
+    def work(value): return C(goto="n")
+    return await asyncio.to_thread(work, state)
+async def nested_elsewhere(state):
+    def work(): return C(goto="n")
+    return contextvars.copy_context().run(work)
+async def in_executor(state):
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(None, other_name, state)
+async def in_group(state):
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(agoes(state))
+    return task.result()
+async def ayields(state):
+    async for x in agoing(): yield x
+async def agoing(): yield C(goto="m")
+async def acollects(state): return [x async for x in agoing()]
+async def ainvokes_model(state): return await model.ainvoke("hello")
+async def ainvokes(state): return await RUNNABLE.ainvoke(state)
+RUNNABLE = RunnableLambda(other_name)
+class Awaits:
+    async def __call__(self, state): return await self.step(state)
+    async def step(self, state): return C(goto="n")
 def unbound():
     if not later: absent = 1
     def inner(state): return absent
@@ -768,6 +809,14 @@ def unbound():
         "builds_list",
         "Agent().keeps_plain",
         "chosen_plain",
+        "aplain",
+        "awaits_plain",
+        "gathers_plain",
+        "plain_on_thread",
+        "partly_on_thread",
+        "ainvokes_model",
+        "RunnableLambda(aplain)",
+        "functools.partial(aplain)",
     ],
 )
 def test_what_returns_no_command(read: Reader, node: str) -> None:
@@ -811,6 +860,20 @@ def test_what_returns_no_command(read: Reader, node: str) -> None:
         ("by_names", "m n"),
         ("by_function_table", "n"),
         ("declares", "m"),
+        ("agoes", "n"),
+        ("awaits_other", "n"),
+        ("gathers", "n"),
+        ("waits_for", "n"),
+        ("in_task", "n"),
+        ("on_thread", "n"),
+        ("nested_on_thread", "n"),
+        ("ayields", "m"),
+        ("acollects", "m"),
+        ("ainvokes", "n"),
+        ("Awaits()", "n"),
+        ("functools.partial(agoes)", "n"),
+        ("RunnableLambda(plain, afunc=agoes)", "n"),
+        ("Both(plain, functools.partial(agoes))", "n"),
         ("Agent().property_of_self", ""),
         # Not to be followed: any node.
         ("by_state", ""),
@@ -823,6 +886,9 @@ def test_what_returns_no_command(read: Reader, node: str) -> None:
         ("sourceless", ""),
         ("Agent().stored", ""),
         ("RunnableLambda(lambda state: unknown_runnable.invoke(state))", ""),
+        ("in_executor", ""),
+        ("nested_elsewhere", ""),
+        ("in_group", ""),
     ],
 )
 def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
@@ -830,6 +896,46 @@ def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
     source = f'{HEAD}{HELP}{STATE}{BODY}{GOES}builder.add_node("n", {node})\n{more}'
     node = read(source, "builder").ir.node("n")
     assert node.gotos and set(node.targets) == set(targets.split())
+
+
+SENDS = """
+def pick(state): return [S("m", state)]
+def picker(state): return [S("m", state)] if state else "n"
+async def apick(state): return [S("m", state)]
+async def awaits(state): return await apick(state)
+async def gathers(state): return [x for xs in await asyncio.gather(apick(state)) for x in xs]
+async def waits_for(state): return await asyncio.wait_for(apick(state), 1)
+async def on_thread(state): return await asyncio.to_thread(picker, state)
+async def in_executor(state):
+    return await asyncio.get_running_loop().run_in_executor(None, functools.partial(pick, state))
+async def in_lambda(state): return await asyncio.to_thread(lambda: pick(state))
+async def in_group(state):
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(apick(state))
+    return task.result()
+def in_pool(state): return list(POOL.map(pick, [state]))[0]
+POOL = concurrent.futures.ThreadPoolExecutor()
+async def reads(state): return (await asyncio.to_thread(copy, state))["x"]
+def copy(state): return dict(state)
+"""
+
+
+@pytest.mark.parametrize(
+    ("router", "sent"),
+    [
+        *((name, "m") for name in ("pick", "apick", "awaits", "gathers", "waits_for")),
+        *((name, "m") for name in ("on_thread", "in_executor", "in_lambda", "in_group")),
+        ("in_pool", "m"),
+        ("reads", ""),
+    ],
+)
+def test_where_the_sends_of_a_router_lead(read: Reader, router: str, sent: str) -> None:
+    """The path map does not name the nodes that Sends lead to."""
+    source = f"{HEAD}{HELP}import concurrent.futures\n{STATE}{BODY}{GOES}{SENDS}{NODE}"
+    source += 'builder.add_node("m", plain)\n'
+    source += f'builder.add_conditional_edges("n", {router}, {{"n": END}})\n'
+    (branch,) = read(source, "builder").ir.node("n").branches
+    assert branch.targets == ("__end__", *sent.split())
 
 
 def test_declared_destinations(read: Reader) -> None:
