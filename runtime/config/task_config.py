@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 from lgc.runtime.config.local_read import edge_reader, reader
-from lgc.runtime.config.merge import merge_metadata
+from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, merge_metadata
 from lgc.runtime.config.scratchpad import Scratchpad
 from lgc.runtime.constants import (
     CONF,
@@ -102,7 +102,7 @@ def update_config(task: Any) -> dict[str, Any]:
         CONF_TASK_ID: task.id,
         CONF_READ: reader(task, task.scratchpad()),
     }
-    return {**base, CONF: conf}
+    return {"recursion_limit": DEFAULT_RECURSION_LIMIT, **base, CONF: conf}
 
 
 def router_config(task: Any, own_tags: list[str]) -> dict[str, Any]:
@@ -158,7 +158,9 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
 
     # The caller's `ls_integration`, if any, and the place of the key are upstream's.
     inherited = dict(task.scope.config["metadata"])
-    inherited.setdefault("ls_integration", "langgraph")
+    if CONF_RUNTIME in config[CONF]:
+        # An update from outside is no run.
+        inherited.setdefault("ls_integration", "langgraph")
     inherited.update(config["metadata"])
     return module.CallbackManager(
         handlers=[],

@@ -249,6 +249,18 @@ class Task(TaskWrites):
         content: dict[str, Any] = self.config
         return content
 
+    def first_router_step(self) -> int:
+        """The position of its first router in the sequence that upstream makes of a node.
+
+        The node comes before it (each step of a sequence), its update, and its edges and joins.
+        """
+        node = self.node
+        before = len(node.static) + (2 if node.is_start else 3)
+        sequence = loaded("langchain_core.runnables.base", "RunnableSequence")
+        if node.call == INVOKE and sequence is not None and isinstance(node.body, sequence):
+            before += len(node.body.steps) - 1
+        return before
+
     def scratchpad(self) -> Any:
         """The task's scratchpad, for managed values of the user's own."""
         return self.config[CONF][CONF_SCRATCHPAD]
@@ -356,6 +368,9 @@ class UpdateTask(Task):
             self._config = update_config(self)
         return self._config
 
+    def first_router_step(self) -> int:
+        return len(self.node.static) + 2
+
     def scratchpad(self) -> Any:
         """Not in the config: a router finds none there."""
         return scratchpad(self.step, self.scope.stop)
@@ -385,16 +400,8 @@ class Router:
     def config(self) -> Any:
         """What the function gets that takes its config by name."""
         if self._config is None:
-            task = self.task
-            # Upstream counts the node (each step of a sequence), its update, and a step for
-            # every static edge and join.
-            node = task.node
-            before = len(node.static) + (2 if node.is_start else 3)
-            sequence = loaded("langchain_core.runnables.base", "RunnableSequence")
-            if node.call == INVOKE and sequence is not None and isinstance(node.body, sequence):
-                before += len(node.body.steps) - 1
-            position = before + self.number
-            self._config = router_config(task, [f"seq:step:{position}"])
+            position = self.task.first_router_step() + self.number
+            self._config = router_config(self.task, [f"seq:step:{position}"])
         return self._config
 
     @property

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
+from async_twins import CALLERS
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -192,7 +193,8 @@ def test_unsupported_when_it_runs() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_state_methods() -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+def test_state_methods(caller: Any) -> None:
     """Without a saver upstream's own error; with one they tell of the thread."""
     config: Any = {"configurable": {"thread_id": "1"}}
     for call in (
@@ -201,8 +203,8 @@ def test_state_methods() -> None:
         lambda graph: graph.update_state(config, {}),
     ):
         with pytest.raises(ValueError, match="No checkpointer set"):
-            call(built().compile())
-    graph = built().compile(checkpointer=InMemorySaver())
+            call(caller(built().compile()))
+    graph = caller(built().compile(checkpointer=InMemorySaver()))
     graph.invoke({"log": []}, config)
     graph.update_state(config, {"log": ["update"]})
     assert graph.get_state(config).values["log"] == ["first", "second", "update"]

@@ -59,7 +59,7 @@ async def _stored(saver: Any, *, background: bool, is_async: bool) -> list[Any]:
 
     async def make_calls() -> None:
         for function, arguments in writer.pop_calls():
-            if is_async:
+            if writer.is_async:
                 await function(*arguments)
             else:
                 await asyncio.to_thread(function, *arguments)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from async_twins import CALLERS
 from inprocess import compile_in_process
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -238,11 +239,14 @@ def test_a_slow_saver_changes_nothing(method: str, durability: str) -> None:
             COUNTS["delays of savers"] += 1
 
 
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("method", ["get_tuple", "list"])
-def test_a_look_at_the_state_fails(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_at_the_state_fails(
+    method: str, caller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the saver's own error."""
     saver = MemorySaver()
-    graph = compile_in_process(chain([])).compile(saver)
+    graph = caller(compile_in_process(chain([])).compile(saver))
     graph.invoke({"log": []}, CONFIG)
 
     def fail(*args: Any, **kwargs: Any) -> Any:

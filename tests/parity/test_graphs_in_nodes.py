@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from agents import named
+from async_twins import CALLERS
 from inprocess import compile_in_process
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
@@ -258,14 +259,15 @@ def test_a_run_from_an_older_checkpoint():
         compare_scripts(ON_THREADS["one"], Script(steps), _EACH[:1], pin=False)
 
 
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("name", ["one", "remembers"])
-def test_where_the_state_of_an_inner_graph_is(name):
+def test_where_the_state_of_an_inner_graph_is(name, caller):
     """`state` of a task says it as under LangGraph; what would need the graph is refused."""
     config = {"configurable": {"thread_id": THREAD}}
     stop = {"checkpointer": InMemorySaver(), "interrupt_before": ["calls"]}
-    theirs = ON_THREADS[name](Log()).compile(**stop)
+    theirs = caller(ON_THREADS[name](Log()).compile(**stop))
     stop["checkpointer"] = InMemorySaver()
-    graph = compile_in_process(ON_THREADS[name](Log())).compile(**stop)
+    graph = caller(compile_in_process(ON_THREADS[name](Log())).compile(**stop))
     for each in (theirs, graph):
         each.invoke({"x": []}, config)
         (task,) = each.get_state(config).tasks

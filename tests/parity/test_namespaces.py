@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
+from async_twins import CALLERS, itself
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StateUpdate, interrupt
@@ -108,7 +109,7 @@ def _history(**options: Any) -> Method:
     return call
 
 
-METHODS: dict[str, Method] = {
+STATE: dict[str, Method] = {
     "get_state": lambda graph, config, saver: graph.get_state(config),
     "get_state(subgraphs)": lambda graph, config, saver: graph.get_state(config, subgraphs=True),
     "history": _history(),
@@ -128,6 +129,10 @@ METHODS: dict[str, Method] = {
         ],
     ),
     "bulk_update_state()": lambda graph, config, saver: graph.bulk_update_state(config, []),
+}
+
+METHODS: dict[str, Method] = {
+    **STATE,
     "invoke": lambda graph, config, saver: graph.invoke({"log": ["i"]}, config),
     "invoke(None)": lambda graph, config, saver: graph.invoke(None, config),
     "invoke(resume)": lambda graph, config, saver: graph.invoke(Command(resume="r"), config),
@@ -143,10 +148,25 @@ METHODS: dict[str, Method] = {
 }
 
 
+METHODS_AND_CALLERS = [
+    (method, caller)
+    for caller in CALLERS
+    for method in METHODS
+    if caller is itself or method in STATE
+]
+
+
 def _observed(
-    engine: Any, method: Method, chosen: Callable[[Any], dict[str, Any]], bound: Any
+    engine: Any, call: tuple[Method, Any], chosen: Callable[[Any], dict[str, Any]], bound: Any
 ) -> dict[str, Any]:
-    """What a call shows under an engine, and what the saver holds after it."""
+    """What a call shows under an engine, and what the saver holds after it.
+
+    Args:
+        call: the method, and one of `async_twins.CALLERS`.
+        chosen: the config.
+        bound: the config the graph was bound to, or None.
+    """
+    method, caller = call
     saver = InMemorySaver()
     result = error = None
     with pinned() as later:
@@ -160,7 +180,7 @@ def _observed(
         before = copy.copy(configurable)
         later()
         try:
-            result = comparable(method(graph, config, saver))
+            result = comparable(method(caller(graph), config, saver))
         except Exception as exc:
             error = failure(exc)
             error["context"] = None
@@ -188,10 +208,12 @@ def _plant(saver: InMemorySaver) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("method", METHODS)
-def test_a_config_addresses_what_it_does_under_langgraph(method: str, config: str) -> None:
+@pytest.mark.parametrize(("method", "caller"), METHODS_AND_CALLERS)
+def test_a_config_addresses_what_it_does_under_langgraph(
+    method: str, caller: Any, config: str
+) -> None:
     """Whatever it says of namespaces and checkpoints, and whatever method it is given."""
-    call, chosen = METHODS[method], CONFIGS[config]
+    call, chosen = (METHODS[method], caller), CONFIGS[config]
     expected = _observed(upstream, call, chosen, None)
     actual = _observed(ours, call, chosen, None)
     if config == "id" and method in ("update_state", "update_state(end)", "bulk_update_state"):
@@ -212,10 +234,10 @@ BOUND = {
 
 
 @pytest.mark.parametrize("config", ["none", "empty", "null", "wrong", "id", "empty and id", "lent"])
-@pytest.mark.parametrize("method", METHODS)
-def test_a_bound_config_is_merged_as_under_langgraph(method: str, config: str) -> None:
+@pytest.mark.parametrize(("method", "caller"), METHODS_AND_CALLERS)
+def test_a_bound_config_is_merged_as_under_langgraph(method: str, caller: Any, config: str) -> None:
     """What the graph was bound to stands behind what the caller says."""
-    call, chosen = METHODS[method], CONFIGS[config]
+    call, chosen = (METHODS[method], caller), CONFIGS[config]
     expected = _observed(upstream, call, chosen, BOUND)
     found = difference(expected, _observed(ours, call, chosen, BOUND))
     assert found is None, found

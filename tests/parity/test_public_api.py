@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 import pytest
+from async_twins import CALLERS
 from inprocess import compile_in_process
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
@@ -192,6 +193,7 @@ def test_checkpoint_during_says_when_checkpoints_are_stored(engine: Any) -> None
 
 
 @engines
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
@@ -201,12 +203,14 @@ def test_checkpoint_during_says_when_checkpoints_are_stored(engine: Any) -> None
         ("bulk_update_state", (CONFIG, [])),
     ],
 )
-def test_state_methods_take_no_other_keyword(engine: Any, method: str, arguments: Any) -> None:
+def test_state_methods_take_no_other_keyword(
+    engine: Any, method: str, arguments: Any, caller: Any
+) -> None:
     """Where LangGraph's raise a TypeError."""
 
     def seen(graph: Any) -> Any:
         def call() -> Any:
-            result = getattr(graph, method)(*arguments, anything=1)
+            result = getattr(caller(graph), method)(*arguments, anything=1)
             return list(result) if isinstance(result, Iterator) else result
 
         with pytest.raises(TypeError) as refused:

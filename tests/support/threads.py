@@ -6,19 +6,24 @@ under both engines, and under pinned time and chance the ids are equal (architec
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, product
 from pprint import pformat
 from typing import Any
 
+from async_twins import CALLERS, STATE_METHODS, itself
 from inprocess import compile_in_process
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import EmptyInputError
 from langgraph.types import Command, StateUpdate
 from parity import (
@@ -207,16 +212,53 @@ def opened(kind: str, place: Any) -> Iterator[Any]:
     """A saver.
 
     Args:
-        kind: the name of its class; LangGraph's begin with "Upstream".
+        kind: the name of its class; LangGraph's begin with "Upstream". Those that are async have an
+            event loop on a thread of their own.
         place: the file of a SqliteSaver, the connection string of a PostgresSaver.
     """
     cls = _SAVERS[kind]()
     if kind.endswith("MemorySaver"):
         yield cls()
         return
+    if "Async" in kind:
+        with _on_a_loop(cls, str(place)) as saver:
+            yield saver
+        return
     with cls.from_conn_string(str(place)) as saver:
         saver.setup()
         yield saver
+
+
+@contextmanager
+def _on_a_loop(cls: Any, place: str) -> Iterator[Any]:
+    """A saver of an event loop that runs until the block ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def wait(call: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(call, loop).result()
+
+    manager = cls.from_conn_string(place)
+    try:
+        saver = wait(manager.__aenter__())
+        wait(saver.setup())
+        # What `stored` reads with: the saver's own connection is the loop's.
+        with closing(_connect(place)) as saver.reader:
+            yield saver
+        wait(manager.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def _connect(place: str) -> Any:
+    if "://" not in place:
+        return sqlite3.connect(place)
+    import psycopg
+
+    return psycopg.connect(place, autocommit=True)
 
 
 def _upstream_postgres() -> Any:
@@ -225,14 +267,29 @@ def _upstream_postgres() -> Any:
     return PostgresSaver
 
 
+def _upstream_async_postgres() -> Any:
+    from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+    return AsyncPostgresSaver
+
+
 _SAVERS: dict[str, Callable[[], Any]] = {
     "MemorySaver": lambda: savers.MemorySaver,
     "SqliteSaver": lambda: savers.SqliteSaver,
+    "AsyncSqliteSaver": lambda: savers.AsyncSqliteSaver,
     "PostgresSaver": lambda: savers.PostgresSaver,
+    "AsyncPostgresSaver": lambda: savers.AsyncPostgresSaver,
     "UpstreamMemorySaver": lambda: InMemorySaver,
     "UpstreamSqliteSaver": lambda: SqliteSaver,
+    "UpstreamAsyncSqliteSaver": lambda: AsyncSqliteSaver,
     "UpstreamPostgresSaver": _upstream_postgres,
+    "UpstreamAsyncPostgresSaver": _upstream_async_postgres,
 }
+
+
+def async_kind(kind: str) -> str:
+    """The kind of saver that has async methods and stores as `kind` does."""
+    return re.sub("(Sqlite|Postgres)", r"Async\1", kind)
 
 
 def stored(saver: Any) -> dict[Any, Any]:
@@ -250,7 +307,7 @@ def stored(saver: Any) -> dict[Any, Any]:
                 rows[("writes", *key, *place)] = row
         return rows
     for table, keys in _TABLES["Postgres" in type(saver).__name__].items():
-        cursor = saver.conn.execute(f"SELECT * FROM {table}")
+        cursor = getattr(saver, "reader", saver.conn).execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description]
         for row in cursor.fetchall():
             values = dict(row) if isinstance(row, dict) else dict(zip(names, row, strict=True))
@@ -347,11 +404,14 @@ class Player:
         build: makes the builder.
         script: the calls.
         saver: keeps the thread; several players may share it, or what it stores to.
+        caller: one of `async_twins.CALLERS`.
     """
 
-    def __init__(self, engine: Any, build: Build, script: Script, saver: Any) -> None:
+    def __init__(
+        self, engine: Any, build: Build, script: Script, saver: Any, caller: Any = itself
+    ) -> None:
         self._log = Log()
-        self._graph = engine(build, self._log, saver, dict(script.compiled))
+        self._graph = caller(engine(build, self._log, saver, dict(script.compiled)))
         self._config = script.config
         self.saver = saver
 
@@ -382,6 +442,9 @@ def compare_scripts(
 ) -> None:
     """Runs a script under both engines, and wants no difference, in the savers neither.
 
+    A script that has calls of the state API is run with the sync ones, and with the async ones on
+    the savers that have async methods.
+
     Args:
         build: makes the builder.
         script: the calls.
@@ -390,12 +453,15 @@ def compare_scripts(
         tries: how often the engines run again that differ.
         pin: time and chance are pinned, and the rows equal; else only their content is.
     """
-    for number, kinds in enumerate(pairs):
+    callers = CALLERS if any(step.method in STATE_METHODS for step in script.steps) else CALLERS[:1]
+    for number, (kinds, caller) in enumerate(product(pairs, callers)):
+        kinds = kinds if caller is itself else tuple(map(async_kind, kinds))
         for attempt in range(tries):
             places = [folder and folder / f"{number}_{attempt}_{side}.db" for side in (0, 1)]
             with opened(kinds[0], places[0]) as theirs, opened(kinds[1], places[1]) as mine:
-                expected = played([Player(upstream, build, script, theirs)], script, pin=pin)
-                actual = played([Player(ours, build, script, mine)], script, pin=pin)
+                players = Player(upstream, build, script, theirs, caller)
+                expected = played([players], script, pin=pin)
+                actual = played([Player(ours, build, script, mine, caller)], script, pin=pin)
                 if pin:
                     diff = first_difference(expected, actual, theirs, mine, script)
                 else:
