@@ -191,6 +191,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         engine.stream_mode = self.stream_mode
         engine.debug = self.debug
         engine.step_timeout = self.step_timeout
+        engine.coerces = self._output_mapper is not None or self._state_mapper is not None
         return engine
 
     def invoke(

@@ -157,14 +157,21 @@ class _Emitter:
         }
         # Taken before the tables' functions are added, which do not use Any.
         any_is_named = bool(self.functions)
-        context_schema = ir.context_schema
         graph = call(
             "abi.compiled",
             quote(ir.name),
             *(self._table(name, rows) for name, rows in tables.items() if rows),
             self._keys("inputs=", ir.inputs),
             self._keys("outputs=", ir.outputs),
-            *([self._name(context_schema, "context_schema=")] if context_schema else []),
+            *(
+                self._name(schema, f"{keyword}=")
+                for keyword, schema in (
+                    ("output_schema", ir.output_schema),
+                    ("state_schema", ir.state_schema),
+                    ("context_schema", ir.context_schema),
+                )
+                if schema is not None
+            ),
             *(expression(literal_eval(text), f"{name}=") for name, text in ir.settings),
             statement="graph = ",
             table=True,

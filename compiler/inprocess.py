@@ -83,6 +83,7 @@ def compile_graph(
     if settings is not None:
         program.name = settings.name
         program.config = settings.config
+        program.coerces = settings.coerces
         program.interrupt_before_nodes = settings.interrupt_before_nodes
         program.interrupt_after_nodes = settings.interrupt_after_nodes
         program.debug = settings.debug

@@ -69,7 +69,7 @@ class BuilderRef:
     Attributes:
         kind: which part of the builder it is.
         node: the node, of a part of a node or of a conditional edge; `__start__` has a
-            schema too, the state's.
+            schema too, the state's, and so has `__end__`, the output's.
         branch: the name of the conditional edge that leaves `node`.
         key: the state key, of a part of a channel or of a managed value.
     """
@@ -295,6 +295,8 @@ class GraphIR:
         joins: in the order of the pass `order`.
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
+        output_schema, state_schema: the pydantic models or dataclasses that dicts of the output
+            and of the state are made into in typed chunks; None for a dict.
         managed: the managed values, in the builder's order.
         context_schema: the pydantic model or dataclass that a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
@@ -316,6 +318,8 @@ class GraphIR:
     context_schema: Ref | None = None
     allowlist: tuple[tuple[str, str], ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
+    output_schema: Ref | None = None
+    state_schema: Ref | None = None
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 
@@ -346,7 +350,7 @@ class GraphIR:
             refs += (None if node.call is None else node.call.function, node.schema)
             for branch in node.branches:
                 refs += (branch.path.function, branch.schema, branch.ends_ref)
-        refs.append(self.context_schema)
+        refs += (self.output_schema, self.state_schema, self.context_schema)
         return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
     def to_dict(self) -> dict[str, Any]:

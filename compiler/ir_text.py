@@ -46,7 +46,10 @@ def to_text(ir: GraphIR) -> str:
     for join in ir.joins:
         lines += ["", f"join {join.key}{'  deferred' if join.defer else ''}"]
         lines.append(f"  waits for {', '.join(join.starts)}, then {join.end}")
-    lines += ["", f"outputs   {_keys_text(ir.outputs)}"]
+    schema = f" as {ir.output_schema}" if ir.output_schema is not None else ""
+    lines += ["", f"outputs   {_keys_text(ir.outputs)}{schema}"]
+    if ir.state_schema is not None:
+        lines.append(f"state     {ir.state_schema}")
     if ir.context_schema is not None:
         lines.append(f"context   {ir.context_schema}")
     if ir.allowlist:

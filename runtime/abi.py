@@ -81,7 +81,7 @@ __all__ = [
     "untracked",
 ]
 
-ABI: Final = 3
+ABI: Final = 4
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16
@@ -208,6 +208,8 @@ def compiled(
     joins: tuple[Channel, ...] = (),
     inputs: tuple[str, ...] | None,
     outputs: tuple[str, ...] | None,
+    output_schema: Any = None,
+    state_schema: Any = None,
     context_schema: Any = None,
     allowlist: tuple[tuple[str, str], ...] = (),
     config: dict[str, Any] | None = None,
@@ -227,6 +229,8 @@ def compiled(
         joins: the barriers.
         inputs: the keys an input may set; None for the root value.
         outputs: the output schema's keys; None for the root value.
+        output_schema, state_schema: what dicts of the output and of the state are made into in
+            typed chunks, or None.
         context_schema: what a context is made into, or None.
         allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
         config: what every run's config starts from.
@@ -244,6 +248,8 @@ def compiled(
             joins=joins,
             inputs=inputs,
             outputs=outputs,
+            output_schema=output_schema,
+            state_schema=state_schema,
             context_schema=context_schema,
             allowlist=allowlist,
         ),
@@ -352,12 +358,17 @@ def path_of(builder: Any, node: str, branch: str) -> Any:
 
 
 def schema_of(builder: Any, node: str, branch: str = "") -> Any:
-    """The schema of what a node of the builder, or its router `branch`, is given."""
+    """The schema of what a node of the builder, or its router `branch`, is given.
+
+    That of `__start__` is the schema of the state, that of `__end__` is that of the output.
+    """
     if branch:
         what = f"router {branch!r} of node {node!r}"
         return _take(builder, what, lambda b: b.branches[node][branch].input_schema)
     if node == "__start__":
         return _take(builder, "state schema", lambda b: b.state_schema)
+    if node == "__end__":
+        return _take(builder, "output schema", lambda b: b.output_schema)
     return _take(builder, f"node {node!r}", lambda b: b.nodes[node].input_schema)
 
 

@@ -112,6 +112,7 @@ class CompiledGraph(AsyncGraph):
         compiled.debug = self.debug if debug is None else debug
         compiled.stream_mode = self.stream_mode
         compiled.step_timeout = self.step_timeout
+        compiled.coerces = self.coerces
         return compiled
 
     def invoke(
@@ -151,7 +152,8 @@ class CompiledGraph(AsyncGraph):
                 default) while the run goes on, "exit" once the run is over (spec §4.12).
             control: a RunControl; after its `request_drain` the run stops before its next
                 superstep (spec §4.13).
-            version: only "v1" is supported yet.
+            version: "v2" for a GraphOutput, or a list of typed chunks (`stream`); any other is
+                "v1".
             kwargs: `subgraphs`, `debug` and `checkpoint_during` as in `stream`; others have no
                 effect.
 
@@ -159,6 +161,9 @@ class CompiledGraph(AsyncGraph):
             A dict of the output keys that have a value, or the value itself if `output_keys` is
             one name or the state is one value; None if no output key was written. If nodes have
             called `interrupt`, what they ask for is under the key "__interrupt__".
+            With version "v2" a GraphOutput: what the nodes ask for is its attribute `interrupts`,
+            and its `value` is an object of the output schema where that is a pydantic model or a
+            dataclass.
 
         Raises:
             GraphRecursionError: there was more to do after `recursion_limit` supersteps (a key of
@@ -171,8 +176,7 @@ class CompiledGraph(AsyncGraph):
             Unsupported: an argument, or a node, asks for what lgc does not do yet.
             Exception: what a node, a router, a reducer or the saver raised.
         """
-        refuse({f"version={version!r}": version != "v1"}, "invoke")
-        if self._is_read_at_end(stream_mode, print_mode, kwargs):
+        if self._is_read_at_end(stream_mode, print_mode, output_keys, version, kwargs):
             # Into this module, as upstream's points into its own.
             durability = durability_of(kwargs, durability, 2)
             program = self.program
@@ -187,9 +191,10 @@ class CompiledGraph(AsyncGraph):
                 durability=durability,
                 stops=(interrupt_before, interrupt_after),
             )
+            options.typed_result = version == "v2"
             scope, thread, recorder = start_run(program, options, input)
             return invoke(scope, input, thread, recorder)
-        result = InvokeResult(stream_mode)
+        result = InvokeResult(stream_mode, version == "v2")
         for chunk in self.stream(
             input,
             config,
@@ -201,6 +206,7 @@ class CompiledGraph(AsyncGraph):
             interrupt_after=interrupt_after,
             durability=durability,
             control=control,
+            version=version,
             **kwargs,
         ):
             result.add(chunk)
@@ -231,7 +237,7 @@ class CompiledGraph(AsyncGraph):
 
         Args:
             input, config, context, output_keys, interrupt_before, interrupt_after, durability,
-                control, version: as in `invoke`.
+                control: as in `invoke`.
             stream_mode: which chunks are wanted, one mode or a list of modes; by default the
                 graph's attribute `stream_mode`:
 
@@ -244,6 +250,7 @@ class CompiledGraph(AsyncGraph):
             print_mode: the modes whose chunks are printed besides.
             subgraphs: chunks of LangGraph's graphs that nodes call are wanted, too.
             debug: updates and values are printed.
+            version: "v2" for typed chunks (spec §5.2); any other is "v1".
             kwargs: `checkpoint_during`, which is deprecated: False is the durability "exit", True
                 "async". Others have no effect.
 
@@ -251,11 +258,14 @@ class CompiledGraph(AsyncGraph):
             The payloads; `(mode, payload)` if `stream_mode` is a list; with `subgraphs`, the same
             behind a namespace, which is () for chunks of this graph: `(namespace, payload)`,
             `(namespace, mode, payload)`.
+            With version "v2" dicts `{"type": mode, "ns": namespace, "data": payload}`. Those of
+            the mode "values" have what nodes ask for under the key "interrupts". Where a schema
+            is a pydantic model or a dataclass, the state in them is an object of it: of the output
+            schema in "values", of the state's in "checkpoints" and "debug".
 
         Raises:
             As `invoke`; nothing happens and nothing is raised before the first chunk is asked for.
         """
-        refuse({f"version={version!r}": version != "v1"}, "stream")
         durability = durability_of(kwargs, durability, 3)
         request = self._stream_request(
             config,
@@ -263,6 +273,7 @@ class CompiledGraph(AsyncGraph):
             stream_mode=stream_mode,
             print_mode=["updates", "values"] if debug or self.debug else print_mode,
             subgraphs=bool(subgraphs),
+            version=version,
             context=context,
             control=control,
             durability=durability,

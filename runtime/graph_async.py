@@ -11,7 +11,7 @@ from typing import Any
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.constants import MISSING
-from lgc.runtime.graph_arguments import configs_of_batch, durability_of, refuse
+from lgc.runtime.graph_arguments import configs_of_batch, durability_of
 from lgc.runtime.graph_base import GraphBase
 from lgc.runtime.start import output_of, start_run, streamed_loop
 from lgc.runtime.streaming.parts import InvokeResult
@@ -53,8 +53,7 @@ class AsyncGraph(GraphBase):
             asyncio.CancelledError: the caller was cancelled, and with it the nodes that ran. What
                 had finished by then is stored.
         """
-        refuse({f"version={version!r}": version != "v1"}, "ainvoke")
-        if self._is_read_at_end(stream_mode, print_mode, kwargs):
+        if self._is_read_at_end(stream_mode, print_mode, output_keys, version, kwargs):
             from lgc.runtime.drivers.aio import ainvoke
 
             durability = durability_of(kwargs, durability, 2)
@@ -71,9 +70,10 @@ class AsyncGraph(GraphBase):
                 stops=(interrupt_before, interrupt_after),
                 is_async=True,
             )
+            options.typed_result = version == "v2"
             scope, thread, recorder = start_run(program, options, input)
             return await ainvoke(scope, input, thread, recorder)
-        result = InvokeResult(stream_mode)
+        result = InvokeResult(stream_mode, version == "v2")
         async for chunk in self.astream(
             input,
             config,
@@ -85,6 +85,7 @@ class AsyncGraph(GraphBase):
             interrupt_after=interrupt_after,
             durability=durability,
             control=control,
+            version=version,
             **kwargs,
         ):
             result.add(chunk)
@@ -126,13 +127,13 @@ class AsyncGraph(GraphBase):
         from lgc.runtime.drivers.aio import AsyncDriver
         from lgc.runtime.drivers.async_calls import AsyncCalls
 
-        refuse({f"version={version!r}": version != "v1"}, "astream")
         request = self._stream_request(
             config,
             output_keys,
             stream_mode=stream_mode,
             print_mode=["updates", "values"] if debug or self.debug else print_mode,
             subgraphs=bool(subgraphs),
+            version=version,
             context=context,
             control=control,
             durability=durability_of(kwargs, durability, 3),

@@ -31,6 +31,11 @@ class GraphBase:
 
     Args:
         program, name, config: as of `CompiledGraph`.
+
+    Attributes:
+        coerces: whether typed chunks hold objects of the graph's schemas. In LangGraph, those of a
+            graph that `with_config` returned do not (spec, trap 56).
+        The others as of `CompiledGraph`.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class GraphBase:
         self.interrupt_after_nodes: Any = ()
         self.stream_mode: Any = "updates"
         self.debug = False
+        self.coerces = True
         self.step_timeout: Any = None
         watch()
 
@@ -84,15 +90,25 @@ class GraphBase:
                 "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
             )
 
-    def _is_read_at_end(self, stream_mode: Any, print_mode: Any, arguments: Any) -> bool:
+    def _is_read_at_end(
+        self, stream_mode: Any, print_mode: Any, output_keys: Any, version: str, arguments: Any
+    ) -> bool:
         """Whether the result of an invoke is read from the run, and not collected from its chunks.
 
         Args:
-            stream_mode, print_mode: as of `invoke`.
+            stream_mode, print_mode, output_keys, version: as of `invoke`.
             arguments: those that it passes on to `stream`.
         """
         is_silent = print_mode == () and not arguments.get("debug") and not self.debug
-        return stream_mode == "values" and is_silent and not arguments.get("subgraphs")
+        if stream_mode != "values" or not is_silent or arguments.get("subgraphs"):
+            return False
+        if version != "v2":
+            return True
+        # Every chunk is made into an object of the schema, which may fail; and a single value may
+        # be a dict of a node's that has the key of interrupts.
+        keys = self.program.outputs if output_keys is None else output_keys
+        is_coerced = self.coerces and self.program.output_schema is not None
+        return not is_coerced and keys is not None and not isinstance(keys, str)
 
     def _stream_request(
         self,
@@ -102,12 +118,13 @@ class GraphBase:
         stream_mode: Any,
         print_mode: Any,
         subgraphs: bool,
+        version: str,
         **asked: Any,
     ) -> StreamRequest:
         """What the caller of a stream asked for, with the graph's defaults.
 
         Args:
-            config, output_keys, stream_mode, print_mode, subgraphs: as of `stream`.
+            config, output_keys, stream_mode, print_mode, subgraphs, version: as of `stream`.
             asked: the keyword arguments of `_options`.
 
         Raises:
@@ -119,7 +136,11 @@ class GraphBase:
         refuse_modes(print_mode)
         options = self._options(config, output_of(self.program, keys), **asked)
         options.streams_from_subgraphs = subgraphs
-        return StreamRequest(options, modes, print_mode, subgraphs)
+        request = StreamRequest(options, modes, print_mode, subgraphs, version == "v2")
+        if self.coerces:
+            request.output_schema = self.program.output_schema
+            request.state_schema = self.program.state_schema
+        return request
 
     def _options(
         self,

@@ -69,6 +69,8 @@ def analyse(loaded: Loaded) -> Analysis:
         builder = settings.builder
         facts["name"] = settings.name
         facts["settings"] = _written(settings, target, collector, span)
+        if not settings.coerces:
+            facts["output_schema"] = facts["state_schema"] = None
     if not isinstance(builder, StateGraph):
         raise CompileError(_not_a_graph(loaded, builder, source.definition(target.attr)))
     positions = Positions(builder, target, source)

@@ -81,6 +81,8 @@ class BuilderReader:
             joins=self._joins,
             inputs=self._stored_keys(builder.input_schema),
             outputs=self._stored_keys(builder.output_schema),
+            output_schema=self._schema(builder.output_schema, BuilderRef("schema", "__end__")),
+            state_schema=self._schema(builder.state_schema, BuilderRef("schema", "__start__")),
             managed=tuple(managed_ir(k, cls, references) for k, cls in builder.managed.items()),
             context_schema=context_schema,
             allowlist=allowlist(builder),

@@ -20,12 +20,15 @@ class Settings:
     Attributes:
         builder: the builder.
         config: what is bound to the graph, without empty values.
+        coerces: whether typed chunks hold objects of the graph's schemas; those of a copy that
+            `with_config` made do not (spec, trap 56).
         The rest as on the graph.
     """
 
     builder: Builder
     name: str
     config: dict[str, Any]
+    coerces: bool
     checkpointer: Any
     store: Any
     cache: Any
@@ -88,6 +91,7 @@ def settings_of(target: Any, refuse: Callable[[str, str], None]) -> Settings:
         name=target.name,
         # An empty value in a config is the same as no value.
         config={k: v for k, v in config.items() if v is not None and v not in ([], {}, ())},
+        coerces=target._output_mapper is not None or target._state_mapper is not None,
         checkpointer=target.checkpointer,
         store=target.store,
         cache=target.cache,

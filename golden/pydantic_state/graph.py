@@ -56,6 +56,8 @@ def main(graph):
     print(graph.invoke(State(price=4, items=["first"])))
     for chunk in graph.stream({}, stream_mode=["updates", "values"]):
         print(chunk)
+    # The output of a typed result is a Result, as every state on the way has to be.
+    print(graph.invoke({"price": "3", "note": "new"}, version="v2"))
     for wrong in ({"price": "much"}, {"note": "x" * 21}):
         try:
             graph.invoke(wrong)

@@ -38,7 +38,7 @@ async def ainvoke(
     Raises:
         asyncio.CancelledError: the caller was cancelled.
     """
-    result = ResultObserver(scope.values)
+    result = ResultObserver(scope.values, scope.options.typed_result)
     calls = AsyncCalls()
     try:
         if is_fast and thread is None and scope.values.output.readable_at_end:

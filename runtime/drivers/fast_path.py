@@ -40,12 +40,12 @@ def invoke(
 
     Returns:
         The values of the output keys, with the interrupts of the nodes; None when no output key
-        was written.
+        was written. A GraphOutput of them if that was asked for.
 
     Raises:
         As `Loop.next`.
     """
-    result = ResultObserver(scope.values)
+    result = ResultObserver(scope.values, scope.options.typed_result)
     try:
         if is_fast and thread is None and scope.values.output.readable_at_end:
             path = FastPath(scope, result)

@@ -219,6 +219,8 @@ class Program:
         joins: the barriers.
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
+        output_schema, state_schema: what dicts of the output and of the state are made into in
+            typed chunks, or None.
         context_schema: what a `context=` dict is made into, or None.
         allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
     """
@@ -234,11 +236,15 @@ class Program:
         inputs: tuple[str, ...] | None,
         outputs: tuple[str, ...] | None,
         context_schema: Any,
+        output_schema: Any = None,
+        state_schema: Any = None,
         allowlist: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.name: str = name
         self.allowlist: frozenset[tuple[str, str]] = frozenset(allowlist)
         self.context_schema: Any = context_schema
+        self.output_schema: Any = output_schema
+        self.state_schema: Any = state_schema
         names = tuple(channel.key for channel in keys)
         self.is_root: bool = names == ("__root__",)
         self.root_input: bool = inputs is None

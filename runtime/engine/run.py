@@ -29,6 +29,7 @@ class RunOptions:
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
         step_timeout: how long a superstep may take, in seconds; 0 and None for any time.
         is_async: the run is driven by an event loop.
+        typed_result: the result of an invoke is a GraphOutput.
         streams_from_nodes: chunks that nodes write are wanted while the nodes run.
         streams_from_subgraphs: those of the graphs that nodes call are wanted, too.
     """
@@ -47,6 +48,7 @@ class RunOptions:
         self.interrupt_after: Any = ()
         self.step_timeout: Any = None
         self.is_async: bool = False
+        self.typed_result: bool = False
         self.streams_from_nodes: bool = False
         self.streams_from_subgraphs: bool = False
 

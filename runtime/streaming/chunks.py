@@ -106,14 +106,16 @@ class ResultObserver(Observer):
 
     Args:
         values: the run's channels; `has_values` of them says that they are to be read.
+        is_typed: the result is a GraphOutput, and the run reports a dict of the state.
 
     Attributes:
         latest: the newest values, where they are not read at the end.
         interrupts: what the run's tasks have asked for.
     """
 
-    def __init__(self, values: ChannelValues) -> None:
+    def __init__(self, values: ChannelValues, is_typed: bool) -> None:
         self.values: ChannelValues = values
+        self.is_typed: bool = is_typed
         self.latest: Any = None
         self.interrupts: list[Any] = []
 
@@ -139,7 +141,14 @@ class ResultObserver(Observer):
     def result(self) -> Any:
         """What the invoke returns, once the run is over; None when no output key was written."""
         values = self.values.read() if self.values.has_values else self.latest
-        return with_interrupts(values, self.interrupts)
+        if not self.is_typed:
+            return with_interrupts(values, self.interrupts)
+        if values is not None:
+            values.pop(INTERRUPT, None)
+        # Imported when it is first used: results of version "v1" do without.
+        from lgc.runtime.public.outputs import graph_output
+
+        return graph_output(values, self.interrupts)
 
 
 def output_changed(values: ChannelValues, tasks: list[Task]) -> bool:

@@ -246,8 +246,8 @@ def test_strict_mode_notes_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     told: list[str] = []
     monkeypatch.setattr(backend.listener, "refused", lambda feature, where: told.append(feature))
     with suppress(lgc.Unsupported):
-        built().compile().invoke({"log": []}, version="v2")
-    assert told == ["version='v2'"]
+        list(built().compile().stream({"log": []}, stream_mode="messages"))
+    assert told == ["stream_mode='messages'"]
 
 
 def test_replaced_symbols(strict: None) -> None:

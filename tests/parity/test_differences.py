@@ -213,6 +213,24 @@ def test_an_interrupt_does_not_write_to_the_state() -> None:
         assert ("__interrupt__" in stored) == key
 
 
+@pytest.mark.parametrize("method", ["stream", "invoke"])
+def test_interrupts_stay_in_the_chunk_of_their_update(method: str) -> None:
+    """One object is in both chunks of LangGraph, and taken out of that of the values."""
+    builder = StateGraph(State)
+    builder.add_node("a", lambda state: {"log": [interrupt("question")]})
+    builder.add_edge(START, "a")
+    found = []
+    for graph in (builder.compile(), compile_in_process(builder)):
+        modes = {"stream_mode": ["updates", "values"], "output_keys": "log"}
+        chunks = getattr(graph, method)({"log": []}, version="v2", **modes)
+        found.append({part["type"]: part for part in chunks})
+    theirs, mine = found
+    assert theirs["values"]["data"] == mine["values"]["data"] == {}
+    assert [each.value for each in theirs["values"]["interrupts"]] == ["question"]
+    assert theirs["updates"]["data"] == {}
+    assert mine["updates"]["data"] == {"__interrupt__": mine["values"]["interrupts"]}
+
+
 def test_a_second_answer_beside_an_update_is_stored(tmp_path: Path) -> None:
     """LangGraph's savers on SQL ignore it: it does not come alone, and its place is taken."""
 
