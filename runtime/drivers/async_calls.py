@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
 from time import monotonic
-from types import CoroutineType
 from typing import Any, Final
 
 from lgc.runtime.drivers.call import (
@@ -20,7 +19,6 @@ from lgc.runtime.drivers.call import (
     enter_runnable,
     enter_waiting,
     returned_runnable,
-    waits,
 )
 from lgc.runtime.engine.task import Task
 
@@ -41,16 +39,6 @@ def is_own(exc: asyncio.CancelledError) -> bool:
     """Whether a node has raised a CancelledError of its own: nobody has cancelled who awaits it."""
     current = asyncio.current_task()
     return _SINCE_3_11 and current is not None and current.cancelling() == 0
-
-
-def _retrieve(running: asyncio.Task[Any]) -> None:
-    """Keeps asyncio from reporting an exception that nobody is to be told of."""
-    if not running.cancelled():
-        running.exception()
-
-
-async def _result(awaitable: Any) -> Any:
-    return await awaitable
 
 
 class AsyncCalls:
@@ -82,41 +70,42 @@ class AsyncCalls:
 
         A coroutine runs as an asyncio task, a function on a thread of the loop's executor.
         """
+        caller: Any = asyncio.current_task()
+        before = caller.cancelling() if self._is_eager else 0
         context = copy_context()
-        if waits(task):
-            result = await self._await(context.run(enter_waiting, task), context)
+        coroutine = context.run(enter_waiting, task)
+        running: asyncio.Future[Any]
+        if coroutine is None:
+            running = self.loop.run_in_executor(None, context.run, enter_on_thread, task)
         else:
-            result = await self.loop.run_in_executor(None, context.run, enter_on_thread, task)
-        if returned_runnable(task, result):
-            result = await self._await(context.run(enter_runnable, task, result), context)
+            running = self.start(coroutine, context)
+        if running.done():
+            # The node may have cancelled its caller, and others may wait for the loop.
+            if caller.cancelling() != before or monotonic() - self._last_turn > _LONGEST_TURN:
+                await self._give_turn(running)
+            result = running.result()
+        else:
+            result = await running
+            self._last_turn = monotonic()
+        if type(result) is not dict and returned_runnable(task, result):
+            result = await self.start(context.run(enter_runnable, task, result), context)
         return result
 
-    async def _await(self, awaitable: Any, context: Context) -> Any:
-        """Awaits what a node or router has returned, in an asyncio task of its own."""
-        if not self._is_eager:
-            return await self.start(awaitable, context)
-        caller = asyncio.current_task()
-        assert caller is not None
-        before = caller.cancelling()
-        running = self.start(awaitable, context)
-        if running.done():
-            now = monotonic()
-            if caller.cancelling() > before or now - self._last_turn > _LONGEST_TURN:
-                # The node has cancelled its caller, or others wait for the loop.
-                self._last_turn = now
-                try:
-                    await asyncio.sleep(0)
-                except asyncio.CancelledError:
-                    _retrieve(running)
-                    raise
-        else:
-            self._last_turn = monotonic()
-        return await running
+    async def _give_turn(self, running: asyncio.Future[Any]) -> None:
+        """Gives the event loop a turn behind what has not suspended."""
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            # Nobody is to be told what it raised.
+            if not running.cancelled():
+                running.exception()
+            raise
+        self._last_turn = monotonic()
 
-    def start(self, awaitable: Any, context: Context, name: str | None = None) -> asyncio.Task[Any]:
+    def start(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None
+    ) -> asyncio.Task[Any]:
         """Starts an asyncio task in `context`."""
-        is_coroutine = type(awaitable) is CoroutineType or asyncio.iscoroutine(awaitable)
-        coroutine: Coroutine[Any, Any, Any] = awaitable if is_coroutine else _result(awaitable)
         if self._is_eager:
             task: asyncio.Task[Any] = _TASK(
                 coroutine, loop=self.loop, name=name, context=context, eager_start=True

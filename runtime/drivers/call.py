@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextvars import copy_context
+from types import CoroutineType
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
+from lgc.runtime.drivers.awaitables import coroutine_of
 from lgc.runtime.engine.program import AWAIT, AWAIT_WITH_TASK, CALL, CALL_WITH_TASK, INVOKE
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
@@ -51,28 +53,32 @@ def enter(task: Task) -> Any:
     return _call(branch.call, branch.path, task.argument, router)
 
 
-def waits(task: Task) -> bool:
-    """Whether what a task wants called is a coroutine function, or a Runnable, in an async run."""
-    router = task.router
-    how = task.node.call if router is None else router.branch.call
-    return how > CALL_WITH_TASK
-
-
 def enter_waiting(task: Task) -> Any:
-    """`enter` of a task that `waits`; the awaitable that gives the result."""
+    """`enter` in an async run; the coroutine that gives the result, or None for a function.
+
+    Functions are to be called off the event loop, by `enter_on_thread`.
+    """
     router = task.router
     if router is None:
-        return _awaitable(task.node.call, task.node.body, task.input, task)
-    return _awaitable(router.branch.call, router.branch.path, task.argument, router)
+        node = task.node
+        return _coroutine(node.call, node.body, task.input, task)
+    return _coroutine(router.branch.call, router.branch.path, task.argument, router)
 
 
-def _awaitable(how: int, body: Any, argument: Any, current: Any) -> Any:
-    set_ambient(current)
+def _coroutine(how: int, body: Any, argument: Any, current: Any) -> Any:
+    awaitable: Any
     if how == AWAIT:
-        return body(argument)
-    if how == AWAIT_WITH_TASK:
-        return body(argument, current)
-    return body.ainvoke(argument, current.config)
+        set_ambient(current)
+        awaitable = body(argument)
+    elif how == AWAIT_WITH_TASK:
+        set_ambient(current)
+        awaitable = body(argument, current)
+    elif how == INVOKE:
+        set_ambient(current)
+        awaitable = body.ainvoke(argument, current.config)
+    else:
+        return None
+    return awaitable if type(awaitable) is _COROUTINE else coroutine_of(awaitable)
 
 
 def enter_on_thread(task: Task) -> Any:
@@ -113,11 +119,11 @@ def returned_runnable(task: Task, result: Any) -> bool:
 
 
 def enter_runnable(task: Task, runnable: Any) -> Any:
-    """The awaitable of a Runnable that a call of `task` has returned."""
+    """The coroutine of a Runnable that a function of `task` has returned."""
     router = task.router
     if router is None:
-        return runnable.ainvoke(task.input, task.config)
-    return runnable.ainvoke(task.argument, router.config)
+        return coroutine_of(runnable.ainvoke(task.input, task.config))
+    return coroutine_of(runnable.ainvoke(task.argument, router.config))
 
 
 def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
@@ -180,5 +186,6 @@ class _Langchain:
 _LANGCHAIN: Final = _Langchain()
 # As constants, because native code looks other names up in a dict.
 _COPY_CONTEXT: Final = copy_context
+_COROUTINE: Final[Any] = CoroutineType
 _SET_CURRENT: Final = CURRENT.set
 _ENTER: Final = enter
