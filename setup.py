@@ -39,6 +39,7 @@ INTERPRETED = (
     "checkpointing/state_updates.py",
     "drivers/aio.py",
     "drivers/async_calls.py",
+    "drivers/async_fast_path.py",
     "drivers/awaitables.py",
     "drivers/batch.py",
     "drivers/generators.py",

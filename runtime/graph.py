@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
-from lgc.runtime.drivers.fast_path import invoke
+from lgc.runtime.drivers.fast_path import FastStream, invoke
 from lgc.runtime.drivers.generators import chunks, parts
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of, refuse
 from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.start import output_of, start_run, streamed_loop
+from lgc.runtime.start import fast_stream, output_of, start_run, streamed_loop
 from lgc.runtime.streaming.parts import InvokeResult
 
 
@@ -279,8 +279,12 @@ class CompiledGraph(AsyncGraph):
             durability=durability,
             stops=(interrupt_before, interrupt_after),
         )
-        loop = streamed_loop(self.program, request.options, input, request.wanted)
-        due = chunks(SyncDriver(loop))
+        path = fast_stream(self.program, request.options, input, request.wanted)
+        if path is None:
+            loop = streamed_loop(self.program, request.options, input, request.wanted)
+            due = chunks(SyncDriver(loop))
+        else:
+            due = chunks(FastStream(path, input))
         yield from due if request.is_direct else parts(due, request)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:

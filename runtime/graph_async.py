@@ -13,7 +13,7 @@ from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.constants import MISSING
 from lgc.runtime.graph_arguments import configs_of_batch, durability_of
 from lgc.runtime.graph_base import GraphBase
-from lgc.runtime.start import output_of, start_run, streamed_loop
+from lgc.runtime.start import fast_stream, output_of, start_run, streamed_loop
 from lgc.runtime.streaming.parts import InvokeResult
 
 
@@ -54,7 +54,7 @@ class AsyncGraph(GraphBase):
                 had finished by then is stored.
         """
         if self._is_read_at_end(stream_mode, print_mode, output_keys, version, kwargs):
-            from lgc.runtime.drivers.aio import ainvoke
+            from lgc.runtime.drivers.async_fast_path import ainvoke
 
             durability = durability_of(kwargs, durability, 2)
             program = self.program
@@ -126,6 +126,7 @@ class AsyncGraph(GraphBase):
         """
         from lgc.runtime.drivers.aio import AsyncDriver
         from lgc.runtime.drivers.async_calls import AsyncCalls
+        from lgc.runtime.drivers.async_fast_path import AsyncFastStream
 
         request = self._stream_request(
             config,
@@ -140,8 +141,13 @@ class AsyncGraph(GraphBase):
             stops=(interrupt_before, interrupt_after),
             is_async=True,
         )
-        loop = streamed_loop(self.program, request.options, input, request.wanted)
-        driver = AsyncDriver(loop, AsyncCalls())
+        path = fast_stream(self.program, request.options, input, request.wanted)
+        driver: AsyncFastStream | AsyncDriver
+        if path is None:
+            loop = streamed_loop(self.program, request.options, input, request.wanted)
+            driver = AsyncDriver(loop, AsyncCalls())
+        else:
+            driver = AsyncFastStream(path, input)
         try:
             while (due := await driver.advance()) is not None:
                 for chunk in due:

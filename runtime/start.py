@@ -10,16 +10,19 @@ from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import EVENT_MODES
 from lgc.runtime.drivers.call import refresh_langchain_var
+from lgc.runtime.drivers.fast_path import FastPath
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import ChunkWriter
 from lgc.runtime.engine.loop import Loop
-from lgc.runtime.engine.observer import Sink
+from lgc.runtime.engine.observer import Observer, Sink
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.streaming.chunks import ChunksObserver, UpdatesObserver, ValuesObserver
 from lgc.runtime.upstream import is_a
 
+# What the fast path streams.
+_FAST_MODES = frozenset(("updates", "values"))
 # What LangGraph streams and lgc does not yet.
 _OTHER_MODES = frozenset(("messages", "tools"))
 
@@ -52,8 +55,7 @@ def start_run(
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
     saver = options.saver
-    stops = options.interrupt_before or options.interrupt_after
-    if saver is None and not stops and not is_a(input, "Command"):
+    if not needs_thread(options, input):
         return scope, None, None
     scope.values.store_triggers()
     thread = ThreadState(scope)
@@ -64,6 +66,42 @@ def start_run(
     if durability == "exit":
         return scope, thread, ExitRecorder(thread, writer)
     return scope, thread, Recorder(thread, writer)
+
+
+def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -> FastPath | None:
+    """A run whose chunks are consumed, on the fast path; None for one that needs the loop.
+
+    Args:
+        modes: as of `streamed_loop`.
+    """
+    wanted = {modes} if isinstance(modes, str) else set(modes)
+    if options.streams_from_subgraphs or options.step_timeout is not None or wanted - _FAST_MODES:
+        return None
+    if needs_thread(options, input):
+        return None
+    refresh_langchain_var()
+    scope = RunScope(program, ChannelValues(program, options.output), options)
+    sink = Sink(isinstance(modes, list))
+    path = FastPath(scope, _observers_of_values(sink, scope, wanted))
+    path.sink = sink
+    path.emits_updates = "updates" in wanted
+    path.emits_values = "values" in wanted
+    return path
+
+
+def needs_thread(options: RunOptions, input: Any) -> bool:
+    """Whether a run keeps a thread: for a saver, breakpoints, or a Command as input."""
+    stops = options.interrupt_before or options.interrupt_after
+    return options.saver is not None or bool(stops) or is_a(input, "Command")
+
+
+def _observers_of_values(sink: Sink, scope: RunScope, wanted: set[str]) -> list[Observer]:
+    observers: list[Observer] = []
+    if "updates" in wanted:
+        observers.append(UpdatesObserver(sink, scope.values))
+    if "values" in wanted:
+        observers.append(ValuesObserver(sink, scope.values))
+    return observers
 
 
 def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any) -> Loop:
@@ -80,12 +118,8 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
     loop = Loop(scope, input, thread, recorder)
     sink = Sink(isinstance(modes, list))
     loop.sink = sink
-    values = scope.values
-    observers = loop.superstep.observers
-    if "updates" in wanted:
-        observers.append(UpdatesObserver(sink, values))
-    if "values" in wanted:
-        observers.append(ValuesObserver(sink, values))
+    observers = _observers_of_values(sink, scope, wanted)
+    loop.superstep.observers = observers
     events = EVENT_MODES.intersection(wanted)
     if events:
         from lgc.runtime.streaming.debug import DebugObserver

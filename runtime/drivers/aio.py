@@ -16,62 +16,9 @@ from threading import get_ident
 from time import monotonic
 from typing import Any
 
-from lgc.runtime.checkpointing.recorder import Recorder
-from lgc.runtime.checkpointing.thread_state import ThreadState
-from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls, is_own
-from lgc.runtime.drivers.fast_path import FastPath
+from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls
 from lgc.runtime.engine.loop import CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
-from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
-from lgc.runtime.streaming.chunks import ResultObserver
-
-
-async def ainvoke(
-    scope: RunScope,
-    value: Any,
-    thread: ThreadState | None,
-    recorder: Recorder | None,
-    is_fast: bool = True,
-) -> Any:
-    """Runs to the end on the running event loop; arguments, result, errors as `fast_path.invoke`.
-
-    Raises:
-        asyncio.CancelledError: the caller was cancelled.
-    """
-    result = ResultObserver(scope.values, scope.options.typed_result)
-    calls = AsyncCalls()
-    try:
-        if is_fast and thread is None and scope.values.output.readable_at_end:
-            path = FastPath(scope, result)
-            task = path.start(value)
-            while task is not None:
-                try:
-                    returned = await calls.call(task)
-                except BaseException as exc:
-                    if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
-                        raise
-                    task = path.raised(task, exc)
-                else:
-                    task = path.returned(task, returned)
-            loop = path.loop
-            if loop is None:
-                return result.result()
-            if path.left is not None:
-                await calls.make_calls(path.left)
-                loop.finished(path.left)
-        else:
-            loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result]
-        driver = AsyncDriver(loop, calls)
-        try:
-            while await driver.advance() is not None:
-                pass
-        finally:
-            await driver.close()
-    except (StopIteration, StopAsyncIteration) as exc:
-        # Upstream's ainvoke consumes an async generator, which may raise neither.
-        raise RuntimeError(f"async generator raised {type(exc).__name__}") from exc
-    return result.result()
 
 
 class AsyncDriver:

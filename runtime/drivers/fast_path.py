@@ -16,6 +16,7 @@ from lgc.runtime.constants import END, MISSING
 from lgc.runtime.drivers.call import call, continue_task
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.loop import Loop
+from lgc.runtime.engine.observer import Observer, Sink
 from lgc.runtime.engine.prepare import node_input
 from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
@@ -48,7 +49,7 @@ def invoke(
     result = ResultObserver(scope.values, scope.options.typed_result)
     try:
         if is_fast and thread is None and scope.values.output.readable_at_end:
-            path = FastPath(scope, result)
+            path = FastPath(scope, [result])
             task = path.start(value)
             while task is not None:
                 try:
@@ -88,18 +89,24 @@ class FastPath:
     `loop` goes on with it.
 
     Args:
-        scope: the run, without a thread and with an output that is readable at its end.
-        result: observes the loop.
+        scope: the run, without a thread. Where only its result is wanted, that is readable at its
+            end.
+        observers: of the loop.
 
     Attributes:
+        sink: where chunks are put; None when nobody consumes them.
+        emits_updates, emits_values: which.
         loop: goes on with the run, once the fast path has left it; None when the run is over.
         left: the task that the loop has to be told of with `finished`, after the calls that are
             left of it are made; or None.
     """
 
-    def __init__(self, scope: RunScope, result: ResultObserver) -> None:
+    def __init__(self, scope: RunScope, observers: list[Observer]) -> None:
         self.scope: RunScope = scope
-        self.result: ResultObserver = result
+        self.observers: list[Observer] = observers
+        self.sink: Sink | None = None
+        self.emits_updates: bool = False
+        self.emits_values: bool = False
         self.loop: Loop | None = None
         self.left: Task | None = None
         # What the node has returned whose routers are called.
@@ -108,7 +115,8 @@ class FastPath:
     def _go_on(self, value: Any = None) -> Loop:
         """The loop that goes on, to be told where."""
         loop = Loop(self.scope, value, None, None)
-        loop.superstep.observers = [self.result]
+        loop.superstep.observers = self.observers
+        loop.sink = self.sink
         self.loop = loop
         return loop
 
@@ -129,6 +137,8 @@ class FastPath:
         except Exception as exc:
             self._refuse(Task(scope, start, value, -1), exc)
             return None
+        if self.sink is not None:
+            self._emit(start, value)
         scope.step = 1
         return self._follow(start.successor)
 
@@ -186,6 +196,8 @@ class FastPath:
             values.updated = node.trigger
             self._go_on().refuse(task, exc)
             return None
+        if self.sink is not None:
+            self._emit(node, result)
         scope.step += 1
         return self._follow(node.successor)
 
@@ -243,8 +255,28 @@ class FastPath:
             return None
         if task.node.is_start:
             values.forget_start()
+        if self.sink is not None:
+            self._emit(task.node, self._output)
         self.scope.step += 1
         return self._next()
+
+    def _emit(self, node: Node, update: dict[Any, Any]) -> None:
+        """Puts the chunks of a superstep into the sink whose node has written `update`."""
+        sink = self.sink
+        assert sink is not None
+        values = self.scope.values
+        if self.emits_updates and not node.is_start:
+            output = values.output
+            written: Any = {k: v for k, v in update.items() if k in output.slot_of}
+            if not written:
+                written = None
+            elif output.single_value:
+                written = written[output.keys[0]]
+            sink.emit("updates", {node.name: written})
+        if self.emits_values and values.has_values:
+            sink.emit("values", values.read())
+        # From here on it tells whether the next superstep writes an output key.
+        values.has_values = False
 
     def _hand_over(self, task: Task) -> Task | None:
         """What is left of a task, and of its superstep, is done as the loop does it."""
@@ -287,3 +319,56 @@ class FastPath:
                     return None
                 due = node
         return self._follow(due if due is not None and due.has_fast_path else None)
+
+
+class FastStream:
+    """Drives a run whose chunks are consumed, on its fast path as long as that goes.
+
+    Args:
+        path: the run; nothing has happened of it yet.
+        value: the input.
+    """
+
+    def __init__(self, path: FastPath, value: Any) -> None:
+        self.path: FastPath = path
+        self._value: Any = value
+        self._has_started: bool = False
+        self._task: Task | None = None
+        self._driver: SyncDriver | None = None
+
+    def advance(self) -> list[Any] | None:
+        """As `SyncDriver.advance`."""
+        if self._driver is not None:
+            return self._driver.advance()
+        path = self.path
+        sink = path.sink
+        assert sink is not None
+        if not self._has_started:
+            self._has_started = True
+            self._task = path.start(self._value)
+            self._value = None
+        while self._task is not None:
+            if sink.chunks:
+                return sink.take()
+            task = self._task
+            try:
+                returned = call(task)
+            except BaseException as exc:
+                self._task = path.raised(task, exc)
+            else:
+                self._task = path.returned(task, returned)
+        loop = path.loop
+        if loop is None:
+            return sink.take() if sink.chunks else None
+        self._driver = SyncDriver(loop)
+        left = path.left
+        if left is not None:
+            continue_task(left)
+            loop.finished(left)
+        return self._driver.advance()
+
+    def close(self) -> None:
+        """As `SyncDriver.close`."""
+        self._task = None
+        if self._driver is not None:
+            self._driver.close()

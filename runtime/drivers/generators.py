@@ -10,11 +10,12 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from lgc.runtime.constants import MISSING
+from lgc.runtime.drivers.fast_path import FastStream
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.streaming.parts import StreamRequest
 
 
-def chunks(driver: SyncDriver) -> Generator[Any, None, None]:
+def chunks(driver: SyncDriver | FastStream) -> Generator[Any, None, None]:
     """The chunks of a run as they become due.
 
     Closing or dropping the iterator ends the run; tasks that run already are waited for, as
