@@ -37,9 +37,7 @@ class AsyncDriver:
         self._running: set[asyncio.Task[Any]] = set()
         self._saver_calls = SaverCalls(calls)
         self._waiter: asyncio.Future[None] | None = None
-        self._is_woken = False
         self._thread = get_ident()
-        loop.inbox.wake = self._wake
         loop.run_call = self._run_call
 
     async def advance(self) -> list[Any] | None:
@@ -178,7 +176,8 @@ class AsyncDriver:
         """Waits for something to come in, and takes over all that has."""
         loop = self.loop
         inbox = loop.inbox
-        self._is_woken = False
+        # Before the look into the inbox, so that nothing comes in between unnoticed.
+        inbox.wake = self._wake
         if inbox.is_empty():
             deadline = loop.superstep.deadline
             await self._sleep(deadline)
@@ -186,10 +185,7 @@ class AsyncDriver:
                 if deadline is not None and monotonic() >= deadline:
                     loop.timed_out(asyncio.TimeoutError())
                 return
-        while not inbox.is_empty():
-            loop.receive(inbox.get())
-            if loop.writer is not None and loop.writer.has_calls():
-                await self._store()
+        loop.receive_all()
 
     async def _sleep(self, deadline: float | None) -> None:
         """Waits until the inbox has something, at most until `deadline`."""
@@ -209,8 +205,7 @@ class AsyncDriver:
         """Something is in the inbox; called on any thread."""
         if get_ident() == self._thread:
             self._rouse()
-        elif not self._is_woken:
-            self._is_woken = True
+        else:
             # It may be closed: then nobody waits any more.
             with suppress(RuntimeError):
                 self._calls.loop.call_soon_threadsafe(self._rouse)

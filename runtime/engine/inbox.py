@@ -11,8 +11,8 @@ class Inbox:
     """A queue between the threads of a run's tasks and the one that drives it.
 
     Args:
-        wake: called, on any thread, after something was put in; None where the driver waits in
-            `get`.
+        wake: called once, on any thread, after something was put in; then it is None, until the
+            driver waits again. None, too, where the driver waits in `get`.
     """
 
     def __init__(self, wake: Any = None) -> None:
@@ -22,8 +22,10 @@ class Inbox:
     def put(self, item: Any) -> None:
         """Puts in a Task that is over, or a chunk as `Observer.on_chunk` takes it."""
         self._queue.put(item)
-        if self.wake is not None:
-            self.wake()
+        wake = self.wake
+        if wake is not None:
+            self.wake = None
+            wake()
 
     def get(self) -> Any:
         """The oldest item; waits for one."""

@@ -404,6 +404,14 @@ class Loop:
             observer.on_chunk(item)
         self._has_news = True
 
+    def receive_all(self) -> None:
+        """Takes over all that is in the inbox, up to what a saver has to be called for."""
+        inbox = self.inbox
+        while not inbox.is_empty():
+            self.receive(inbox.get())
+            if self.writer is not None and self.writer.has_calls():
+                return
+
     def finished(self, task: Task) -> None:
         """A task is over."""
         superstep = self.superstep
