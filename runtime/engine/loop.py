@@ -69,7 +69,8 @@ _FLUSHED: Final = 12
 _ENDED: Final = 13
 _RAISING: Final = 14
 _CLOSING: Final = 15
-_CLOSED: Final = 16
+_CLOSE_STORED: Final = 16
+_CLOSED: Final = 17
 
 
 class Loop:
@@ -182,6 +183,9 @@ class Loop:
             return OVER
         if phase == _CLOSING:
             return self._proceed_closing()
+        if phase == _CLOSE_STORED:
+            self._phase = _CLOSED
+            return _NOTHING if self.writer is None else FLUSH
         if phase == _CLOSED:
             return OVER
         if phase == _RAISING:
@@ -534,8 +538,10 @@ class Loop:
         if self._phase >= _CLOSING:
             return
         self.superstep.abandon_inline_task()
-        if not self.superstep.running:
-            self.superstep.drop_unstarted()
+        superstep = self.superstep
+        # On an event loop, what waits for a place counts as cancelled once others have run.
+        if not superstep.has_started or (not self.scope.options.is_async and not superstep.running):
+            superstep.drop_unstarted()
         self._has_cancelled = False
         self._phase = _CLOSING
 
@@ -543,13 +549,13 @@ class Loop:
         what = self._await_running()
         if what != _NOTHING:
             return what
-        self._phase = _CLOSED
+        self._phase = _CLOSE_STORED
         # The run has failed already; with what, its caller is about to see.
         with suppress(Exception):
             self._store_rest()
         self._error = None
         self.superstep.clear()
-        return _NOTHING if self.writer is None else FLUSH
+        return _NOTHING
 
     # -- the fast path ----------------------------------------------------------
 

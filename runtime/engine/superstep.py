@@ -27,6 +27,7 @@ class Superstep:
         tasks: all of the superstep, in the order of preparation.
         is_inline: its only task runs on the driver's thread.
         running: how many tasks run.
+        has_started: one has run.
         deadline: when the superstep has taken too long, in seconds of `time.monotonic`, or None.
         error: the failure that ends the run, once there is one.
         has_recorded: a task has writes that a saver, if there were one, would hold.
@@ -39,6 +40,7 @@ class Superstep:
         self.tasks: list[Task] = []
         self.is_inline: bool = False
         self.running: int = 0
+        self.has_started: bool = False
         self.deadline: Any = None
         # The task that runs on the driver's thread.
         self._inline_task: Task | None = None
@@ -64,6 +66,7 @@ class Superstep:
         """
         options = self.scope.options
         self._unstarted = due.copy()
+        self.has_started = False
         if options.step_timeout is not None:
             self.deadline = (
                 time.monotonic() + options.step_timeout if options.step_timeout else None
@@ -81,6 +84,7 @@ class Superstep:
         self.tasks = [task]
         self.is_inline = True
         self.running = 1
+        self.has_started = True
 
     def _count_places(self, tasks: int) -> int:
         """How many of so many tasks may run at once."""
@@ -114,11 +118,13 @@ class Superstep:
         while self.can_start():
             tasks.append(self._unstarted.pop())
             self.running += 1
+            self.has_started = True
         return tasks
 
     def take_inline_task(self) -> Task:
         """The task to run now on the driver's thread, where `is_inline`."""
         self.running += 1
+        self.has_started = True
         task = self._unstarted.pop()
         self._inline_task = task
         return task
