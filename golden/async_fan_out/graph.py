@@ -1,4 +1,4 @@
-"""An async fan-out: a router sends every page to a task of its own, and a join waits for both ways."""
+"""An async fan-out: a router sends every page to a task of its own; a join waits for both ways."""
 
 import asyncio
 from operator import add
