@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lgc.compiler.ir import Call, ChannelIR, GraphIR
+import re
+
+from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR
 
 
 def to_text(ir: GraphIR) -> str:
@@ -83,7 +85,10 @@ def _channel_text(channel: ChannelIR) -> str:
 def _call_text(call: Call) -> str:
     extra = "".join(f", {parameter}={source}" for parameter, source in call.inject)
     function = f"{call.function}.invoke" if call.invoke else str(call.function)
-    return f"{'await ' if call.is_async else ''}{function}(state{extra})"
+    if call.is_async:
+        is_on_builder = isinstance(call.function, BuilderRef)
+        function = f"await {re.sub('func$', 'afunc', function) if is_on_builder else function}"
+    return f"{function}(state{extra})"
 
 
 def _keys_text(keys: tuple[str, ...] | None) -> str:

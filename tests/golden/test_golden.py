@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from command_line import needs_compiler
 
 import golden
 from lgc.runtime.channels import base
@@ -29,7 +32,8 @@ for name in {blocked}:
 case = sys.argv[1]
 graph = import_module(case + ".want." + case + "_graph").graph
 nodes = import_module(case + ".nodes")
-assert not [name for name in sys.modules if name.startswith(("langgraph.", "langchain_core."))]
+loaded = ("langgraph.", "langchain_core.", "asyncio.")
+assert not [name for name in sys.modules if name.startswith(loaded)]
 nodes.main(graph)
 """
 
@@ -39,18 +43,36 @@ nodes.main(graph)
     [
         # Its nodes take what they need from lgc: langgraph is not installed there.
         ("production", ("langgraph", "langchain_core", "pydantic")),
+        ("async_agent", ("langgraph", "langchain_core", "pydantic")),
         # Its nodes are the first to import langgraph.
         ("imports_inside", ()),
     ],
 )
 def test_alone(case: str, blocked: tuple[str, ...]) -> None:
-    """The module prints the same in a process that langgraph was not loaded into."""
+    """The module prints the same in a process that langgraph was not loaded into.
+
+    asyncio is loaded when something is awaited.
+    """
+    assert printed_alone(case, blocked, golden.GOLDEN) == golden.wanted(case).files["output.txt"]
+
+
+@needs_compiler
+def test_native_module_of_an_async_graph_alone(tmp_path: Path) -> None:
+    shutil.copytree(golden.GOLDEN / "async_agent", tmp_path / "async_agent")
+    package = golden.compile_case("async_agent", tmp_path, "--require-native")
+    package.joinpath("async_agent_graph.py").unlink()
+    output = printed_alone("async_agent", ("langgraph", "langchain_core"), tmp_path)
+    assert output == golden.wanted("async_agent").files["output.txt"]
+
+
+def printed_alone(case: str, blocked: tuple[str, ...], folder: Path) -> str:
+    """What a case prints whose modules are below `folder`."""
     done = subprocess.run(
         [sys.executable, "-c", _ALONE.format(blocked=blocked), case],
-        cwd=golden.GOLDEN,
+        cwd=folder,
         capture_output=True,
         text=True,
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == golden.wanted(case).files["output.txt"]
+    return done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import itertools
 import operator
 import re
@@ -558,6 +559,71 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
         ],
     ),
 }
+
+
+# The same, of graphs that only async runs can run.
+EMITTED_ASYNC: dict[str, tuple[str, list[str]]] = {
+    "async functions": (
+        """
+        class Tools:
+            async def __call__(self, state): return {"x": ["call"]}
+            async def bound(self, state): return {"x": ["bound"]}
+        async def node(state): return {"x": ["node"]}
+        async def route(state): return END
+        class Ends:
+            async def __call__(self, state): return END
+        tools = Tools()
+        builder = graph_of(State, node, tools, tools.bound, Tools())
+        builder.add_conditional_edges("n3", route, [END])
+        builder.add_conditional_edges("n3", Ends(), [END])
+        """,
+        [
+            '        abi.Node("n0", node, reads=KEYS, edges=("n1",), call=abi.AWAIT),',
+            '        abi.Node("n1", tools, reads=KEYS, edges=("n2",), call=abi.AWAIT),',
+            '        abi.Node("n2", tools.bound, reads=KEYS, edges=("n3",), call=abi.AWAIT),',
+            '            abi.function_of(BUILDER, "n3"),',
+            "                    call=abi.AWAIT,",
+            "                    anonymous=True,",
+        ],
+    ),
+    "injected into async functions": (
+        """
+        async def node(state, config, runtime): return {"x": [len(config), str(runtime.store)]}
+        async def route(state, runtime): return END
+        builder = graph_of(State, node, hidden(lambda: functools.partial(node)))
+        builder.add_conditional_edges("n0", route, [END])
+        builder.add_conditional_edges("n1", hidden(lambda: functools.partial(route)), [END])
+        """,
+        [
+            "# async node n0, with what it asks for",
+            "def node_n0(state: Any, task: Any) -> Any:",
+            "    return node(state, config=task.config, runtime=task.runtime)",
+            "# async router n0 route, with what it asks for",
+            "    return route(state, runtime=task.runtime)",
+            '    function = abi.function_of(BUILDER, "n1")',
+            "    return function(state, config=task.config, runtime=task.runtime)",
+            '    function = abi.router_of(BUILDER, "n1", "condition")',
+            "            call=abi.AWAIT_WITH_TASK,",
+            "                    call=abi.AWAIT_WITH_TASK,",
+            "                    anonymous=True,",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EMITTED_ASYNC)
+def test_what_is_emitted_of_async_functions(home: ModuleType, case: str) -> None:
+    source, lines = EMITTED_ASYNC[case]
+    define(home, textwrap.dedent(FEATURES) + textwrap.dedent(source))
+    text = text_of(home)
+    check_format(text)
+    for line in lines:
+        assert f"\n{line}\n" in text, text
+    for module in ("asyncio", "await "):
+        assert module not in text
+    wanted = home.builder.compile()
+    results = [asyncio.run(graph.ainvoke({"x": ["in"]})) for graph in (run(home, text), wanted)]
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("case", EMITTED)

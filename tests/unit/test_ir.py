@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +214,22 @@ def test_text() -> None:
         # Where a Command may lead is known when the run is there.
         "  1: a, b",
         "  then: branch",
+    ):
+        assert f"\n{line}\n" in text
+
+
+def test_text_of_async_functions() -> None:
+    inject = (("config", "config"),)
+    route = BranchIR("r", Call(BuilderRef("router", "a", "r"), inject, is_async=True), ("x",), True)
+    calls: dict[str, dict[str, Any]] = {
+        "a": {"call": Call(SymbolRef("app", "func"), is_async=True), "branches": (route,)},
+        "b": {"call": Call(BuilderRef("function", "b"), inject, is_async=True)},
+    }
+    text = to_text(run_passes(with_node_changes(graph(), calls))[0])
+    for line in (
+        "  calls     await app.func(state)",
+        '  branch    r = await <builder>.branches["a"]["r"].path.afunc(state, config=config)',
+        '  calls     await <builder>.nodes["b"].runnable.afunc(state, config=config)',
     ):
         assert f"\n{line}\n" in text
 
