@@ -5,9 +5,9 @@
         seen = check_parity(builder, {"x": []})
         assert seen["result"] == {"x": [1, 2]}
 
-Without a saver: `invoke` on both paths, and a stream in every mode. On a thread: a stream of all
-modes, an answer to each interrupt, another run, and after each of them the state, the history and
-every row that the saver holds.
+Without a saver: `invoke` on both paths, with version "v2", too, and a stream in every mode. On a
+thread: a stream of all modes, an answer to each interrupt, another run, and after each of them the
+state, the history and every row that the saver holds.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def check_parity(
     build: Build = (lambda log: builder) if isinstance(builder, StateGraph) else builder
     extra = tuple((arguments or {}).items())
     engines = SideBySide(build, input, config)
-    usual = (INVOKE, FULL_PATH, UPDATES, VALUES, BOTH)
+    typed = Call("invoke", (("version", "v2"),))
+    usual = (INVOKE, FULL_PATH, UPDATES, VALUES, BOTH, typed, replace(typed, full_path=True))
     calls = [Call(c.method, (*c.arguments, *extra), full_path=c.full_path) for c in usual]
     invoked, *_ = [engines.compare(call) for call in calls]
     modes = ["values", "updates", "tasks", "checkpoints", "debug"]

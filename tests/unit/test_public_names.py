@@ -110,6 +110,28 @@ def test_nothing_is_remembered(tmp_path: Path) -> None:
     assert printed == "lgc.runtime.public.commands langgraph.types True\n"
 
 
+def test_typed_results_without_langgraph(tmp_path: Path) -> None:
+    """Objects of lgc's own class, and parts that are dicts."""
+    printed = run(
+        "import sys\n"
+        "from lgc.runtime import abi\n"
+        "nodes = (\n"
+        "    abi.Node('__start__', None, reads=None, edges=('a',)),\n"
+        "    abi.Node('a', lambda state: {'x': state['x'] + 1}, reads=('x',)),\n"
+        ")\n"
+        "keys = (abi.last_value('x'),)\n"
+        "graph = abi.compiled('g', keys=keys, nodes=nodes, inputs=('x',), outputs=('x',))\n"
+        "print(graph.invoke({'x': 1}, version='v2'))\n"
+        "print(*graph.stream({'x': 1}, version='v2'))\n"
+        "assert not {'langgraph', 'langchain_core'} & set(sys.modules)\n",
+        tmp_path,
+    )
+    assert printed == (
+        "GraphOutput(value={'x': 2}, interrupts=())\n"
+        "{'type': 'updates', 'ns': (), 'data': {'a': {'x': 2}}}\n"
+    )
+
+
 def test_star_import(tmp_path: Path) -> None:
     assert run("from lgc import *; print(Send('a', 1), RemoveMessage.__name__)", tmp_path) == (
         "Send(node='a', arg=1) RemoveMessage\n"

@@ -6,10 +6,11 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import httpx
 import langgraph.runtime
@@ -20,11 +21,11 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from lgc.runtime import upstream
-from lgc.runtime.public import commands, policies
+from lgc.runtime.public import commands, outputs, policies
 from lgc.runtime.public import runtime as runtimes
 
 SERIALIZER = JsonPlusSerializer()
-own = SimpleNamespace(**{**vars(commands), **vars(policies), **vars(runtimes)})
+own = SimpleNamespace(**{**vars(commands), **vars(outputs), **vars(policies), **vars(runtimes)})
 
 
 def home(name: str) -> Any:
@@ -64,6 +65,9 @@ RECORDS: list[tuple[str, Callable[[Any, Any], Any]]] = [
     ("Command", lambda types, cls: cls(resume="yes", update="text", graph="child")),
     ("Interrupt", lambda types, cls: cls("question")),
     ("Interrupt", lambda types, cls: cls({"a": 1}, "id", response_schema={"type": "string"})),
+    ("GraphOutput", lambda types, cls: cls({"a": 1})),
+    ("GraphOutput", lambda types, cls: cls(value=Inner(1), interrupts=(types("Interrupt")(1),))),
+    ("GraphOutput", lambda types, cls: cls(1)),
     ("RetryPolicy", lambda types, cls: cls()),
     ("RetryPolicy", lambda types, cls: cls(1, max_attempts=2, retry_on=(ValueError,))),
     ("CachePolicy", lambda types, cls: cls()),
@@ -239,6 +243,48 @@ def test_parametrised_then_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
         alias = own.Command[Literal["a"]]
     assert get_origin(alias) is langgraph.types.Command
     assert get_args(alias) == (Literal["a"],)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {}, Inner(1), None, 1, {"__interrupt__": 1}])
+@pytest.mark.parametrize("interrupts", [(), (langgraph.types.Interrupt("question"),)])
+@pytest.mark.parametrize("key", ["a", "x", "nothing", "__interrupt__", 0, None])
+def test_an_output_is_read_like_a_result(value: Any, interrupts: Any, key: Any) -> None:
+    """Deprecated, with the warning at the caller's line."""
+    seen = []
+    for cls in (own.GraphOutput, langgraph.types.GraphOutput):
+        output = cls(value, interrupts)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            found = tried(lambda o=output: o[key]), tried(lambda o=output: key in o)
+        shown = [(entry.category, str(entry.message), entry.filename) for entry in warned]
+        seen.append((found, shown))
+    assert seen[0] == seen[1]
+    assert len(seen[0][1]) == 2 and seen[0][1][0][2] == __file__
+
+
+def test_stream_parts_are_langgraphs_key_by_key() -> None:
+    for name in (
+        "ValuesStreamPart",
+        "UpdatesStreamPart",
+        "MessagesStreamPart",
+        "CustomStreamPart",
+        "CheckpointStreamPart",
+        "TasksStreamPart",
+        "DebugStreamPart",
+        "TaskPayload",
+        "TaskResultPayload",
+        "CheckpointTask",
+        "CheckpointPayload",
+    ):
+        mine, theirs = getattr(outputs, name), getattr(langgraph.types, name)
+        assert set(get_type_hints(mine)) == set(get_type_hints(theirs)), name
+        if getattr(theirs, "__parameters__", ()):
+            assert get_args(mine[int]) == (int,)
+    # Parameters as LangGraph's: of the state, of the output.
+    assert get_args(outputs.StreamPart[int, str])[0] == outputs.CheckpointStreamPart[int]
+    assert outputs.ValuesStreamPart[str] in get_args(outputs.StreamPart[int, str])
+    assert len(get_args(outputs.StreamPart)) == 7
+    assert len(get_args(outputs.DebugPayload[int])) == 3
 
 
 # -- without LangGraph ---------------------------------------------------------------
