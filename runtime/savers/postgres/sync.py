@@ -12,7 +12,6 @@ from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from lgc.runtime.checkpointing.model import CheckpointTuple
-from lgc.runtime.savers.base import BaseSaver
 from lgc.runtime.savers.postgres.deleting import (
     copy_thread,
     delete_runs,
@@ -50,12 +49,6 @@ class PostgresSaver(PostgresRows):
     Raises:
         ValueError: there is both a pipeline and a pool.
     """
-
-    # Upstream's saver has no async methods. Here they run the sync ones in threads, so that a
-    # subclass overrides each once.
-    aput = BaseSaver.aput
-    aput_writes = BaseSaver.aput_writes
-    aput_superstep = BaseSaver.aput_superstep
 
     def __init__(
         self,
