@@ -6,15 +6,17 @@ The places on PostgreSQL need a server: `make test-postgres` starts one.
 from __future__ import annotations
 
 import asyncio
+import gc
 import operator
 import os
 import random
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from itertools import count
 from pathlib import Path
+from pprint import pformat
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -22,7 +24,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver as TheirAsyncSqlite
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from parity import COUNTS, difference
-from threads import content, stored
+from threads import without_chance
 
 from lgc import compile_graph
 from lgc.savers import AsyncSqliteSaver, BaseSaver, MemorySaver, SqliteSaver
@@ -90,6 +92,8 @@ async def connected(place: str, where: str, owner: str = "lgc") -> AsyncIterator
     if place == "postgres pool":
         options: dict[str, Any] = {"autocommit": True, "row_factory": dict_row}
         async with AsyncConnectionPool(where, min_size=10, max_size=10, kwargs=options) as pool:
+            # A worker of psycopg's that is cancelled while it connects goes on for ever.
+            await pool.wait()
             saver = kind(pool)
             saver.dsn = where
             yield saver
@@ -271,19 +275,19 @@ class Stored:
 TASK = [("x", [1]), ("y", "z" * 40), ("branch:to:b", None)]
 
 
-async def store_until_cancelled(saver: Any, thread: str, stored: Stored) -> None:
+async def store_until_cancelled(saver: Any, thread: str, told: Stored) -> None:
     """Stores superstep after superstep, in one call or in two."""
     config = await saver.aput(at(thread), *put(1))
-    stored.checkpoints.add(1)
+    told.checkpoints.add(1)
     for number in count(2):
         if number % 2:
             await saver.aput_superstep(config, [("task", "~a", TASK)], *put(number))
-            stored.writes.add(number - 1)
+            told.writes.add(number - 1)
         else:
             await saver.aput_writes(config, TASK, "task", "~a")
-            stored.writes.add(number - 1)
+            told.writes.add(number - 1)
             await saver.aput(config, *put(number))
-        stored.checkpoints.add(number)
+        told.checkpoints.add(number)
         config = at(thread, f"{number:04}")
 
 
@@ -292,8 +296,8 @@ async def cancel_at_random(saver: Any, seed: int, writers: int) -> dict[str, Sto
     draw = random.Random(seed)
     known = {f"{seed}-{number}": Stored() for number in range(writers)}
     tasks = [
-        asyncio.create_task(store_until_cancelled(saver, thread, stored))
-        for thread, stored in known.items()
+        asyncio.create_task(store_until_cancelled(saver, thread, told))
+        for thread, told in known.items()
     ]
     waiting = list(tasks)
     draw.shuffle(waiting)
@@ -369,8 +373,8 @@ def test_end_while_coroutines_store(place: str, ends: str, tmp_path: Path) -> No
         kept.append(manager)
         saver = await manager.__aenter__()
         kept.extend(
-            asyncio.create_task(store_until_cancelled(saver, thread, stored))
-            for thread, stored in known.items()
+            asyncio.create_task(store_until_cancelled(saver, thread, told))
+            for thread, told in known.items()
         )
         await asyncio.sleep(pause)
         if ends == "block":
@@ -460,3 +464,354 @@ def test_no_lock_while_values_are_read_or_written(place: str, tmp_path: Path) ->
 
     asyncio.run(run())
     assert serde.uses > 10
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_consumer_of_a_list_stores(place: str, tmp_path: Path) -> None:
+    """LangGraph's saver on SQLite waits for itself for ever."""
+
+    async def run() -> None:
+        async with opened(place, tmp_path) as saver:
+            for number in range(1, 12):
+                await saver.aput(at("t"), *put(number))
+            seen = []
+            async for found in saver.alist(at("t")):
+                seen.append(found.checkpoint["id"])
+                await saver.aput_writes(found.config, TASK, "task")
+                await saver.aput(at("t"), *put(100 + len(seen)))
+            assert seen == [f"{number:04}" for number in range(11, 0, -1)]
+            # One that is left in the middle keeps nothing from being stored.
+            async for last in saver.alist(at("t")):
+                break
+            await saver.aput(last.config, *put(200))
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+# --- SQLite: one transaction for many ---
+
+
+def test_stored_when_the_call_returns(tmp_path: Path) -> None:
+    """Another connection reads it then, although many calls are one transaction."""
+    transactions: list[str] = []
+
+    async def store(saver: Any, reader: Any, number: int) -> None:
+        await saver.aput(at(f"t{number}"), *put(1))
+        query = "SELECT count(*) FROM checkpoints WHERE thread_id = ?"
+        assert reader.execute(query, (f"t{number}",)).fetchone() == (1,)
+
+    async def run(where: str) -> None:
+        async with connected("file", where) as saver:
+            saver.conn.set_trace_callback(transactions.append)
+            with closing(sqlite3.connect(where)) as reader:
+                await asyncio.gather(*(store(saver, reader, number) for number in range(WRITERS)))
+            saver.conn.set_trace_callback(None)
+
+    with home("file", tmp_path) as where:
+        asyncio.run(run(where))
+    assert 1 <= transactions.count("RELEASE lgc") <= WRITERS / 10
+
+
+@pytest.mark.parametrize("place", SQLITE)
+def test_failure_of_one_of_many(place: str, tmp_path: Path) -> None:
+    """Only who has put what cannot be stored is told so, and only that is not there."""
+
+    async def run() -> None:
+        async with opened(place, tmp_path) as saver:
+            checkpoint, *rest = put(1)
+            broken = {**checkpoint, "id": []}
+            outcomes = await asyncio.gather(
+                *(
+                    saver.aput_superstep(
+                        at(f"t{number}", "0000"),
+                        [("task", "", TASK)],
+                        broken if number % 10 == 3 else checkpoint,
+                        *rest,
+                    )
+                    for number in range(50)
+                ),
+                return_exceptions=True,
+            )
+            failed = [isinstance(outcome, sqlite3.Error) for outcome in outcomes]
+            assert failed == [number % 10 == 3 for number in range(50)]
+            found = await rows(saver)
+            stored = {f"t{number}" for number in range(50) if number % 10 != 3}
+            assert {row[0] for row in found["checkpoints"]} == stored
+            assert {row[0] for row in found["writes"]} == stored
+            assert len(found["writes"]) == 3 * len(stored)
+
+    asyncio.run(run())
+
+
+def test_read_of_a_cancelled_caller_is_left_out() -> None:
+    """A write is not."""
+
+    async def run() -> None:
+        async with connected("memory", ":memory:") as saver:
+            statements: list[str] = []
+            saver.conn.set_trace_callback(statements.append)
+            gate = threading.Event()
+            blocked = asyncio.create_task(saver._aread(gate.wait))
+            await asyncio.sleep(0)
+            calls = [
+                asyncio.create_task(saver.aget_tuple(at("t"))),
+                asyncio.create_task(saver.aput(at("t"), *put(1))),
+            ]
+            await asyncio.sleep(0)
+            for call in calls:
+                call.cancel()
+            await asyncio.wait(calls)
+            gate.set()
+            await blocked
+            saver.conn.set_trace_callback(None)
+            assert not any(statement.startswith("SELECT") for statement in statements)
+            assert await saver.aget_tuple(at("t")) is not None
+
+    asyncio.run(run())
+
+
+# --- event loops, and the end ---
+
+
+def test_other_event_loops() -> None:
+    """One saver on SQLite serves any of them, one after the other and at once."""
+
+    async def use(saver: Any, number: int) -> None:
+        await asyncio.gather(*(write(saver, 10 * number + n, as_supersteps=True) for n in range(5)))
+
+    conn = sqlite3.connect(":memory:", check_same_thread=False)
+    saver = AsyncSqliteSaver(conn)
+    asyncio.run(use(saver, 0))
+    asyncio.run(use(saver, 1))
+    threads = [
+        threading.Thread(target=lambda n=number: asyncio.run(use(saver, n)))
+        for number in range(2, 8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = conn.execute("SELECT count(DISTINCT thread_id) FROM checkpoints").fetchone()
+    assert found == (40,)
+    conn.close()
+
+
+@pytest.mark.parametrize("owner", ["lgc", "langgraph"])
+def test_use_after_the_end(owner: str) -> None:
+    """Every method says that there is no connection, in any event loop."""
+
+    async def run() -> Any:
+        async with connected("memory", ":memory:", owner) as saver:
+            return saver
+
+    async def use(saver: Any) -> None:
+        for call in (
+            lambda: saver.aget_tuple(at("t")),
+            lambda: saver.aput(at("t"), *put(1)),
+            lambda: saver.aput_writes(at("t", "1"), TASK, "task"),
+            lambda: saver.adelete_thread("t"),
+            lambda: anext(saver.alist(at("t"))),
+        ):
+            with pytest.raises(ValueError, match="no active connection"):
+                await call()
+
+    saver = asyncio.run(run())
+    asyncio.run(use(saver))
+    if owner == "lgc":
+        with pytest.raises(ValueError, match="no active connection"):
+            saver.put(at("t"), *put(1))
+
+
+def test_threads_end(tmp_path: Path) -> None:
+    """That of a saver that is closed, and that of one which nobody has any more."""
+
+    async def run() -> None:
+        async with opened("file", tmp_path) as saver:
+            await saver.aput(at("t"), *put(1))
+
+    asyncio.run(run())
+    conn = sqlite3.connect(":memory:", check_same_thread=False)
+    saver = AsyncSqliteSaver(conn)
+    asyncio.run(saver.setup())
+    del saver
+    gc.collect()
+    for thread in threading.enumerate():
+        if thread.name.startswith("lgc-sqlite"):
+            thread.join(10)
+            assert not thread.is_alive()
+    conn.close()
+
+
+# --- what a run asks of a saver ---
+
+
+@pytest.mark.parametrize("place", [*PLACES, "sync"])
+def test_deferred(place: str, tmp_path: Path) -> None:
+    """What is stored is what was true when it was serialised; nothing is before it is asked for."""
+
+    async def check(saver: Any) -> None:
+        assert saver.defers and not saver.keeps_checkpoint
+        value, config = [1], at("t", "0001")
+        parts = put(2, {"x": value})
+        calls = [
+            saver.adeferred_put(at("t"), *put(1, {"x": value})),
+            saver.adeferred_put_writes(config, [("x", value)], "first", "~a"),
+            saver.adeferred_put_superstep(config, [("last", "~b", [("x", value)])], *parts),
+        ]
+        value.append(2)
+        assert await saver.aget_tuple(at("t")) is None
+        for call in calls:
+            await call()
+        newest = await saver.aget_tuple(at("t"))
+        assert newest.checkpoint == made(2, {"x": [1]})
+        parent = await saver.aget_tuple(newest.parent_config)
+        assert parent.checkpoint == made(1, {"x": [1]})
+        assert parent.pending_writes == [("first", "x", [1]), ("last", "x", [1])]
+
+    async def run() -> None:
+        if place == "sync":
+            with SqliteSaver.from_conn_string(":memory:") as saver:
+                await check(saver)
+        else:
+            async with opened(place, tmp_path) as saver:
+                await check(saver)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("base", [MemorySaver, SqliteSaver])
+def test_override_of_a_sync_saver(base: Any) -> None:
+    """The async methods call what a subclass defines anew."""
+    asked = []
+
+    class Watching(base):  # type: ignore[misc]
+        def put(self, *args: Any) -> Any:
+            asked.append("put")
+            return super().put(*args)
+
+        def put_writes(self, *args: Any) -> None:
+            asked.append("put_writes")
+            super().put_writes(*args)
+
+    async def run(saver: BaseSaver) -> None:
+        assert not saver.defers
+        config = await saver.aput(at("t"), *put(1))
+        await saver.aput_superstep(config, [("task", "", TASK)], *put(2))
+
+    saver = Watching(*([_connection()] if base is SqliteSaver else ()))
+    asyncio.run(run(saver))
+    assert asked == ["put", "put_writes", "put"]
+
+
+@pytest.mark.parametrize("name", ["aput", "aput_writes"])
+def test_override_of_an_async_saver(name: str) -> None:
+    """The same of what it defines of an async one."""
+    asked = []
+
+    class Watching(AsyncSqliteSaver):
+        pass
+
+    async def watched(self: Any, *args: Any) -> Any:
+        asked.append(name)
+        return await getattr(AsyncSqliteSaver, name)(self, *args)
+
+    watching: Any = type("Watching", (Watching,), {name: watched})
+
+    async def run() -> None:
+        saver = watching(_connection())
+        assert not saver.defers
+        config = await saver.aput(at("t"), *put(1))
+        await saver.aput_superstep(config, [("task", "", TASK)], *put(2))
+
+    asyncio.run(run())
+    assert asked == [name] * (2 if name == "aput" else 1)
+
+
+def _connection() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+# --- whole graphs ---
+
+
+class State(TypedDict):
+    steps: Annotated[list[str], operator.add]
+    total: int
+
+
+def chain() -> StateGraph[Any, Any, Any, Any]:
+    """Ten async nodes, of which the fifth asks and every third suspends."""
+    builder = StateGraph(State)
+    before = START
+    for number in range(10):
+        name = f"n{number}"
+        builder.add_node(name, _node(name, number))
+        builder.add_edge(before, name)
+        before = name
+    return builder
+
+
+def _node(name: str, number: int) -> Any:
+    async def node(state: State) -> Any:
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+        said = interrupt({"total": state["total"]}) if number == 5 else number
+        return {"steps": [f"{name}: {said}"], "total": state["total"] + number}
+
+    return node
+
+
+async def run_all(graph: Any, saver: Any, number: int, durability: Any) -> tuple[Any, list[str]]:
+    """Runs threads at once, then answers all of them at once.
+
+    Returns:
+        Their results, and what is stored of each, without chance.
+    """
+
+    async def call(thread: int, value: Any) -> Any:
+        return await graph.ainvoke(value, at(f"t{thread}"), durability=durability)
+
+    threads = range(number)
+    starts = ({"steps": [f"from {n}"], "total": n} for n in threads)
+    results: list[Any] = await asyncio.gather(*map(call, threads, starts))
+    answers = (Command(resume=f"answer {n}") for n in threads)
+    results += await asyncio.gather(*map(call, threads, answers))
+    held = []
+    for thread in threads:
+        found = [tuple(saved) async for saved in saver.alist(at(f"t{thread}"))]
+        states = [tuple(state) async for state in graph.aget_state_history(at(f"t{thread}"))]
+        held.append(without_chance(pformat([found[::-1], states[::-1]], width=100)))
+    return without_chance(repr(results)), held
+
+
+@pytest.mark.parametrize(
+    "place, durability, number",
+    [
+        *(pytest.param("memory", durability, 40) for durability in ("sync", "async", "exit")),
+        pytest.param("file", "async", WRITERS),
+        pytest.param("file", "sync", 40),
+        *(
+            pytest.param(place, "async", WRITERS if "pool" in place else 40, marks=needs_server)
+            for place in POSTGRES
+        ),
+        pytest.param("postgres pool", "sync", 40, marks=needs_server),
+    ],
+)
+def test_graphs(place: str, durability: str, number: int, tmp_path: Path) -> None:
+    """Many runs at once end as LangGraph's, each engine on its own saver and lgc on LangGraph's."""
+
+    async def run(owner: str, engine: str) -> Any:
+        async with opened(place, tmp_path, owner) as saver:
+            builder = chain()
+            if engine == "lgc":
+                graph: Any = compile_graph(builder, checkpointer=saver)
+            else:
+                graph = builder.compile(checkpointer=saver)
+            return await run_all(graph, saver, number, durability)
+
+    theirs = asyncio.run(run("langgraph", "langgraph"))
+    assert len(theirs[1]) == number
+    for owner in ("lgc", "langgraph") if number < WRITERS else ("lgc",):
+        found = difference(theirs, asyncio.run(run(owner, "lgc")))
+        assert found is None, found
+    COUNTS["graphs that ran at once"] += number

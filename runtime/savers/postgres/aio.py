@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, OperationalError
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -104,6 +104,7 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
         self.lock = asyncio.Lock()
         self.loop = asyncio.get_running_loop()
         self._calls: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     @classmethod
     @asynccontextmanager
@@ -123,9 +124,9 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
             try:
                 yield saver
             finally:
-                # Calls that their callers do not wait for any more.
-                while saver._calls:
-                    await asyncio.wait(saver._calls)
+                # After all calls that were made before, whether or not anybody waits for them.
+                async with saver.lock:
+                    saver._is_closed = True
 
     async def setup(self) -> None:
         """Creates the tables, or brings those of an older version up to date.
@@ -137,7 +138,8 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
     async def aget_tuple(self, config: Config) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         rows = await self._fetch(get_checkpoint(config))
-        return await asyncio.to_thread(self._load, rows[0]) if rows else None
+        # Not in a thread of the event loop's executor: those may all wait for the event loop.
+        return self._load(rows[0]) if rows else None
 
     async def alist(
         self,
@@ -149,7 +151,7 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
     ) -> AsyncIterator[CheckpointTuple]:
         """Async version of `list`."""
         for row in await self._fetch(list_checkpoints(config, filter, before, limit)):
-            yield await asyncio.to_thread(self._load, row)
+            yield self._load(row)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Async version of `delete_thread`."""
@@ -181,7 +183,7 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
         if not channels:
             return {}
         ancestors = await self._run(read_delta_ancestors(config, channels))
-        return await asyncio.to_thread(ancestors.history, channels, self.serde)
+        return ancestors.history(channels, self.serde)
 
     # --- for other threads ---
 
@@ -245,6 +247,8 @@ class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
                 yield conn
         elif isinstance(self.conn, AsyncConnection):
             async with self.lock:
+                if self._is_closed:
+                    raise OperationalError("the connection is closed")
                 yield self.conn
         else:
             raise TypeError(f"Invalid connection type: {type(self.conn)}")
