@@ -40,6 +40,8 @@ class BaseSaver:
 
     They take the arguments of the methods they are named after, turn all of them into bytes, and
     return a function that stores these: a run with durability "async" calls it on another thread.
+    `adeferred_put` and its like are the same for a run on an event loop: the function they return
+    returns an awaitable.
     """
 
     def __init_subclass__(cls, **arguments: Any) -> None:

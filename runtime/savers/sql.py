@@ -7,7 +7,7 @@ and how statements are run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,9 @@ from lgc.runtime.savers.types import Config, TaskWrites, Writes, child_config
 
 Statement = tuple[str, Sequence[Sequence[Any]]]
 """SQL, and the parameters of each time that it is executed."""
+
+Storing = Callable[[], Coroutine[Any, Any, None]]
+"""What stores what was serialised before."""
 
 
 class SqlSaver(BaseSaver):
@@ -139,7 +142,51 @@ class SqlSaver(BaseSaver):
             self._superstep_statements(config, writes, checkpoint, metadata, new_versions),
         )
 
-    # The coroutines serialise before they first wait: afterwards other tasks may change values.
+    def adeferred_put(
+        self,
+        config: Config,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Storing:
+        """Async version of `deferred_put`: the function that stores returns an awaitable."""
+        return partial(
+            self._astore, self._checkpoint_statements(config, checkpoint, metadata, new_versions)
+        )
+
+    def adeferred_put_writes(
+        self, config: Config, writes: Writes, task_id: str, task_path: str = ""
+    ) -> Storing:
+        """Async version of `deferred_put_writes`: as `adeferred_put`."""
+        return partial(self._astore, [self._writes_statement(config, writes, task_id, task_path)])
+
+    def adeferred_put_superstep(
+        self,
+        config: Config,
+        writes: TaskWrites,
+        checkpoint: dict[str, Any],
+        metadata: dict[str, Any],
+        new_versions: dict[str, Any],
+    ) -> Storing:
+        """Async version of `deferred_put_superstep`: as `adeferred_put`."""
+        return partial(
+            self._astore,
+            self._superstep_statements(config, writes, checkpoint, metadata, new_versions),
+        )
+
+
+class AsyncSqlSaver(SqlSaver):
+    """A saver on SQL whose async methods are not those of `BaseSaver`, which call the sync ones.
+
+    They serialise before they first wait: afterwards other tasks of the event loop may change
+    values. A saver that is sync in the first place does not derive from this class, so that a
+    subclass of it has to override each method once.
+    """
+
+    # Said again because the class defines `aput` and its like anew.
+    keeps_checkpoint = False
+    defers = True
+    dumped = SqlSaver.dumped
 
     async def aput(
         self,

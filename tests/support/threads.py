@@ -361,13 +361,18 @@ def content(saver: Any, played: Played) -> list[str]:
         ]
         for saved in sorted(saver.list({"configurable": {"thread_id": THREAD}}), key=_age)
     ]
+    seen = [observed for observed, _ in played]
+    return without_chance(pformat([checkpoints, seen], width=100)).splitlines()
+
+
+def without_chance(text: str) -> str:
+    """A text whose ids, times and ends of versions are named by their turn."""
     names: dict[str, str] = {}
 
     def name(match: re.Match[str]) -> str:
         return names.setdefault(match[0], f"<{len(names)}>")
 
-    seen = [observed for observed, _ in played]
-    return _CHANCE.sub(name, pformat([checkpoints, seen], width=100)).splitlines()
+    return _CHANCE.sub(name, text)
 
 
 def _age(saved: Any) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline
+from psycopg import AsyncConnection, AsyncCursor, AsyncPipeline, OperationalError
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -23,6 +23,7 @@ from lgc.runtime.savers.postgres.deleting import (
     refuse_delta_threads,
 )
 from lgc.runtime.savers.postgres.delta_history import read_delta_ancestors
+from lgc.runtime.savers.postgres.inserts import one_query, with_rows
 from lgc.runtime.savers.postgres.migrations import migrate
 from lgc.runtime.savers.postgres.queries import (
     Operation,
@@ -35,7 +36,7 @@ from lgc.runtime.savers.postgres.queries import (
 from lgc.runtime.savers.postgres.rows import PostgresRows
 from lgc.runtime.savers.postgres.sync import PostgresSaver
 from lgc.runtime.savers.pruning import check_prune
-from lgc.runtime.savers.sql import SqlSaver, Statement
+from lgc.runtime.savers.sql import AsyncSqlSaver, Statement
 from lgc.runtime.savers.types import Config, History
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -59,12 +60,16 @@ def _for_other_threads(method: Method, recommended: str = "") -> Method:
     return cast(Method, wait)
 
 
-class AsyncPostgresSaver(PostgresRows):
+class AsyncPostgresSaver(AsyncSqlSaver, PostgresRows):
     """Stores checkpoints in PostgreSQL, for coroutines.
 
     The async methods belong to the event loop in which the saver is made. The sync ones wait for
     them from other threads, and raise asyncio.InvalidStateError in the loop's own. The `filter` of
     `list` is what the metadata has to contain, in the sense of PostgreSQL's `@>`.
+
+    With a pool, as many calls are made at once as it has connections; nothing else limits them.
+    A coroutine that is cancelled while it waits for a call leaves the call going on: what it was to
+    store is stored, and the connection is of use to others.
 
     Args:
         conn: a connection, which one task uses at a time, or a pool, of which each call takes
@@ -80,7 +85,7 @@ class AsyncPostgresSaver(PostgresRows):
     # Said again because the class defines `put` and its like anew.
     keeps_checkpoint = False
     defers = True
-    dumped = SqlSaver.dumped
+    dumped = AsyncSqlSaver.dumped
 
     def __init__(
         self,
@@ -98,6 +103,8 @@ class AsyncPostgresSaver(PostgresRows):
         self.pipe = pipe
         self.lock = asyncio.Lock()
         self.loop = asyncio.get_running_loop()
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     @classmethod
     @asynccontextmanager
@@ -112,12 +119,14 @@ class AsyncPostgresSaver(PostgresRows):
             serde: as in `BaseSaver`.
         """
         connection = AsyncConnection.connect(conn_string, autocommit=True, prepare_threshold=0)
-        async with await connection as conn:
-            if not pipeline:
-                yield cls(conn, serde=serde)
-                return
-            async with conn.pipeline() as pipe:
-                yield cls(conn, pipe, serde)
+        async with await connection as conn, conn.pipeline() if pipeline else nullcontext() as pipe:
+            saver = cls(conn, pipe, serde)
+            try:
+                yield saver
+            finally:
+                # After all calls that were made before, whether or not anybody waits for them.
+                async with saver.lock:
+                    saver._is_closed = True
 
     async def setup(self) -> None:
         """Creates the tables, or brings those of an older version up to date.
@@ -129,7 +138,8 @@ class AsyncPostgresSaver(PostgresRows):
     async def aget_tuple(self, config: Config) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         rows = await self._fetch(get_checkpoint(config))
-        return await asyncio.to_thread(self._load, rows[0]) if rows else None
+        # Not in a thread of the event loop's executor: those may all wait for the event loop.
+        return self._load(rows[0]) if rows else None
 
     async def alist(
         self,
@@ -141,7 +151,7 @@ class AsyncPostgresSaver(PostgresRows):
     ) -> AsyncIterator[CheckpointTuple]:
         """Async version of `list`."""
         for row in await self._fetch(list_checkpoints(config, filter, before, limit)):
-            yield await asyncio.to_thread(self._load, row)
+            yield self._load(row)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Async version of `delete_thread`."""
@@ -173,7 +183,7 @@ class AsyncPostgresSaver(PostgresRows):
         if not channels:
             return {}
         ancestors = await self._run(read_delta_ancestors(config, channels))
-        return await asyncio.to_thread(ancestors.history, channels, self.serde)
+        return ancestors.history(channels, self.serde)
 
     # --- for other threads ---
 
@@ -220,17 +230,15 @@ class AsyncPostgresSaver(PostgresRows):
 
     @asynccontextmanager
     async def _cursor(self, *, atomic: bool = False) -> AsyncIterator[AsyncCursor[Any]]:
-        async with self._connection() as conn:
-            if self.pipe is not None or not atomic:
-                async with conn.cursor(binary=True, row_factory=tuple_row) as cursor:
-                    try:
-                        yield cursor
-                    finally:
-                        await self._sync()
-                return
-            transaction = conn.pipeline() if AsyncPipeline.is_supported() else conn.transaction()
-            async with transaction, conn.cursor(binary=True, row_factory=tuple_row) as cursor:
-                yield cursor
+        async with (
+            self._connection() as conn,
+            conn.cursor(binary=True, row_factory=tuple_row) as cursor,
+        ):
+            try:
+                async with conn.transaction() if atomic else nullcontext():
+                    yield cursor
+            finally:
+                await self._sync()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -239,6 +247,8 @@ class AsyncPostgresSaver(PostgresRows):
                 yield conn
         elif isinstance(self.conn, AsyncConnection):
             async with self.lock:
+                if self._is_closed:
+                    raise OperationalError("the connection is closed")
                 yield self.conn
         else:
             raise TypeError(f"Invalid connection type: {type(self.conn)}")
@@ -247,32 +257,58 @@ class AsyncPostgresSaver(PostgresRows):
         if self.pipe is not None:
             await self.pipe.sync()
 
+    async def _finish(self, call: Coroutine[Any, Any, T]) -> T:
+        """The result of a call, which goes on where its caller is cancelled.
+
+        psycopg would cancel the query in the server, and close the connection if it is cancelled
+        again meanwhile, which others may be waiting for.
+        """
+        task = asyncio.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return await asyncio.shield(task)
+
     async def _fetch(self, query: Query) -> Rows:
+        return await self._finish(self._fetch_rows(query))
+
+    async def _fetch_rows(self, query: Query) -> Rows:
         async with self._cursor() as cursor:
             await cursor.execute(query.sql, query.parameters)
             return await cursor.fetchall()
 
     async def _astore(self, statements: Iterable[Statement]) -> None:
+        statements = [*statements]
+        query = one_query(statements)
+        if query is None:
+            await self._finish(self._execute_each(statements))
+        elif query.sql:
+            await self._finish(self._execute(query))
+
+    async def _execute(self, query: Query) -> None:
+        async with self._cursor() as cursor:
+            await cursor.execute(query.sql, query.parameters)
+
+    async def _execute_each(self, statements: Iterable[Statement]) -> None:
         async with self._cursor(atomic=True) as cursor:
             for sql, rows in statements:
-                await cursor.executemany(sql, rows)
+                if rows:
+                    await cursor.executemany(with_rows(sql, 1, len(rows[0])), rows)
 
-    async def _run(self, operation: Operation[T]) -> T:
-        async with self._cursor() as cursor:
-            return await self._drive(cursor, operation)
+    async def _run(self, operation: Operation[T], *, atomic: bool = False) -> T:
+        return await self._finish(self._drive(operation, atomic))
 
     async def _transact(self, operation: Operation[T]) -> T:
-        async with self._cursor() as cursor, cursor.connection.transaction():
-            return await self._drive(cursor, operation)
+        return await self._run(operation, atomic=True)
 
-    async def _drive(self, cursor: AsyncCursor[Any], operation: Operation[T]) -> T:
-        try:
-            query = next(operation)
-            while True:
-                await cursor.execute(query.sql, query.parameters, prepare=False)
-                rows = await cursor.fetchall() if query.has_rows else []
-                await self._sync()
-                query = operation.send(rows)
-        except StopIteration as done:
-            result: T = done.value
-            return result
+    async def _drive(self, operation: Operation[T], atomic: bool) -> T:
+        async with self._cursor(atomic=atomic) as cursor:
+            try:
+                query = next(operation)
+                while True:
+                    await cursor.execute(query.sql, query.parameters, prepare=False)
+                    rows = await cursor.fetchall() if query.has_rows else []
+                    await self._sync()
+                    query = operation.send(rows)
+            except StopIteration as done:
+                result: T = done.value
+                return result

@@ -12,35 +12,15 @@ from psycopg.types.json import Jsonb
 
 from lgc.runtime.checkpointing.model import CheckpointTuple, metadata_of
 from lgc.runtime.constants import TASKS
+from lgc.runtime.savers.postgres.inserts import (
+    PUT_BLOB,
+    PUT_CHECKPOINT,
+    PUT_WRITE,
+    REPLACE_WRITE,
+)
 from lgc.runtime.savers.sql import SqlSaver, Statement, replaces_writes
 from lgc.runtime.savers.types import Config, Writes, checkpoint_config
 from lgc.runtime.serde.type_encoders import is_snapshot
-
-# A checkpoint that is stored again keeps its parent, as upstream.
-_PUT_CHECKPOINT: Final = """
-INSERT INTO checkpoints
-    (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, checkpoint, metadata)
-VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id)
-DO UPDATE SET checkpoint = EXCLUDED.checkpoint, metadata = EXCLUDED.metadata
-"""
-
-_PUT_BLOB: Final = """
-INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
-VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
-"""
-
-_ADD_WRITE: Final = """
-INSERT INTO checkpoint_writes
-    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, blob)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx)
-"""
-_PUT_WRITE: Final = _ADD_WRITE + "DO NOTHING"
-_REPLACE_WRITE: Final = _ADD_WRITE + (
-    "DO UPDATE SET channel = EXCLUDED.channel, type = EXCLUDED.type, blob = EXCLUDED.blob"
-)
 
 
 class PostgresRows(SqlSaver):
@@ -58,7 +38,7 @@ class PostgresRows(SqlSaver):
             task_path,
         )
         rows = self._write_rows(task, writes)
-        return _REPLACE_WRITE if replaces_writes(writes) else _PUT_WRITE, rows
+        return REPLACE_WRITE if replaces_writes(writes) else PUT_WRITE, rows
 
     def _checkpoint_statements(
         self,
@@ -95,7 +75,7 @@ class PostgresRows(SqlSaver):
             _json(stored | {"channel_values": inline}),
             _json(stored_metadata),
         )
-        return [(_PUT_BLOB, blobs), (_PUT_CHECKPOINT, [row])]
+        return [(PUT_BLOB, blobs), (PUT_CHECKPOINT, [row])]
 
     def _load(self, row: tuple[Any, ...]) -> CheckpointTuple:
         """The checkpoint of a row of `queries.get_checkpoint` or `queries.list_checkpoints`."""

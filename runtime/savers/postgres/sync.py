@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any
 
@@ -12,7 +12,6 @@ from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from lgc.runtime.checkpointing.model import CheckpointTuple
-from lgc.runtime.savers.base import BaseSaver
 from lgc.runtime.savers.postgres.deleting import (
     copy_thread,
     delete_runs,
@@ -21,6 +20,7 @@ from lgc.runtime.savers.postgres.deleting import (
     refuse_delta_threads,
 )
 from lgc.runtime.savers.postgres.delta_history import read_delta_ancestors
+from lgc.runtime.savers.postgres.inserts import one_query, with_rows
 from lgc.runtime.savers.postgres.migrations import migrate
 from lgc.runtime.savers.postgres.queries import (
     Operation,
@@ -50,12 +50,6 @@ class PostgresSaver(PostgresRows):
     Raises:
         ValueError: there is both a pipeline and a pool.
     """
-
-    # Upstream's saver has no async methods. Here they run the sync ones in threads, so that a
-    # subclass overrides each once.
-    aput = BaseSaver.aput
-    aput_writes = BaseSaver.aput_writes
-    aput_superstep = BaseSaver.aput_superstep
 
     def __init__(
         self,
@@ -172,20 +166,14 @@ class PostgresSaver(PostgresRows):
         """A cursor for the block.
 
         Args:
-            atomic: whether the block is one transaction. A pipeline is one anyway, up to its next
-                sync, and sends each statement without waiting for the last one's result.
+            atomic: whether the block is one transaction.
         """
-        with self._connection() as conn:
-            if self.pipe is not None or not atomic:
-                with conn.cursor(binary=True, row_factory=tuple_row) as cursor:
-                    try:
-                        yield cursor
-                    finally:
-                        self._sync()
-                return
-            transaction = conn.pipeline() if Pipeline.is_supported() else conn.transaction()
-            with transaction, conn.cursor(binary=True, row_factory=tuple_row) as cursor:
-                yield cursor
+        with self._connection() as conn, conn.cursor(binary=True, row_factory=tuple_row) as cursor:
+            try:
+                with conn.transaction() if atomic else nullcontext():
+                    yield cursor
+            finally:
+                self._sync()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection[Any]]:
@@ -208,9 +196,16 @@ class PostgresSaver(PostgresRows):
             return cursor.execute(query.sql, query.parameters).fetchall()
 
     def _store(self, statements: Iterable[Statement]) -> None:
-        with self._cursor(atomic=True) as cursor:
-            for sql, rows in statements:
-                cursor.executemany(sql, rows)
+        statements = [*statements]
+        query = one_query(statements)
+        if query is None:
+            with self._cursor(atomic=True) as cursor:
+                for sql, rows in statements:
+                    if rows:
+                        cursor.executemany(with_rows(sql, 1, len(rows[0])), rows)
+        elif query.sql:
+            with self._cursor() as cursor:
+                cursor.execute(query.sql, query.parameters)
 
     def _run(self, operation: Operation[T]) -> T:
         """The result of an operation, each query of which is committed."""
@@ -219,7 +214,7 @@ class PostgresSaver(PostgresRows):
 
     def _transact(self, operation: Operation[T]) -> T:
         """The result of an operation, which is one transaction."""
-        with self._cursor() as cursor, cursor.connection.transaction():
+        with self._cursor(atomic=True) as cursor:
             return self._drive(cursor, operation)
 
     def _drive(self, cursor: Cursor[Any], operation: Operation[T]) -> T:
