@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from async_runs import AsyncSideBySide
+from async_threads import compare_async_scripts
 from channel_kinds import MANAGED
 from graph_builder import build
 from graph_spec import GraphSpec
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from inprocess import compile_in_process
 from parity import COUNTS, Call, Compile
 from random_graphs import Case
+from random_threads import Thread, threads
+from threads import Step
 
 MODES = ("values", "updates", "custom", "tasks", "checkpoints", "debug")
 
@@ -73,16 +76,10 @@ def with_async_parts(draw: Any, graph: GraphSpec) -> GraphSpec:
     return replace(graph, nodes=nodes, routers=routers)
 
 
-def draw_modes(draw: Any, events: bool) -> Any:
-    """A stream mode, a list of some, or all of them.
-
-    Args:
-        events: the modes of tasks and checkpoints are among them.
-    """
-    modes = MODES if events else MODES[:3]
-    several = st.lists(st.sampled_from(modes), min_size=1, unique=True)
-    one = st.sampled_from(modes)
-    return draw(one | several | several.map(tuple) | st.just([*modes]))
+def draw_modes(draw: Any) -> Any:
+    """A stream mode, a list or tuple of some, or all of them."""
+    several = st.lists(st.sampled_from(MODES), min_size=1, unique=True)
+    return draw(st.sampled_from(MODES) | several | several.map(tuple) | st.just([*MODES]))
 
 
 def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[Call, ...]:
@@ -94,7 +91,7 @@ def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[Call, ...]:
     keys = st.sampled_from(stored) | st.lists(st.sampled_from(stored), unique=True)
 
     def modes() -> tuple[tuple[str, Any], ...]:
-        return (("stream_mode", draw_modes(draw, True)),)
+        return (("stream_mode", draw_modes(draw)),)
 
     def maybe_keys() -> tuple[tuple[str, Any], ...]:
         return (("output_keys", draw(keys)),) if chance(draw, 20) else ()
@@ -108,3 +105,55 @@ def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[Call, ...]:
         Call("ainvoke", (*usual, *version, *(modes() if chance(draw, 50) else ()))),
     ]
     return tuple(calls)
+
+
+@dataclass(frozen=True)
+class AsyncThread:
+    """A thread whose calls run on an event loop; `seed` as in AsyncCase."""
+
+    thread: Thread
+    seed: int
+
+
+def check_async_thread(
+    case: AsyncThread, pairs: Any, folder: Any = None, compiled: Compile = compile_in_process
+) -> None:
+    """Wants lgc to do what LangGraph does, in every call, and to store the same.
+
+    The arguments but `case` are those of `compare_async_scripts`.
+    """
+    graph = case.thread.graph
+    for feature in graph.features():
+        COUNTS[f"async threads {feature}"] += 1
+    compare_async_scripts(
+        lambda log, gate: build(graph, log, gate),
+        case.thread.script,
+        pairs,
+        case.seed,
+        folder=folder,
+        compiled=compiled,
+    )
+
+
+@st.composite
+def async_threads(draw: Any) -> AsyncThread:
+    """Threads over everything a run with a saver can do, with any part of the graph async."""
+    drawn: Thread = draw(threads())
+    graph = with_async_parts(draw, drawn.graph)
+    steps = tuple(_with_modes(draw, step) for step in drawn.script.steps)
+    script = replace(drawn.script, steps=steps)
+    return AsyncThread(Thread(graph, script), draw(st.integers(0, 2**16)))
+
+
+def _with_modes(draw: Any, step: Step) -> Step:
+    """A step that runs the graph with other modes, in either version, left early now and then."""
+    if step.method not in ("invoke", "stream"):
+        return step
+    options = {**dict(step.options)}
+    if chance(draw, 30):
+        options["version"] = "v2"
+    if step.method == "invoke":
+        return replace(step, options=tuple(options.items()))
+    options["stream_mode"] = draw_modes(draw)
+    take = draw(st.integers(0, 6)) if chance(draw, 20) else None
+    return replace(step, options=tuple(options.items()), take=take)

@@ -12,16 +12,17 @@ import asyncio
 import selectors
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_GRACE = 0.0005
-"""Seconds that threads of savers get before the loop counts as settled."""
+_GRACE = 0.001
+"""Seconds that the thread of a saver gets before the loop counts as settled."""
 _STUCK = 30.0
 """Seconds after which a run that waits for nobody fails."""
+_THREADS = 500
 _THREAD = threading.local()
 """`job`: the job of a `GatedLoop` that the thread works on."""
 
@@ -30,8 +31,8 @@ class Abandoned(BaseException):
     """Raised in a thread that waits at the gate when its run is over."""
 
 
-class Stuck(RuntimeError):
-    """A run waits, and nobody is at the gate."""
+class Stuck(BaseException):
+    """A run waits, and nobody is at the gate; not an Exception, which would be compared."""
 
 
 class Gate:
@@ -134,11 +135,10 @@ class _IdleSelector(selectors.DefaultSelector):
             return super().select(timeout)
         if events := super().select(0):
             return events
-        if self.loop.is_settled():
-            if events := super().select(_GRACE):
-                return events
-            if self.loop.is_settled() and self.loop.gate.release_one():
-                return []
+        if self.loop.has_saver_thread and (events := super().select(_GRACE)):
+            return events
+        if self.loop.is_settled() and self.loop.gate.release_one():
+            return []
         events = super().select(_STUCK if timeout is None else timeout)
         if not events and timeout is None:
             raise Stuck("nothing happens any more")
@@ -151,6 +151,8 @@ class GatedLoop(asyncio.SelectorEventLoop):
     Attributes:
         gate: of the run.
         complaints: what the loop's exception handler was told.
+        has_saver_thread: a saver works in a thread of its own. When its results come changes
+            nothing in the order of chunks, so that it is only given time.
     """
 
     def __init__(self) -> None:
@@ -159,6 +161,9 @@ class GatedLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
         self.gate = Gate()
         self.complaints: list[str] = []
+        self.has_saver_thread = False
+        # Wide enough for all sync nodes of a superstep to wait at the gate at once.
+        self.set_default_executor(ThreadPoolExecutor(_THREADS))
         self._jobs: set[_Job] = set()
         self.set_exception_handler(lambda _, context: self.complaints.append(str(context)))
 
