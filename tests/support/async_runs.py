@@ -35,7 +35,7 @@ async def called(graph: Any, input: Any, config: Any, call: Call) -> tuple[Any, 
     arguments = dict(call.arguments)
     if call.method == "ainvoke":
         result = comparable(await graph.ainvoke(input, config, **arguments))
-        return (None, result) if "stream_mode" in arguments else (result, [])
+        return (None, result) if isinstance(result, list) else (result, [])
     chunks: list[Any] = []
     stream = graph.astream(input, config, **arguments)
     try:
