@@ -8,11 +8,12 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from functools import partial
 from typing import Any, Literal, TypedDict
 
 from channel_kinds import KINDS
+from gates import Gate
 from graph_spec import (
     HIDDEN,
     STRAY,
@@ -44,8 +45,17 @@ _PAUSE = 0.01
 """Seconds that a failing task waits, so that its siblings have finished."""
 
 
-def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
-    """A new builder, which shares nothing with another one of the same `spec`."""
+def build(
+    spec: GraphSpec, log: Log, gate: Gate | None = None
+) -> StateGraph[Any, Any, Any, Any]:
+    """A new builder, which shares nothing with another one of the same `spec`.
+
+    Args:
+        spec: the graph.
+        log: where nodes and routers note what they see.
+        gate: where they wait; by default nowhere.
+    """
+    built = _Built(spec, log, gate or Gate())
     types = {key: KINDS[kind][0]() for key, kind in spec.keys}
     if spec.hidden:
         types[HIDDEN] = KINDS[spec.hidden][0]()
@@ -65,7 +75,7 @@ def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
         reads = schema(f"Reads{len(node.name)}", node.reads, node.flavor) if node.reads else None
         builder.add_node(
             node.name,
-            _node(node, reads, log, spec),
+            _node(node, reads, built),
             defer=node.defer,
             input_schema=reads if node.body in NO_HINTS else None,
             destinations=node.ends if node.ends and not node.annotated else None,
@@ -76,7 +86,7 @@ def build(spec: GraphSpec, log: Log) -> StateGraph[Any, Any, Any, Any]:
         builder.add_edge(list(starts), end)
     for number, router in enumerate(spec.routers):
         reads = schema(f"Routes{number}", router.reads, router.flavor) if router.reads else None
-        path = _router(router, f"route_{number}", reads, log, spec)
+        path = _router(router, f"route_{number}", reads, built)
         builder.add_conditional_edges(router.source, path, router.ends)
     return builder
 
@@ -135,42 +145,145 @@ def _chunk(who: str, number: int) -> dict[str, Any]:
     return {"custom": who, "step": get_config()["metadata"].get("langgraph_step"), "n": number}
 
 
-def _turn(log: Log, who: str, by_step: bool) -> tuple[str, int, bool, bool]:
-    """The name in the log, which of its acts a node does, and whether it may fail and send.
+@dataclass(frozen=True)
+class _Built:
+    """What the nodes and routers of one builder share."""
+
+    graph: GraphSpec
+    log: Log
+    gate: Gate
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """One call of a node or router.
+
+    Attributes:
+        who: its name in the log and at the gate.
+        number: which of its acts it does.
+        may_fail, may_send: whether it may.
+    """
+
+    who: str
+    number: int
+    may_fail: bool = True
+    may_send: bool = True
+
+
+def _turn(log: Log, who: str, by_step: bool) -> _Turn:
+    """Which call of `who` this is.
 
     Tasks of one node that run at once must not count each other: they go by their path.
     One task of a superstep fails at most, because which failure is reported is chance.
     """
     if not by_step:
-        return who, log.visits(who, "state"), True, True
+        return _Turn(who, log.visits(who, "state"))
     metadata = get_config()["metadata"]
     # An update of a state runs routers outside of any superstep.
     step = metadata.get("langgraph_step", 0)
     path = metadata.get("langgraph_path", ("update",))
     pushed = path[0] == "__pregel_push"
-    turn = step + (path[1] if pushed else 0)
+    number = step + (path[1] if pushed else 0)
     may_fail = path[1] == 0 if pushed and step % 2 else not pushed and not step % 2
-    return f"{who} {step} {path}", turn, may_fail, step % _SENDS_AGAIN <= _LAST_SEND
+    return _Turn(f"{who} {step} {path}", number, may_fail, step % _SENDS_AGAIN <= _LAST_SEND)
 
 
-def _node(spec: NodeSpec, reads: Any, log: Log, graph: GraphSpec) -> Any:
-    def act(state: Any, injected: dict[str, Any]) -> Any:
-        who, turn, may_fail, may_send = _turn(log, spec.name, graph.by_step)
-        done = spec.acts[turn % len(spec.acts)]
-        if spec.fault is not None and may_fail and (turn or len(spec.acts) == 1):
-            done = spec.fault
-        _note(log, who, state, injected, spec.wants)
-        for ask in spec.asks:
-            log.note(who, "answer", ask.put())
-        if done is spec.fault and graph.saved:
+class _Work:
+    """What a node or router does each time it is called, on the loop or in a thread.
+
+    It waits at the gate before it does what others can see, and again before it returns.
+    """
+
+    def __init__(self, spec: NodeSpec | RouterSpec, name: str, built: _Built) -> None:
+        self.spec = spec
+        self.name = name
+        self.built = built
+
+    def __call__(self, state: Any, injected: dict[str, Any]) -> Any:
+        turn = _turn(self.built.log, self.name, self.built.graph.by_step)
+        gate = self.built.gate
+        gate.block(f"{turn.who} begins")
+        end = self.begin(turn, state, injected)
+        if self.fails(turn) and self.built.graph.saved and gate.is_open:
             time.sleep(_PAUSE)
-        return perform(done, spec.name, state, may_send)
+        gate.block(f"{turn.who} ends")
+        return end()
 
-    def node(state: Any, **injected: Any) -> Any:
-        return act(state, injected)
+    async def on_loop(self, state: Any, injected: dict[str, Any]) -> Any:
+        """As `__call__`, in an async function."""
+        turn = _turn(self.built.log, self.name, self.built.graph.by_step)
+        gate = self.built.gate
+        await gate.wait(f"{turn.who} begins")
+        end = self.begin(turn, state, injected)
+        for _ in range(self.spec.suspends):
+            await asyncio.sleep(0)
+        await gate.wait(f"{turn.who} ends")
+        return end()
 
+    def begin(self, turn: _Turn, state: Any, injected: dict[str, Any]) -> Callable[[], Any]:
+        """Notes what is seen and asks; what it returns gives the result, or fails."""
+        raise NotImplementedError
+
+    def fails(self, turn: _Turn) -> bool:
+        """Whether the fault of the spec comes now."""
+        raise NotImplementedError
+
+
+class _NodeWork(_Work):
+    spec: NodeSpec
+
+    def begin(self, turn: _Turn, state: Any, injected: dict[str, Any]) -> Callable[[], Any]:
+        """As `_Work.begin`."""
+        spec, log = self.spec, self.built.log
+        done = spec.acts[turn.number % len(spec.acts)]
+        if self.fails(turn):
+            assert spec.fault is not None
+            done = spec.fault
+        _note(log, turn.who, state, injected, spec.wants)
+        for ask in spec.asks:
+            log.note(turn.who, "answer", ask.put())
+        return lambda: perform(done, spec.name, state, turn.may_send)
+
+    def fails(self, turn: _Turn) -> bool:
+        """As `_Work.fails`."""
+        is_due = turn.may_fail and (turn.number or len(self.spec.acts) == 1)
+        return self.spec.fault is not None and bool(is_due)
+
+
+class _RouterWork(_Work):
+    spec: RouterSpec
+
+    def begin(self, turn: _Turn, state: Any, injected: dict[str, Any]) -> Callable[[], Any]:
+        """As `_Work.begin`."""
+        spec = self.spec
+        _note(self.built.log, turn.who, state, injected, spec.wants)
+        returned = spec.returns[turn.number % len(spec.returns)]
+        if self.fails(turn) and spec.fault is not None:
+            returned = spec.fault[0]
+        return lambda: self._end(turn, returned)
+
+    def _end(self, turn: _Turn, returned: Any) -> Any:
+        if self.spec.fails and turn.may_fail:
+            raise LookupError(f"{self.name} fails")
+        may_send = turn.may_send
+        if isinstance(returned, tuple):
+            return [item for item in real([*returned], may_send) if may_send or item is not None]
+        return real(returned, may_send) or ([] if isinstance(returned, Sent) else returned)
+
+    def fails(self, turn: _Turn) -> bool:
+        """As `_Work.fails`."""
+        spec = self.spec
+        is_due = spec.fails or (
+            spec.fault is not None and (turn.number or len(spec.returns) == 1)
+        )
+        return turn.may_fail and bool(is_due)
+
+
+def _node(spec: NodeSpec, reads: Any, built: _Built) -> Any:
+    work = _NodeWork(spec, spec.name, built)
     returns = Command[Literal[spec.ends]] if spec.annotated else None  # type: ignore[valid-type]
-    node = _signed(node, reads, spec.wants, returns)
+    is_bound = spec.body in ("method", "callable")
+    node = _signed(_function(work, is_bound), reads, spec.wants, returns, is_bound)
     if spec.body == "partial":
         return partial(node)
     if spec.body == "lambda":
@@ -178,30 +291,62 @@ def _node(spec: NodeSpec, reads: Any, log: Log, graph: GraphSpec) -> Any:
     if spec.body == "sequence":
         return RunnableLambda(lambda state: state) | RunnableLambda(node) | (lambda output: output)
     if spec.body == "returns runnable":
-        return lambda state: RunnableLambda(node)
+        return _returning(RunnableLambda(node), spec.is_async)
     if spec.body == "generator":
-
-        def generate(state: Any, **injected: Any) -> Any:
-            yield {STRAY: 0}
-            yield act(state, injected)
-
-        return _signed(generate, None, spec.wants)
+        return _signed(_generator(work), None, spec.wants)
     if spec.body == "dict":
-        return {key: _constant(value) for key, value in spec.acts[0].writes}
-    if spec.body in ("method", "callable"):
-
-        def method(self: Any, state: Any, **injected: Any) -> Any:
-            return act(state, injected)
-
-        signed = _signed(method, reads, spec.wants, returns, bound=True)
-        if spec.body == "callable":
-            return type("Callable", (), {"__call__": signed})()
-        return type("Holder", (), {"method": signed})().method
+        return {key: _constant(value, spec.is_async) for key, value in spec.acts[0].writes}
+    if spec.body == "callable":
+        return type("Callable", (), {"__call__": node})()
+    if spec.body == "method":
+        return type("Holder", (), {"method": node})().method
     return node
 
 
-def _constant(value: Any) -> Callable[[Any], Any]:
-    return lambda state: real(value)
+def _function(work: _Work, is_bound: bool = False) -> Any:
+    """A function, or an async one, that does the work; a bound one takes `self` before."""
+
+    def node(state: Any, **injected: Any) -> Any:
+        return work(state, injected)
+
+    async def anode(state: Any, **injected: Any) -> Any:
+        return await work.on_loop(state, injected)
+
+    def method(self: Any, state: Any, **injected: Any) -> Any:
+        return work(state, injected)
+
+    async def amethod(self: Any, state: Any, **injected: Any) -> Any:
+        return await work.on_loop(state, injected)
+
+    if is_bound:
+        return amethod if work.spec.is_async else method
+    return anode if work.spec.is_async else node
+
+
+def _generator(work: _Work) -> Any:
+    def generate(state: Any, **injected: Any) -> Any:
+        yield {STRAY: 0}
+        yield work(state, injected)
+
+    async def agenerate(state: Any, **injected: Any) -> Any:
+        yield {STRAY: 0}
+        yield await work.on_loop(state, injected)
+
+    return agenerate if work.spec.is_async else generate
+
+
+def _returning(runnable: Any, is_async: bool) -> Any:
+    async def areturning(state: Any) -> Any:
+        return runnable
+
+    return areturning if is_async else lambda state: runnable
+
+
+def _constant(value: Any, is_async: bool) -> Callable[[Any], Any]:
+    async def aconstant(state: Any) -> Any:
+        return real(value)
+
+    return aconstant if is_async else lambda state: real(value)
 
 
 def real(value: Any, may_send: bool = True) -> Any:
@@ -269,23 +414,9 @@ def perform(act: Act, name: str, state: Any, may_send: bool = True) -> Any:
     return written
 
 
-def _router(spec: RouterSpec, name: str, reads: Any, log: Log, graph: GraphSpec) -> Any:
-    source = f"{spec.source}?{name}"
-
-    def route(state: Any, **injected: Any) -> Any:
-        who, turn, may_fail, may_send = _turn(log, source, graph.by_step)
-        returned = spec.returns[turn % len(spec.returns)]
-        _note(log, who, state, injected, spec.wants)
-        if (spec.fails or spec.fault is not None) and may_fail and graph.saved:
-            time.sleep(_PAUSE)
-        if spec.fails and may_fail:
-            raise LookupError(f"{source} fails")
-        if spec.fault is not None and may_fail and (turn or len(spec.returns) == 1):
-            returned = spec.fault[0]
-        if isinstance(returned, tuple):
-            return [item for item in real([*returned], may_send) if may_send or item is not None]
-        return real(returned, may_send) or ([] if isinstance(returned, Sent) else returned)
-
+def _router(spec: RouterSpec, name: str, reads: Any, built: _Built) -> Any:
+    work = _RouterWork(spec, f"{spec.source}?{name}", built)
+    route = _function(work)
     route.__name__ = name
     returns = Literal[spec.literal] if spec.literal else None
     return _signed(route, reads, spec.wants, returns)

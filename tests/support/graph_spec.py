@@ -86,7 +86,11 @@ class Act:
 
 @dataclass(frozen=True)
 class RouterSpec:
-    """A conditional edge; its function returns the entries of `returns` in turn."""
+    """A conditional edge; its function returns the entries of `returns` in turn.
+
+    Attributes:
+        is_async, suspends: as in NodeSpec.
+    """
 
     source: str
     returns: tuple[Any, ...]
@@ -97,6 +101,8 @@ class RouterSpec:
     fails: bool = False
     flavor: str = "typed"
     fault: Any = None
+    is_async: bool = False
+    suspends: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,8 @@ class NodeSpec:
         flavor: the class that `reads` becomes: "typed" (a TypedDict), "dataclass" or "model".
         body: what kind of object the node is.
         ends: the destinations it declares; `annotated` says as what.
+        is_async: its function is a coroutine function, or an async generator function.
+        suspends: how often that one gives way to the loop before it returns.
     """
 
     name: str
@@ -158,6 +166,8 @@ class NodeSpec:
     annotated: bool = False
     fault: Act | None = None
     asks: tuple[Ask, ...] = ()
+    is_async: bool = False
+    suspends: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,6 +218,11 @@ class GraphSpec:
         return bool({"in_place", "delta_in_place"} & kinds) or any(
             a.kind == "mutate" for n in self.nodes for a in n.acts
         )
+
+    @property
+    def is_async(self) -> bool:
+        """Whether only the async methods run it."""
+        return any(part.is_async for part in (*self.nodes, *self.routers))
 
     def features(self) -> Iterator[str]:
         """What the summary of a run of the tests counts."""

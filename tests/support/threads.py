@@ -61,11 +61,11 @@ class Answers:
     by_id: bool = False
     command: Callable[[], Any] | None = None
 
-    def command_for(self, saver: Any) -> Any:
-        """The Command that answers what the newest checkpoint in `saver` has asked."""
+    def command_for(self, newest: Any) -> Any:
+        """The Command that answers what the newest checkpoint has asked, or None for no thread."""
         other = self.command() if self.command else Command()
         if self.by_id:
-            resume: Any = dict(zip(pending_interrupts(saver), self.values, strict=False))
+            resume: Any = dict(zip(pending_interrupts(newest), self.values, strict=False))
         else:
             resume = copy.deepcopy(self.values[0])
         return Command(resume=resume, update=other.update, goto=other.goto, graph=other.graph)
@@ -92,6 +92,16 @@ class Step:
     metadata: tuple[tuple[str, Any], ...] = ()
     take: int | None = None
 
+    @property
+    def reads_newest(self) -> bool:
+        """Whether its input depends on the newest checkpoint."""
+        return isinstance(self.input, Answers) and self.input.by_id
+
+    @property
+    def reads_checkpoints(self) -> bool:
+        """Whether it addresses a checkpoint by its place."""
+        return self.at is not None or dict(self.options).get("before") is not None
+
 
 @dataclass(frozen=True)
 class Script:
@@ -113,15 +123,12 @@ class Script:
         return len(without_id) > 1 and (writes or any(callable(step.input) for step in self.steps))
 
 
-def addressed(saver: Any) -> list[dict[str, Any]]:
-    """The configs of the thread's checkpoints, the newest first."""
-    newest_first = saver.list({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
-    return [saved.config for saved in newest_first]
+THREAD_CONFIG: Any = {"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}}
+"""Addresses the thread."""
 
 
-def pending_interrupts(saver: Any) -> list[str]:
-    """The ids of the interrupts that wait at the newest checkpoint, sorted."""
-    saved = saver.get_tuple({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
+def pending_interrupts(saved: Any) -> list[str]:
+    """The ids of the interrupts that wait at a saved checkpoint, sorted."""
     pending = saved.pending_writes if saved is not None else ()
     return sorted(
         {
@@ -133,30 +140,75 @@ def pending_interrupts(saver: Any) -> list[str]:
     )
 
 
-def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: Log) -> Any:
-    """What a caller and the nodes see of one step."""
-    log.clear()
+def config_of(step: Step, config: Mapping[str, Any], checkpoints: Sequence[Any]) -> dict[str, Any]:
+    """The config of a step's call.
+
+    Args:
+        step: the step.
+        config: of every step.
+        checkpoints: what is saved, the newest first (`Step.reads_checkpoints`).
+    """
     config = copy.deepcopy(dict(config))
     conf = {**config.get("configurable", {}), "thread_id": THREAD, **dict(step.configurable)}
     config["configurable"] = conf
     if step.metadata:
         config["metadata"] = {**config.get("metadata", {}), **dict(step.metadata)}
     if step.at is not None:
-        conf.update(checkpoint_ns="", checkpoint_id=_id(saver, step.at))
+        conf.update(checkpoint_ns="", checkpoint_id=id_of(checkpoints, step.at))
+    return config
+
+
+def id_of(checkpoints: Sequence[Any], at: int) -> str:
+    """The id of the checkpoint at a place, counted from the newest; of one that is not for none."""
+    if not checkpoints:
+        return "1ef00000-0000-6000-8000-000000000000"
+    name: str = checkpoints[at % len(checkpoints)].config["configurable"]["checkpoint_id"]
+    return name
+
+
+def options_of(step: Step, checkpoints: Sequence[Any]) -> dict[str, Any]:
+    """The keyword arguments of a step's call; `checkpoints` as in `config_of`."""
+    options = copy.deepcopy(dict(step.options))
+    if options.get("before") is not None:
+        chosen = {"thread_id": THREAD, "checkpoint_id": id_of(checkpoints, options["before"])}
+        options["before"] = {"configurable": chosen}
+    return options
+
+
+def input_of(step: Step, newest: Any) -> Any:
+    """The input of a step's call; `newest` is the newest checkpoint (`Step.reads_newest`)."""
+    if isinstance(step.input, Answers):
+        return step.input.command_for(newest)
+    return step.input() if callable(step.input) else copy.deepcopy(step.input)
+
+
+def error_of(error: Exception) -> Any:
+    """A failure of a call, without what is known to differ."""
+    if isinstance(error, UnboundLocalError):
+        # LangGraph's bug with an empty Command (spec, trap 64): what it meant to say.
+        assert "resume_is_map" in str(error)
+        return failure(EmptyInputError("Received empty Command input"))
+    shown = failure(error)
+    if is_instance_of_error(error.__context__, "GraphInterrupt"):
+        # lgc applies the writes of finished tasks while it handles the interrupt.
+        shown["context"] = None
+    return shown
+
+
+def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: Log) -> Any:
+    """What a caller and the nodes see of one step."""
+    log.clear()
+    checkpoints = list(saver.list(THREAD_CONFIG)) if step.reads_checkpoints else []
+    newest = saver.get_tuple(THREAD_CONFIG) if step.reads_newest else None
+    config = config_of(step, config, checkpoints)
     result = error = None
     chunks: list[Any] = []
     with logged() as warnings:
         try:
-            result, chunks = _called(graph, saver, step, config)
-        except UnboundLocalError as exc:
-            # LangGraph's bug with an empty Command (spec, trap 64): what it meant to say.
-            assert "resume_is_map" in str(exc)
-            error = failure(EmptyInputError("Received empty Command input"))
+            input, options = input_of(step, newest), options_of(step, checkpoints)
+            result, chunks = _called(graph, step, input, config, options)
         except Exception as exc:
-            error = failure(exc)
-            if is_instance_of_error(exc.__context__, "GraphInterrupt"):
-                # lgc applies the writes of finished tasks while it handles the interrupt.
-                error["context"] = None
+            error = error_of(exc)
     return {
         "result": result,
         "chunks": chunks,
@@ -167,20 +219,9 @@ def perform(graph: Any, saver: Any, step: Step, config: Mapping[str, Any], log: 
     }
 
 
-def _id(saver: Any, at: int) -> str:
-    configs = addressed(saver)
-    if not configs:
-        return "1ef00000-0000-6000-8000-000000000000"
-    name: str = configs[at % len(configs)]["configurable"]["checkpoint_id"]
-    return name
-
-
-def _called(graph: Any, saver: Any, step: Step, config: Any) -> tuple[Any, list[Any]]:
-    input, options = step.input, copy.deepcopy(dict(step.options))
-    if isinstance(input, Answers):
-        input = input.command_for(saver)
-    else:
-        input = input() if callable(input) else copy.deepcopy(input)
+def _called(
+    graph: Any, step: Step, input: Any, config: Any, options: dict[str, Any]
+) -> tuple[Any, list[Any]]:
     if step.method == "invoke":
         result = comparable(graph.invoke(input, config, **options))
         return (None, result) if isinstance(result, list) else (result, [])
@@ -194,9 +235,6 @@ def _called(graph: Any, saver: Any, step: Step, config: Any) -> tuple[Any, list[
     if step.method == "get_state":
         return comparable(graph.get_state(config)), []
     if step.method == "get_state_history":
-        if options.get("before") is not None:
-            chosen = {"thread_id": THREAD, "checkpoint_id": _id(saver, options["before"])}
-            options["before"] = {"configurable": chosen}
         return comparable(list(graph.get_state_history(config, **options))), []
     if step.method == "update_state":
         return comparable(graph.update_state(config, input, **options)), []
@@ -306,8 +344,19 @@ def stored(saver: Any) -> dict[Any, Any]:
             for place, row in writes.items():
                 rows[("writes", *key, *place)] = row
         return rows
-    for table, keys in _TABLES["Postgres" in type(saver).__name__].items():
-        cursor = getattr(saver, "reader", saver.conn).execute(f"SELECT * FROM {table}")
+    return rows_of(getattr(saver, "reader", saver.conn), _TABLES["Postgres" in type(saver).__name__])
+
+
+def rows_of(connection: Any, tables: Mapping[str, Sequence[str]]) -> dict[Any, Any]:
+    """Every row of a database.
+
+    Args:
+        connection: to it.
+        tables: the key of each.
+    """
+    rows: dict[Any, Any] = {}
+    for table, keys in tables.items():
+        cursor = connection.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description]
         for row in cursor.fetchall():
             values = dict(row) if isinstance(row, dict) else dict(zip(names, row, strict=True))
@@ -317,9 +366,9 @@ def stored(saver: Any) -> dict[Any, Any]:
 
 _CHECKPOINT = ("thread_id", "checkpoint_ns", "checkpoint_id")
 _WRITE = (*_CHECKPOINT, "task_id", "idx")
-# For SQLite and for PostgreSQL.
+SQLITE_TABLES = {"checkpoints": _CHECKPOINT, "writes": _WRITE}
 _TABLES: tuple[dict[str, tuple[str, ...]], ...] = (
-    {"checkpoints": _CHECKPOINT, "writes": _WRITE},
+    SQLITE_TABLES,
     {
         "checkpoints": _CHECKPOINT,
         "checkpoint_blobs": ("thread_id", "checkpoint_ns", "channel", "version"),
