@@ -34,7 +34,8 @@ class AsyncDriver:
     def __init__(self, loop: Loop, calls: AsyncCalls) -> None:
         self.loop = loop
         self._calls = calls
-        self._running: set[asyncio.Task[Any]] = set()
+        # A dict, so that they are cancelled in the order in which they were started.
+        self._running: dict[asyncio.Task[Any], None] = {}
         self._saver_calls = SaverCalls(calls)
         self._waiter: asyncio.Future[None] | None = None
         self._thread = get_ident()
@@ -149,11 +150,11 @@ class AsyncDriver:
         if running.done():
             self._note_over(task, running)
         else:
-            self._running.add(running)
+            self._running[running] = None
             running.add_done_callback(partial(self._note_over, task))
 
     def _note_over(self, task: Task, running: asyncio.Task[Any]) -> None:
-        self._running.discard(running)
+        self._running.pop(running, None)
         if not task.is_over:
             # Cancelled before it has begun.
             task.cancelled(asyncio.CancelledError())
