@@ -1,0 +1,68 @@
+"""The nodes: what production runs. Nothing here imports langgraph."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import Annotated, TypedDict
+
+from lgc import Send, StreamWriter, interrupt
+
+
+class State(TypedDict):
+    """A trip: the cities in question, their weather, and where it goes."""
+
+    cities: list[str]
+    forecasts: Annotated[dict[str, str], operator.or_]
+    trip: str
+
+
+class City(TypedDict):
+    """What `forecast` is sent."""
+
+    city: str
+
+
+# A weather service that needs no key and no network: the seconds it takes, and what it answers.
+WEATHER = {
+    "Bern": (0.02, "sunny, 21 °C"),
+    "Rome": (0.03, "cloudy, 18 °C"),
+    "Oslo": (1.0, "rain, 9 °C"),
+}
+NOWHERE = (0.1, "")
+
+
+async def each_city(state: State) -> list[Send]:
+    """The router: asks for all cities at the same time.
+
+    Async for the same reason as the nodes: a sync function would cost a hop to a thread each time.
+    """
+    return [Send("forecast", {"city": city}) for city in state["cities"]]
+
+
+async def forecast(state: City, writer: StreamWriter) -> dict[str, dict[str, str]]:
+    """Asks the weather service; it fails for a city that is not on the map."""
+    city = state["city"]
+    writer({"asking for": city})
+    seconds, text = WEATHER.get(city, NOWHERE)
+    await asyncio.sleep(seconds)
+    if not text:
+        raise LookupError(f"no weather station in {city}")
+    return {"forecasts": {city: text}}
+
+
+async def choose(state: State) -> dict[str, str]:
+    """Chooses the sunny city, if a person agrees: the run stops here until that is answered."""
+    city = next(city for city in state["cities"] if "sunny" in state["forecasts"][city])
+    return {"trip": city if interrupt({"book": city}) else ""}
+
+
+async def next_step(state: State) -> str:
+    """The router: books what was agreed to."""
+    return "book" if state["trip"] else "end"
+
+
+async def book(state: State) -> dict[str, str]:
+    """Books the trip."""
+    await asyncio.sleep(0.01)
+    return {"trip": f"booked: {state['trip']}"}
