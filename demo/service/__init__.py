@@ -1,1 +1,1 @@
-"""A service that streams a compiled async graph; see README.md of this folder's parent."""
+"""A service that streams an async graph, which knows nothing of LangGraph when it runs."""
