@@ -1,0 +1,1 @@
+"""A service that streams an async graph, which knows nothing of LangGraph when it runs."""
