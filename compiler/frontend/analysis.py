@@ -136,15 +136,6 @@ def _written(
                     help="pass it to the generated module's compile()",
                 )
             )
-    if settings.step_timeout is not None:
-        collector.notes.append(
-            warning(
-                "LGC208",
-                f"{target} has a step_timeout; every run of the module raises Unsupported",
-                help="set step_timeout = None on the exported graph, or compile without it",
-                span=span,
-            )
-        )
     written = []
     for keyword, value in settings.not_default().items():
         try:

@@ -12,7 +12,7 @@ from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.drivers.aio import AsyncDriver
 from lgc.runtime.drivers.async_calls import AsyncCalls, is_own
-from lgc.runtime.drivers.fast_path import FastPath
+from lgc.runtime.drivers.fast_path import FastPath, can_start
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
@@ -34,7 +34,7 @@ async def ainvoke(
     result = ResultObserver(scope.values, scope.options.typed_result)
     calls = AsyncCalls()
     try:
-        if is_fast and thread is None and scope.values.output.readable_at_end:
+        if is_fast and thread is None and can_start(scope):
             path = FastPath(scope, [result])
             task = path.start(value)
             while task is not None:

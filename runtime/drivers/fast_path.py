@@ -48,7 +48,7 @@ def invoke(
     """
     result = ResultObserver(scope.values, scope.options.typed_result)
     try:
-        if is_fast and thread is None and scope.values.output.readable_at_end:
+        if is_fast and thread is None and can_start(scope):
             path = FastPath(scope, [result])
             task = path.start(value)
             while task is not None:
@@ -79,6 +79,11 @@ def invoke(
         error.__cause__ = exc
         raise error
     return result.result()
+
+
+def can_start(scope: RunScope) -> bool:
+    """Whether a run without a thread, of which only the result is wanted, starts on the path."""
+    return scope.values.output.readable_at_end and scope.options.step_timeout is None
 
 
 class FastPath:

@@ -130,7 +130,6 @@ def test_compile_is_upstreams_own() -> None:
 @pytest.mark.parametrize(
     ("attribute", "value", "feature"),
     [
-        ("step_timeout", 1.0, "step_timeout"),
         ("retry_policy", (RetryPolicy(),), "retry_policy"),
     ],
 )

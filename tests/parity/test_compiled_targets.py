@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from time import sleep
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -173,19 +174,23 @@ def test_a_bound_cache_is_refused():
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_step_timeout_is_refused_by_every_run(way):
-    """By name, until it is taken away."""
-    target = builder(Log()).compile()
-    target.step_timeout = 5.0
+def test_a_step_timeout_holds_in_every_run(way):
+    """It is the target's, until it is taken away."""
+    slow = StateGraph(State)
+    slow.add_node("a", lambda state: sleep(0.2))
+    slow.add_edge(START, "a")
+    target = slow.compile()
+    target.step_timeout = 0.05
     graph = WAYS[way](target)
-    graph.step_timeout = target.step_timeout
+    if way == "backend":
+        graph.step_timeout = target.step_timeout
     again = graph.copy() if way == "backend" else graph.compile()
     for run in (graph.invoke, again.invoke, lambda given: list(graph.stream(given))):
-        with pytest.raises(lgc.Unsupported) as caught:
+        with pytest.raises(TimeoutError, match=r"^Timed out$"):
             run({"x": []})
-        assert caught.value.feature == "step_timeout"
-    graph.step_timeout = None
-    assert graph.invoke({"x": []}) == builder(Log()).compile().invoke({"x": []})
+    for limit in (None, 0, 60.0):
+        graph.step_timeout = limit
+        assert graph.invoke({"x": ["in"]}) == {"x": ["in"]}
 
 
 _CHANGED: dict[str, Callable[[Any], Any]] = {

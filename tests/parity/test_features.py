@@ -1,6 +1,7 @@
 """What real graphs use, feature by feature: schemas, kinds of nodes, streams, context."""
 
 # Annotations are objects here: schemas are classes of the test that needs them.
+import asyncio
 import operator
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +32,6 @@ from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, comparable, compare
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from small import Lists, error, label, result, wire, writes
 
-from lgc.compiler.diagnostics import CompileError
 from lgc.runtime.public.runtime import Runtime as OwnRuntime
 
 
@@ -461,14 +461,16 @@ class _AsyncCall:
     [_async, _async_generator, _AsyncCall(), RunnableLambda(_async), partial(_async)],
     ids=label,
 )
-def test_async_nodes_are_refused(node):
-    """With what can be refused when it is compiled; LangGraph refuses when it runs."""
+def test_async_nodes_run_on_an_event_loop_only(node):
+    """What has no sync function fails a sync run, in LangGraph's words."""
     builder = wire(Lists, {"a": node}, (START, "a"))
-    theirs = builder.compile()
-    with pytest.raises(TypeError):
-        theirs.invoke({})
-    with pytest.raises(CompileError, match="async"):
-        compile_in_process(builder)
+    said = []
+    for graph in (builder.compile(), compile_in_process(builder)):
+        assert asyncio.run(graph.ainvoke({"x": ["in"]})) == {"x": ["in"]}
+        with pytest.raises(TypeError) as caught:
+            graph.invoke({})
+        said.append(str(caught.value))
+    assert said[0] == said[1]
 
 
 # -- messages ------------------------------------------------------------------------------------
