@@ -48,7 +48,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None], streams: set[asyncio.Task[None]]):
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], streams: set[asyncio.Task[None]]
+    ) -> None:
         self.status_code = 200
         self.background = None
         # Or nginx collects events before it passes them on.
