@@ -5,6 +5,7 @@
                              {}                 goes on after a failure or a disconnect
     GET  /threads/{id}                          the thread's state
 
+After `make demo`, in this folder's parent: `../.venv-demo/bin/python -m uvicorn service.app:app`.
 A real service would also check who may use which thread.
 """
 
