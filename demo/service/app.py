@@ -5,6 +5,7 @@
                              {}                 goes on after a failure or a disconnect
     GET  /threads/{id}                          the thread's state
 
+After `make demo`, in this folder's parent: `../.venv-demo/bin/python -m uvicorn service.app:app`.
 A real service would also check who may use which thread.
 """
 
@@ -48,7 +49,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None], streams: set[asyncio.Task[None]]):
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], streams: set[asyncio.Task[None]]
+    ) -> None:
         self.status_code = 200
         self.background = None
         # Or nginx collects events before it passes them on.
