@@ -62,8 +62,8 @@ class AsyncDriver:
         """Cancels what runs, and stores what is left to the run's end.
 
         Raises:
-            asyncio.CancelledError: the caller was cancelled once more; the last of its arguments
-                is the asyncio task that goes on with it, as upstream.
+            asyncio.CancelledError: the caller was cancelled meanwhile. It is raised when all is
+                done; upstream raises it at once, and its task goes on behind its caller.
         """
         loop = self.loop
         loop.close()
@@ -74,11 +74,19 @@ class AsyncDriver:
             self._detach()
             return
         ending = self._calls.start(self._end(what), copy_context())
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError as exc:
-            exc.args = (*exc.args, ending)
-            raise
+        cancellation: asyncio.CancelledError | None = None
+        while not ending.done():
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError as exc:
+                # A scope may cancel at every turn; its caller is to find the thread stored.
+                cancellation = exc
+            if ending.cancelled():
+                # By an event loop that shuts down, before it began.
+                ending = self._calls.start(self._end(what), copy_context())
+        ending.result()
+        if cancellation is not None:
+            raise cancellation
 
     async def _end(self, what: int) -> None:
         """Does what a run that is closing says, and what comes first: `what`."""
