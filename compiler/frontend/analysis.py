@@ -13,7 +13,7 @@ from typing import Any
 from langgraph.graph.state import StateGraph
 from langgraph.pregel import Pregel
 
-from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note, warning
+from lgc.compiler.diagnostics import CompileError, Diagnostic, Span, error, note
 from lgc.compiler.frontend.builder import BuilderReader
 from lgc.compiler.frontend.collector import DiagnosticCollector
 from lgc.compiler.frontend.compiled import Settings, is_compiled, settings_of

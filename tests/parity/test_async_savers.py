@@ -481,7 +481,7 @@ def test_consumer_of_a_list_stores(place: str, tmp_path: Path) -> None:
                 await saver.aput(at("t"), *put(100 + len(seen)))
             assert seen == [f"{number:04}" for number in range(11, 0, -1)]
             # One that is left in the middle keeps nothing from being stored.
-            async for last in saver.alist(at("t")):
+            async for last in saver.alist(at("t")):  # noqa: B007
                 break
             await saver.aput(last.config, *put(200))
 

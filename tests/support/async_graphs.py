@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from async_runs import AsyncSideBySide
-from async_threads import FILES, MEMORY, compare_async_scripts
+from async_threads import compare_async_scripts
 from channel_kinds import MANAGED
 from graph_builder import build
 from graph_spec import GraphSpec
