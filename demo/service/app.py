@@ -38,9 +38,9 @@ log = logging.getLogger("uvicorn.service")
 class EventStream(Response):
     """Sends events until they are over, or until the client has gone.
 
-    Starlette's StreamingResponse cancels, too, but by an anyio scope, which cancels every `await`
-    that follows: the run could not wait here until what its nodes had finished is stored, and the
-    thread's next run might start before. On servers of ASGI 2.4 it notices only the next event.
+    Starlette's StreamingResponse would do for a simple service. On servers of ASGI 2.4 it notices
+    only with the next event that the client has gone, and a slow node goes on until then; and a
+    server that stops would not wait for what its runs have to store.
 
     Args:
         events: the events; they are closed in any case.
