@@ -481,9 +481,8 @@ def test_consumer_of_a_list_stores(place: str, tmp_path: Path) -> None:
                 await saver.aput(at("t"), *put(100 + len(seen)))
             assert seen == [f"{number:04}" for number in range(11, 0, -1)]
             # One that is left in the middle keeps nothing from being stored.
-            async for last in saver.alist(at("t")):  # noqa: B007
-                break
-            await saver.aput(last.config, *put(200))
+            newest = await anext(saver.alist(at("t")))
+            await saver.aput(newest.config, *put(200))
 
     asyncio.run(asyncio.wait_for(run(), 20))
 
@@ -779,7 +778,9 @@ async def run_all(graph: Any, saver: Any, number: int, durability: Any) -> tuple
     held = []
     for thread in threads:
         found = [tuple(saved) async for saved in saver.alist(at(f"t{thread}"))]
-        states = [tuple(state) async for state in graph.aget_state_history(at(f"t{thread}"))]
+        states = []
+        if thread % 10 == 0:
+            states = [tuple(state) async for state in graph.aget_state_history(at(f"t{thread}"))]
         held.append(without_chance(pformat([found[::-1], states[::-1]], width=100)))
     return without_chance(repr(results)), held
 
