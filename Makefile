@@ -60,7 +60,7 @@ test-native: .venv-native/.installed
 test-postgres: venv
 	LGC_EXPECT=interpreted .venv/bin/python tests/support/postgres.py \
 		.venv/bin/pytest $(PYTEST_ARGS) -k postgres tests/parity/test_postgres.py tests/parity/test_saver_errors.py \
-		tests/parity/test_cross_engine.py tests/crash/test_crash.py
+		tests/parity/test_cross_engine.py tests/parity/test_async_savers.py tests/crash/test_crash.py
 
 parity-full: venv .venv-native/.installed
 	LGC_SCALE=4 LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS) tests/parity

@@ -11,6 +11,7 @@ import operator
 import os
 import random
 import sqlite3
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -443,14 +444,15 @@ def test_no_lock_while_values_are_read_or_written(place: str, tmp_path: Path) ->
 
     async def run() -> None:
         if place == "sync":
-            saver: Any = SqliteSaver(sqlite3.connect(":memory:", check_same_thread=False))
-            saver.serde = serde
-            serde.use = lambda: use(saver)
-            config = saver.put_superstep(saver.put(at("t"), *put(1)), [("k", "", TASK)], *put(2))
-            assert saver.get_tuple(config) is not None
-            assert len(list(saver.list(at("t")))) == 2
-            saver.get_delta_channel_history(config=config, channels=["x"])
-            saver.prune(["t"])
+            with SqliteSaver.from_conn_string(":memory:") as saver:
+                saver.serde = serde
+                serde.use = lambda: use(saver)
+                config = saver.put(at("t"), *put(1))
+                config = saver.put_superstep(config, [("k", "", TASK)], *put(2))
+                assert saver.get_tuple(config) is not None
+                assert len(list(saver.list(at("t")))) == 2
+                saver.get_delta_channel_history(config=config, channels=["x"])
+                saver.prune(["t"])
             return
         async with opened(place, tmp_path) as saver:
             saver.serde = serde
@@ -481,9 +483,8 @@ def test_consumer_of_a_list_stores(place: str, tmp_path: Path) -> None:
                 await saver.aput(at("t"), *put(100 + len(seen)))
             assert seen == [f"{number:04}" for number in range(11, 0, -1)]
             # One that is left in the middle keeps nothing from being stored.
-            async for last in saver.alist(at("t")):  # noqa: B007
-                break
-            await saver.aput(last.config, *put(200))
+            newest = await anext(saver.alist(at("t")))
+            await saver.aput(newest.config, *put(200))
 
     asyncio.run(asyncio.wait_for(run(), 20))
 
@@ -698,8 +699,8 @@ def test_override_of_a_sync_saver(base: Any) -> None:
         config = await saver.aput(at("t"), *put(1))
         await saver.aput_superstep(config, [("task", "", TASK)], *put(2))
 
-    saver = Watching(*([_connection()] if base is SqliteSaver else ()))
-    asyncio.run(run(saver))
+    with _connection() as conn:
+        asyncio.run(run(Watching(conn) if base is SqliteSaver else Watching()))
     assert asked == ["put", "put_writes", "put"]
 
 
@@ -718,17 +719,18 @@ def test_override_of_an_async_saver(name: str) -> None:
     watching: Any = type("Watching", (Watching,), {name: watched})
 
     async def run() -> None:
-        saver = watching(_connection())
-        assert not saver.defers
-        config = await saver.aput(at("t"), *put(1))
-        await saver.aput_superstep(config, [("task", "", TASK)], *put(2))
+        with _connection() as conn:
+            saver = watching(conn)
+            assert not saver.defers
+            config = await saver.aput(at("t"), *put(1))
+            await saver.aput_superstep(config, [("task", "", TASK)], *put(2))
 
     asyncio.run(run())
     assert asked == [name] * (2 if name == "aput" else 1)
 
 
-def _connection() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", check_same_thread=False)
+def _connection() -> Any:
+    return closing(sqlite3.connect(":memory:", check_same_thread=False))
 
 
 # --- whole graphs ---
@@ -779,11 +781,16 @@ async def run_all(graph: Any, saver: Any, number: int, durability: Any) -> tuple
     held = []
     for thread in threads:
         found = [tuple(saved) async for saved in saver.alist(at(f"t{thread}"))]
-        states = [tuple(state) async for state in graph.aget_state_history(at(f"t{thread}"))]
+        states = []
+        if thread % 10 == 0:
+            states = [tuple(state) async for state in graph.aget_state_history(at(f"t{thread}"))]
         held.append(without_chance(pformat([found[::-1], states[::-1]], width=100)))
     return without_chance(repr(results)), held
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph's interrupt works in no coroutine of Python 3.10"
+)
 @pytest.mark.parametrize(
     "place, durability, number",
     [

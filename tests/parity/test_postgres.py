@@ -674,6 +674,17 @@ def test_stores_a_superstep_whole_or_not_at_all(database: Callable[[], str], mod
         with pytest.raises(psycopg.DataError):
             saver.put_superstep(parent, writes, broken, {}, {"a": "1"})
         assert rows(dsn) == before
+        # Nor does psycopg send one; LangGraph's saver stores what it has sent before.
+        for task, channel in (("t\0", "a"), ("t3", "\0")):
+            last = (task, "", [("a", 1), (channel, 2)])
+            with pytest.raises(psycopg.DataError):
+                saver.put_superstep(parent, [*writes, last], made("2", {}, {}), {}, {})
+            with pytest.raises(psycopg.DataError):
+                saver.put_writes(parent, last[2], task)
+            # More than one query, and the same row in two of them.
+            with pytest.raises(psycopg.DataError):
+                saver.put_superstep(parent, [*writes, writes[0], last], made("2", {}, {}), {}, {})
+            assert rows(dsn) == before
         good = made("2", {"a": [1]}, {"a": "1"})
         child = saver.put_superstep(parent, writes, good, {"step": 1}, {"a": "1"})
         found = saver.get_tuple(child)
@@ -696,6 +707,23 @@ def test_stores_a_superstep_whole_or_not_at_all_in_a_loop(database: Callable[[],
 
     dsn = database()
     asyncio.run(run())
+
+
+@needs_server
+@pytest.mark.parametrize("pipeline", [False, True])
+def test_stores_thousands_of_writes(database: Callable[[], str], pipeline: bool) -> None:
+    """More than PostgreSQL takes parameters for."""
+    writes = [(f"channel {number % 7}", number) for number in range(8000)]
+    seen = []
+    for kind in (TheirSaver, PostgresSaver):
+        dsn = database()
+        with kind.from_conn_string(dsn) as saver:
+            saver.setup()
+        with kind.from_conn_string(dsn, pipeline=pipeline) as saver:
+            config = saver.put(at("t"), made("1", {}, {}), {}, {})
+            saver.put_writes(config, writes, "task", "~a")
+            seen.append((rows(dsn), saver.get_tuple(config).pending_writes))  # type: ignore[union-attr]
+    assert seen[0] == seen[1]
 
 
 @needs_server

@@ -109,11 +109,12 @@ def test_conformance(make: Callable[[], Any]) -> None:
 # --- random operations ---
 
 
+_ROWS = [f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 6" for table in TABLES]
+
+
 def _rows(conn: sqlite3.Connection) -> list[list[tuple[Any, ...]]]:
     """All that stands in an SQLite file, row by row."""
-    return [
-        conn.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 6").fetchall() for table in TABLES
-    ]
+    return [conn.execute(query).fetchall() for query in _ROWS]
 
 
 def _compare(ours: Any, theirs: Any, steps: Sequence[Operation]) -> None:
@@ -158,16 +159,34 @@ def test_async_twins(steps: list[Operation]) -> None:
     """What a twin does is what the method does."""
 
     async def run() -> None:
-        for make, other in ((_memory, InMemorySaver()), (_sqlite, theirs), (_async_sqlite, aside)):
+        for make, other in ((_memory, InMemorySaver()), (_sqlite, theirs)):
             async with make() as ours:
                 for step in steps:
                     assert await apply_twin(ours, step) == apply(other, step), step
 
-    with (
-        TheirSqliteSaver.from_conn_string(":memory:") as theirs,
-        TheirSqliteSaver.from_conn_string(":memory:") as aside,
-    ):
+    with TheirSqliteSaver.from_conn_string(":memory:") as theirs:
         asyncio.run(run())
+
+
+@from_seeds("savers_async_sqlite", operations(), examples=20)
+def test_async_sqlite(steps: list[Operation]) -> None:
+    """The same results as LangGraph's async saver, and the same rows."""
+
+    async def run() -> None:
+        async with (
+            AsyncSqliteSaver.from_conn_string(":memory:") as ours,
+            TheirAsyncSqliteSaver.from_conn_string(":memory:") as theirs,
+        ):
+            await ours.setup()
+            await theirs.setup()
+            for step in steps:
+                assert await apply_twin(ours, step) == await apply_twin(theirs, step), step
+            assert _rows(ours.conn) == [
+                await theirs.conn.execute_fetchall(query) for query in _ROWS
+            ]
+
+    asyncio.run(run())
+    COUNTS["saver operations"] += len(steps)
 
 
 def _listed(saver: Any, thread_id: str | None = None) -> list[Any]:

@@ -151,8 +151,10 @@ def apply(saver: Any, operation: Operation) -> str:
 async def apply_twin(saver: Any, operation: Operation) -> str:
     """As `apply`, by the async twin."""
     name, args, options = copy.deepcopy(operation)
-    method = getattr(saver, f"a{name}")
     try:
+        if name == "put_superstep" and not hasattr(saver, "aput_superstep"):
+            return repr(await _ain_parts(saver, *args))
+        method = getattr(saver, f"a{name}")
         if name == "list":
             return shown([result async for result in method(*args, **options)])
         return shown(await method(*args, **options))
@@ -164,6 +166,12 @@ def _in_parts(saver: Any, config: Any, tasks: Any, *rest: Any) -> Any:
     for task_id, path, writes in tasks:
         saver.put_writes(config, writes, task_id, path)
     return saver.put(config, *rest)
+
+
+async def _ain_parts(saver: Any, config: Any, tasks: Any, *rest: Any) -> Any:
+    for task_id, path, writes in tasks:
+        await saver.aput_writes(config, writes, task_id, path)
+    return await saver.aput(config, *rest)
 
 
 def shown(result: Any) -> str:
