@@ -26,6 +26,8 @@ from parity import (
     under_langgraph,
 )
 
+from lgc.runtime.graph import CompiledGraph
+
 GatedBuild = Callable[[Log, Gate], StateGraph[Any, Any, Any, Any]]
 """Makes a builder whose nodes note what they see in the log, and wait at the gate."""
 
@@ -78,11 +80,10 @@ class GatedEngine:
         loop.complaints.clear()
         result = error = None
         chunks: list[Any] = []
-        left: list[str] = []
         with pinned(), logged() as warnings:
             try:
                 main = called(self.graph, input, config, call)
-                (result, chunks), left = loop.run(seed, self.gate, main)
+                result, chunks = loop.run(seed, self.gate, main)
             except Exception as exc:
                 chunks = exc.__dict__.pop("chunks", [])
                 error = failure(exc)
@@ -94,9 +95,14 @@ class GatedEngine:
             "log": list(self.log),
             "warnings": warnings,
             "config": comparable(config),
-            "left behind": left,
-            "complaints": list(loop.complaints),
         }
+
+    def check_left(self) -> None:
+        """Wants a run of lgc's to leave no task behind, and no exception that nobody looked at."""
+        loop = gated_loop()
+        if isinstance(self.graph, CompiledGraph):
+            assert not loop.left, loop.left
+            assert not loop.complaints, loop.complaints
 
 
 class AsyncSideBySide:
@@ -133,6 +139,7 @@ class AsyncSideBySide:
             engine.observe(self._input, self._config, call, seed)
             for engine in (self._theirs, self._ours)
         )
+        self._ours.check_left()
         COUNTS["async runs"] += 1
         COUNTS["chunks of async runs"] += len(expected["chunks"])
         diff = difference(expected, actual)

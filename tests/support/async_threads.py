@@ -12,13 +12,12 @@ from contextlib import closing
 from typing import Any
 
 from async_runs import GatedBuild, GatedEngine, called
-from gates import gated_loop
+from gates import aiosqlite_counted, gated_loop
 from inprocess import compile_in_process
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import StateUpdate
 from parity import COUNTS, Call, Compile, comparable, logged, pinned, under_langgraph
 from threads import (
+    SAVER_CLASSES,
     SQLITE_TABLES,
     THREAD_CONFIG,
     Played,
@@ -33,8 +32,6 @@ from threads import (
     stored,
 )
 
-import lgc.savers as savers
-
 MEMORY = (("UpstreamMemorySaver", "UpstreamMemorySaver"), ("UpstreamMemorySaver", "MemorySaver"))
 FILES = (
     ("UpstreamAsyncSqliteSaver", "AsyncSqliteSaver"),
@@ -42,19 +39,12 @@ FILES = (
 )
 """The saver under LangGraph, and the one under lgc."""
 
-_SAVERS: dict[str, Any] = {
-    "MemorySaver": lambda: savers.MemorySaver,
-    "AsyncSqliteSaver": lambda: savers.AsyncSqliteSaver,
-    "UpstreamMemorySaver": lambda: InMemorySaver,
-    "UpstreamAsyncSqliteSaver": lambda: AsyncSqliteSaver,
-}
-
 
 class _OpenSaver:
     """A saver that is open until `close`; its rows are read by another connection."""
 
     def __init__(self, kind: str, place: Any) -> None:
-        cls = _SAVERS[kind]()
+        cls = SAVER_CLASSES[kind]()
         self._place = place
         self._opened = None
         if kind.endswith("MemorySaver"):
@@ -122,18 +112,15 @@ class _Player:
         engine, loop = self._engine, gated_loop()
         engine.log.clear()
         loop.complaints.clear()
-        loop.has_saver_thread = "Sqlite" in type(self._saver.saver).__name__
         result = error = None
         chunks: list[Any] = []
-        left: list[str] = []
-        with logged() as warnings:
+        with logged() as warnings, aiosqlite_counted():
             try:
                 main = perform_async(engine.graph, self._saver.saver, step, self._config)
-                (result, chunks), left = loop.run(seed, engine.gate, main)
+                result, chunks = loop.run(seed, engine.gate, main)
             except Exception as exc:
                 chunks = exc.__dict__.pop("chunks", [])
                 error = error_of(exc)
-        loop.has_saver_thread = False
         seen = {
             "result": result,
             "chunks": chunks,
@@ -141,9 +128,8 @@ class _Player:
             "order": engine.gate.passed,
             "log": [*engine.log],
             "warnings": warnings,
-            "left behind": left,
-            "complaints": [*loop.complaints],
         }
+        engine.check_left()
         return seen, self._saver.rows()
 
 

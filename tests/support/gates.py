@@ -11,15 +11,19 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, TypeVar
+from unittest.mock import patch
+
+from aiosqlite.core import Connection
 
 T = TypeVar("T")
 
-_GRACE = 0.001
-"""Seconds that the thread of a saver gets before the loop counts as settled."""
+_PAUSE = 0.001
+"""Seconds between two looks at threads that are about to end."""
 _STUCK = 30.0
 """Seconds after which a run that waits for nobody fails."""
 _THREADS = 500
@@ -28,7 +32,7 @@ _THREAD = threading.local()
 
 
 class Abandoned(BaseException):
-    """Raised in a thread that waits at the gate when its run is over."""
+    """Raised at the gate when the run is over."""
 
 
 class Stuck(BaseException):
@@ -46,7 +50,8 @@ class Gate:
         self.passed: list[tuple[str, tuple[str, ...]]] = []
         self._seed: int | None = None
         self._lock = threading.Lock()
-        self._waiting: dict[str, Callable[[], None]] = {}
+        # By name, what lets one go on, with True, or ends it.
+        self._waiting: dict[str, Callable[[bool], None]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -59,47 +64,56 @@ class Gate:
         self.passed = []
 
     def open(self) -> None:
-        """Lets nobody wait any more; raises `Abandoned` in threads that still do."""
-        self._seed = None
+        """Lets nobody wait any more; raises `Abandoned` where somebody still does."""
         with self._lock:
+            self._seed = None
             waiting, self._waiting = self._waiting, {}
         for release in waiting.values():
-            release()
+            release(False)
 
     async def wait(self, who: str) -> None:
         """Waits on the loop. Two that wait at once have different names."""
         if self._seed is None:
             return
-        future = asyncio.get_running_loop().create_future()
-        self._enter(who, lambda: future.done() or future.set_result(None))
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._enter(who, lambda goes_on: future.done() or future.set_result(goes_on))
         try:
-            await future
+            goes_on = await future
         finally:
             with self._lock:
                 self._waiting.pop(who, None)
+        if not goes_on:
+            raise Abandoned
 
     def block(self, who: str) -> None:
         """Waits in a thread that the loop was asked for; does nothing in any other."""
         job: _Job | None = getattr(_THREAD, "job", None)
-        if self._seed is None or job is None:
+        if job is None:
             return
         event = threading.Event()
+        goes_on = False
 
-        def release() -> None:
-            job.waits = False
+        def release(goes: bool) -> None:
+            nonlocal goes_on
+            job.waits, goes_on = False, goes
             event.set()
 
-        job.waits = True
-        self._enter(who, release)
-        job.loop.call_soon_threadsafe(lambda: None)
-        event.wait()
-        if self._seed is None:
+        if job.is_current():
+            self._enter(who, release)
+            # From now on the loop may count as settled: `who` is among those who wait.
+            job.waits = True
+            job.loop.call_soon_threadsafe(lambda: None)
+            event.wait()
+        if not goes_on:
             raise Abandoned
 
-    def _enter(self, who: str, release: Callable[[], None]) -> None:
+    def _enter(self, who: str, release: Callable[[bool], None]) -> None:
         with self._lock:
             assert who not in self._waiting, f"two wait as {who}"
-            self._waiting[who] = release
+            if self._seed is not None:
+                self._waiting[who] = release
+                return
+        release(False)
 
     def release_one(self) -> bool:
         """Releases one of those that wait; False if nobody does."""
@@ -109,7 +123,7 @@ class Gate:
             first = min(self._waiting, key=self._place)
             self.passed.append((first, tuple(sorted(self._waiting))))
             release = self._waiting.pop(first)
-        release()
+        release(True)
         return True
 
     def _place(self, who: str) -> bytes:
@@ -118,11 +132,16 @@ class Gate:
 
 
 class _Job:
-    """What a thread does for the loop; `waits` says that it waits at the gate."""
+    """What a thread does for a run of the loop; `waits` says that it waits at the gate."""
 
     def __init__(self, loop: GatedLoop) -> None:
         self.loop = loop
         self.waits = False
+        self._run = loop.runs
+
+    def is_current(self) -> bool:
+        """Whether the run goes on."""
+        return self.loop.runs == self._run
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -134,8 +153,6 @@ class _IdleSelector(selectors.DefaultSelector):
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
         if events := super().select(0):
-            return events
-        if self.loop.has_saver_thread and (events := super().select(_GRACE)):
             return events
         if self.loop.is_settled() and self.loop.gate.release_one():
             return []
@@ -151,8 +168,8 @@ class GatedLoop(asyncio.SelectorEventLoop):
     Attributes:
         gate: of the run.
         complaints: what the loop's exception handler was told.
-        has_saver_thread: a saver works in a thread of its own. When its results come changes
-            nothing in the order of chunks, so that it is only given time.
+        left: the tasks that the last run left behind.
+        runs: how many have begun or ended.
     """
 
     def __init__(self) -> None:
@@ -161,9 +178,11 @@ class GatedLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
         self.gate = Gate()
         self.complaints: list[str] = []
-        self.has_saver_thread = False
         # Wide enough for all sync nodes of a superstep to wait at the gate at once.
-        self.set_default_executor(ThreadPoolExecutor(_THREADS))
+        self._pool = ThreadPoolExecutor(_THREADS)
+        self._threads: set[Future[Any]] = set()
+        self.left: list[str] = []
+        self.runs = 0
         self._jobs: set[_Job] = set()
         self.set_exception_handler(lambda _, context: self.complaints.append(str(context)))
 
@@ -184,29 +203,47 @@ class GatedLoop(asyncio.SelectorEventLoop):
             finally:
                 _THREAD.job = None
 
-        future: asyncio.Future[T] = super().run_in_executor(executor, work, *args)
+        running = (executor or self._pool).submit(work, *args)
+        self._threads.add(running)
+        running.add_done_callback(self._threads.discard)
+        future = asyncio.wrap_future(running, loop=self)
         self._jobs.add(job)
         future.add_done_callback(lambda _: self._jobs.discard(job))
         return future
 
-    def run(self, seed: int, gate: Gate, main: Coroutine[Any, Any, T]) -> tuple[T, list[str]]:
+    async def counted(self, call: Awaitable[T]) -> T:
+        """The result of a call that a thread of somebody else's makes; as `run_in_executor`."""
+        job = _Job(self)
+        self._jobs.add(job)
+        try:
+            return await call
+        finally:
+            self._jobs.discard(job)
+
+    def run(self, seed: int, gate: Gate, main: Coroutine[Any, Any, T]) -> T:
         """Runs `main`, with those who wait at `gate` released in the order that `seed` draws.
 
-        Returns:
-            What `main` returned, and the names of the tasks that it left behind, now cancelled.
+        Returns when everything has ended that `main` left behind, which is listed in `left`.
         """
         self.gate = gate
+        self.runs += 1
         gate.close(seed)
         try:
-            result = self.run_until_complete(main)
+            return self.run_until_complete(main)
         finally:
+            self.runs += 1
             gate.open()
-            left = asyncio.all_tasks(self)
-            for task in left:
-                task.cancel()
-            if left:
-                self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        return result, sorted(str(task.get_coro()) for task in left)
+            self.left = sorted(str(task.get_coro()) for task in asyncio.all_tasks(self))
+            self.run_until_complete(self._settle())
+
+    async def _settle(self) -> None:
+        """Waits for what a run left behind: LangGraph stores what cancelled tasks wrote so."""
+        this = asyncio.current_task()
+        while left := asyncio.all_tasks(self) - {this}:
+            await asyncio.wait(left)
+            await asyncio.sleep(0)
+        while self._threads:
+            await asyncio.sleep(_PAUSE)
 
 
 _LOOPS: list[GatedLoop] = []
@@ -217,3 +254,16 @@ def gated_loop() -> GatedLoop:
     if not _LOOPS:
         _LOOPS.append(GatedLoop())
     return _LOOPS[0]
+
+
+@contextmanager
+def aiosqlite_counted() -> Iterator[None]:
+    """Has a `GatedLoop` wait for what the thread of an aiosqlite connection does for it."""
+    original = Connection._execute
+
+    async def execute(self: Any, fn: Any, *args: Any, **kwargs: Any) -> Any:
+        call = original(self, fn, *args, **kwargs)
+        return await gated_loop().counted(call)
+
+    with patch.object(Connection, "_execute", execute):
+        yield

@@ -254,7 +254,7 @@ def opened(kind: str, place: Any) -> Iterator[Any]:
             event loop on a thread of their own.
         place: the file of a SqliteSaver, the connection string of a PostgresSaver.
     """
-    cls = _SAVERS[kind]()
+    cls = SAVER_CLASSES[kind]()
     if kind.endswith("MemorySaver"):
         yield cls()
         return
@@ -311,7 +311,7 @@ def _upstream_async_postgres() -> Any:
     return AsyncPostgresSaver
 
 
-_SAVERS: dict[str, Callable[[], Any]] = {
+SAVER_CLASSES: dict[str, Callable[[], Any]] = {
     "MemorySaver": lambda: savers.MemorySaver,
     "SqliteSaver": lambda: savers.SqliteSaver,
     "AsyncSqliteSaver": lambda: savers.AsyncSqliteSaver,
