@@ -1,7 +1,8 @@
-"""The contract between loop and drivers: a second driver, in another order of time, ends alike."""
+"""The contract between loop and drivers: every driver, in another order of time, ends alike."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import operator
 import random
@@ -15,6 +16,8 @@ from langgraph.types import Command, Send, interrupt
 from parity import comparable, pinned
 from scripted_driver import ScriptedDriver
 
+from lgc.runtime.drivers.aio import AsyncDriver
+from lgc.runtime.drivers.async_calls import AsyncCalls
 from lgc.runtime.drivers.generators import chunks
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.task import Task
@@ -130,6 +133,7 @@ class _Thread:
             control=None,
             durability=self.durability,
             stops=((), ()),
+            is_async=drive is _asynchronously,
         )
         loop = streamed_loop(graph.program, options, input, self.modes)
         failure = None
@@ -165,6 +169,25 @@ def _synchronously(loop: Any) -> dict[int, list[Any]]:
     return by_step
 
 
+def _asynchronously(loop: Any) -> dict[int, list[Any]]:
+    by_step: dict[int, list[Any]] = {}
+
+    async def drive() -> None:
+        driver = AsyncDriver(loop, AsyncCalls())
+        try:
+            while (due := await driver.advance()) is not None:
+                by_step.setdefault(loop.scope.step, []).extend(due)
+        finally:
+            await driver.close()
+
+    try:
+        asyncio.run(drive())
+    except Exception as exc:
+        exc.chunks = by_step  # type: ignore[attr-defined]
+        raise
+    return by_step
+
+
 def _scripted(seed: int) -> Any:
     def drive(loop: Any) -> dict[int, list[Any]]:
         driver = ScriptedDriver(loop, random.Random(seed))
@@ -192,13 +215,13 @@ def _unordered(seen: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("block", range(10))
 @pytest.mark.parametrize("durability", [None, "sync", "async", "exit"])
-def test_a_second_driver_ends_alike(durability: str | None, block: int) -> None:
+def test_every_driver_ends_alike(durability: str | None, block: int) -> None:
     outcomes = Counter[str]()
     for seed in range(block * 12, block * 12 + 12):
         graph = _graph(seed)
         modes = random.Random(seed).sample(MODES, 3)
         threads = []
-        for drive in (_synchronously, _scripted(seed)):
+        for drive in (_synchronously, _scripted(seed), _asynchronously):
             with pinned():
                 thread = _Thread(graph, durability, modes)
                 thread.run({"log": ["in"], "total": 1}, drive)
@@ -206,8 +229,9 @@ def test_a_second_driver_ends_alike(durability: str | None, block: int) -> None:
                     thread.run(Command(resume="an answer"), drive)
                     thread.run({"log": ["again"]}, drive)
             threads.append(thread)
-        first, second = (_unordered(thread.seen) for thread in threads)
-        assert _without_failures(first) == _without_failures(second), f"seed {seed}"
+        first, *others = (_unordered(thread.seen) for thread in threads)
+        for other in others:
+            assert _without_failures(first) == _without_failures(other), f"seed {seed}"
         outcomes.update("failed" if seen[0] else "ended" for seen in first)
     assert len(outcomes) == 2, f"every block has runs that fail and runs that end: {outcomes}"
 
