@@ -26,6 +26,7 @@ _SINCE_3_11: Final = sys.version_info >= (3, 11)
 _SINCE_3_12: Final = sys.version_info >= (3, 12)
 # As Any, for the sake of type checkers that check for a Python without `eager_start`.
 _TASK: Final[Any] = asyncio.Task
+_START: Final[Any] = asyncio.Task.__init__
 _LONGEST_TURN: Final = 0.005
 """Seconds after which an event loop gets a turn, however many nodes have not suspended."""
 
@@ -107,9 +108,15 @@ class AsyncCalls:
     ) -> asyncio.Task[Any]:
         """Starts an asyncio task in `context`."""
         if self._is_eager:
-            task: asyncio.Task[Any] = _TASK(
-                coroutine, loop=self.loop, name=name, context=context, eager_start=True
-            )
+            task: asyncio.Task[Any] = _TASK.__new__(_TASK)
+            try:
+                _START(task, coroutine, loop=self.loop, name=name, context=context, eager_start=True)
+            except BaseException:
+                # A KeyboardInterrupt or SystemExit goes to the caller at once; the task has it, too,
+                # and would have asyncio report it as never retrieved.
+                if task.done():
+                    task.exception()
+                raise
             return task
         if _SINCE_3_11:
             return self.loop.create_task(coroutine, name=name, context=context)
