@@ -112,8 +112,8 @@ class AsyncCalls:
             try:
                 _START(task, coroutine, loop=self.loop, name=name, context=context, eager_start=True)
             except BaseException:
-                # A KeyboardInterrupt or SystemExit goes to the caller at once; the task has it, too,
-                # and would have asyncio report it as never retrieved.
+                # A KeyboardInterrupt goes to the caller at once; the task has it, too, and asyncio
+                # would report that nobody has retrieved it.
                 if task.done():
                     task.exception()
                 raise
