@@ -110,7 +110,9 @@ class AsyncCalls:
         if self._is_eager:
             task: asyncio.Task[Any] = _TASK.__new__(_TASK)
             try:
-                _START(task, coroutine, loop=self.loop, name=name, context=context, eager_start=True)
+                _START(
+                    task, coroutine, loop=self.loop, name=name, context=context, eager_start=True
+                )
             except BaseException:
                 # A KeyboardInterrupt goes to the caller at once; the task has it, too, and asyncio
                 # would report that nobody has retrieved it.
