@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from nodes import GRAPHS
+import async_nodes
+import nodes
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -23,6 +24,7 @@ RUNTIME = OUT / "runtime"
 """Where the native runtime is installed; goes first on `sys.path`."""
 IMPORTED = "one"
 """A graph of which only the import is measured."""
+GRAPHS = (*nodes.GRAPHS, *async_nodes.GRAPHS, IMPORTED)
 _SHIPPED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "py.typed", "__init__.py")
 _FOLDERS = ("compiler", "runtime", "templates")
 
@@ -51,7 +53,7 @@ def compile_graphs(python: str, out: Path, mode: str) -> None:
         SystemExit: lgc refused.
     """
     print(f"compiling the {mode} modules", file=sys.stderr)
-    targets = [f"workloads:{name}" for name in (*GRAPHS, IMPORTED)]
+    targets = [f"workloads:{name}" for name in GRAPHS]
     how = "--require-native" if mode == "native" else "--no-native"
     package = str(out / f"modules_{mode}")
     command = [python, "-m", "lgc", "compile", *targets, "--root", str(HERE), "-o", package, how]

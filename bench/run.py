@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import aio
 import codec
 import growth
 import imports
@@ -55,12 +56,15 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     codecs: list[dict[str, Any]] = []
     savers: list[dict[str, Any]] = []
+    on_asyncio: dict[str, list[dict[str, Any]]] = {"rows": [], "first_chunks": []}
     for runtime in ("interpreted", "native") if native else ("interpreted",):
         loaded = _worker(runtime, "with", rounds)
         bare = _worker(runtime, "without", rounds)
         for workload in WORKLOADS:
             rows += _rows(workload, runtime, loaded[workload], bare.get(workload, {}))
         savers += saved.measure(runtime, rounds)
+        for kind, measured in aio.measure(runtime, rounds).items():
+            on_asyncio[kind] += measured
         codecs += codec.measure(runtime, rounds)
     report = {
         "python": platform.python_version(),
@@ -70,12 +74,14 @@ def main() -> None:
         "rounds": rounds,
         "rows": rows,
         "savers": savers,
+        "asyncio": on_asyncio,
         "codec": codecs,
         "growth": growth.measure(GROWTH_ROUNDS),
         "imports": imports.measure(IMPORT_ROUNDS) if native else [],
     }
     _print(report)
     saved.show(savers)
+    aio.show(on_asyncio)
     codec.show(codecs)
     growth.show(report["growth"])
     if native:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
+from async_nodes import (
+    ASYNC_CHAIN10,
+    ASYNC_CHAIN100,
+    SUSPENDING_CHAIN10,
+    SUSPENDING_CHAIN100,
+    brief_async_node,
+    brief_node,
+    endless,
+    talk_node,
+)
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from light import Count, count
 from nodes import (
     CHAIN10,
     CHAIN100,
-    Node,
     State,
     Wide,
     again,
@@ -30,7 +40,7 @@ from nodes import (
 )
 
 
-def _chain(nodes: tuple[Node, ...], state: type[Any] = State) -> StateGraph[Any]:
+def _chain(nodes: tuple[Callable[[State], Any], ...], state: type[Any] = State) -> StateGraph[Any]:
     builder: StateGraph[Any] = StateGraph(state)
     builder.add_sequence([(f"n{i}", node) for i, node in enumerate(nodes)])
     builder.add_edge(START, "n0")
@@ -111,3 +121,10 @@ fanout10 = _fanout()
 send100 = _send()
 react20 = _react()
 one = _one()
+async_chain10 = _chain(ASYNC_CHAIN10)
+async_chain100 = _chain(ASYNC_CHAIN100)
+suspending_chain10 = _chain(SUSPENDING_CHAIN10)
+suspending_chain100 = _chain(SUSPENDING_CHAIN100)
+talk = _chain((talk_node,))
+brief = _chain((brief_node, endless))
+async_brief = _chain((brief_async_node, endless))
