@@ -235,5 +235,9 @@ def test_golden_left_early(case: str) -> None:
 
 
 def test_every_golden_case_is_here() -> None:
-    """The cases without an entry print something of their own only."""
-    assert {*golden_cases()} - {*_INPUTS} == {"imports_inside"}
+    """The cases without an entry print something of their own only, or do not run without a loop.
+
+    The threads of async graphs are compared row by row in test_async_graphs.py.
+    """
+    absent = {*golden_cases()} - {*_INPUTS}
+    assert absent == {"imports_inside", "async_agent", "async_fan_out", "async_mixed"}
