@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -30,6 +30,9 @@ from lgc.compiler.destinations.reach import ANYWHERE, NOWHERE, Reach, reach_of_c
 
 _DEPTH: Final = 25
 """How many calls are followed into each other."""
+
+_CALLS: Final = 10_000
+"""How many calls are followed for one node or router: a library's code may branch without end."""
 
 _MAKES_DESTINATIONS: Final = frozenset(["Command", "Send", "types"])
 """Code without source that names none of these makes no Command and no Send itself."""
@@ -81,6 +84,7 @@ class _Follower:
     def __init__(self, unknown: Reach) -> None:
         self.unknown = unknown
         self.stack: list[object] = []
+        self.calls = 0
 
     # -- live objects -----------------------------------------------------------------
 
@@ -186,7 +190,8 @@ class _Follower:
         declared = declared_reach(unbound)
         if unbound in self.stack:
             return NOWHERE
-        if len(self.stack) > _DEPTH:
+        self.calls += 1
+        if len(self.stack) > _DEPTH or self.calls > _CALLS:
             return declared or ANYWHERE
         code = unbound.__code__
         trees = functions_of(code)
@@ -328,66 +333,85 @@ class _Follower:
         keywords = {k.arg or "**": self._expression(k.value, frame) for k in node.keywords}
         if live is not UNKNOWN and not is_stdlib(live):
             return self.call(live, args, keywords)
-        if getattr(live, "__name__", "") == "to_thread" and node.args:
-            result = self._passed(node.args[0], args[1:], keywords, frame)
-            return self.unknown | union(args) if result is None else result
-        # Who gets a function may return what that returns.
         passed = (*node.args, *(keyword.value for keyword in node.keywords))
-        results = [self._passed(each, [], {}, frame) for each in passed]
+        functions = [each for each in passed if self._is_function(each, frame)]
+        if getattr(live, "__name__", "") == "to_thread" and node.args:
+            if node.args[0] in functions:
+                return self._result_of(node.args[0], args[1:], keywords, frame)
+            return self.unknown | union(args)
         if live is not UNKNOWN:
-            if all(result is None for result in results):
-                return self.call(live, args, keywords)
-            return self.unknown | union(result for result in results if result is not None)
+            return (
+                self._results_of(functions, frame) if functions else self.call(live, args, keywords)
+            )
         if isinstance(callee, ast.Subscript):
             table = frame.resolve(callee.value)
             if isinstance(table, (dict, list, tuple)):
-                functions: Iterable[Any] = table.values() if isinstance(table, dict) else table
-                return union(self.call(function, args, keywords) for function in functions)
+                chosen: Iterable[Any] = table.values() if isinstance(table, dict) else table
+                return union(self.call(function, args, keywords) for function in chosen)
         if isinstance(callee, ast.Attribute):
-            called = (result for result in results if result is not None)
-            return self._method(callee, union([*args, *keywords.values(), *called]), frame)
+            given = union([*args, *keywords.values()])
+            return self._method(callee, given, functions, frame)
         return self.unknown
 
-    def _passed(
-        self, node: ast.AST, args: list[Reach], keywords: dict[str, Reach], frame: Frame
-    ) -> Reach | None:
-        """What an argument of a call may return when it is called; None when it is no function."""
-        if isinstance(node, ast.Lambda):
-            return self._inner(node, frame)
+    def _is_function(self, node: ast.AST, frame: Frame) -> bool:
+        """Whether an argument is a function, which the callee may call for its result."""
         live = frame.resolve(node)
         if live is UNKNOWN:
-            return self._nested(node.id, frame) if isinstance(node, ast.Name) else None
-        is_function = callable(live) and not isinstance(live, type)
-        return self.call(live, args, keywords) if is_function else None
+            is_nested = isinstance(node, ast.Name) and _nested_trees(node.id, frame)[1]
+            return isinstance(node, ast.Lambda) or bool(is_nested)
+        return callable(live) and not isinstance(live, type)
 
-    def _method(self, callee: ast.Attribute, args: Reach, frame: Frame) -> Reach:
-        """The call of a method of an object that is not known live."""
+    def _result_of(
+        self, function: ast.AST, args: list[Reach], keywords: dict[str, Reach], frame: Frame
+    ) -> Reach:
+        """What an argument that is a function may return."""
+        if isinstance(function, ast.Lambda):
+            return self._inner(function, frame)
+        live = frame.resolve(function)
+        if live is UNKNOWN and isinstance(function, ast.Name):
+            return self._nested(function.id, frame) or NOWHERE
+        return self.call(live, args, keywords)
+
+    def _results_of(self, functions: Sequence[ast.AST], frame: Frame) -> Reach:
+        """What somebody may return who is given functions."""
+        if self.unknown == ANYWHERE:
+            return ANYWHERE
+        return self.unknown | union(self._result_of(each, [], {}, frame) for each in functions)
+
+    def _method(
+        self, callee: ast.Attribute, args: Reach, functions: Sequence[ast.AST], frame: Frame
+    ) -> Reach:
+        """The call of a method of an object that is not known live.
+
+        Args:
+            callee: the method.
+            args: where its arguments lead.
+            functions: those of them that are functions.
+            frame: the call it is made in.
+        """
         receiver = callee.value
         if isinstance(receiver, ast.Name) and frame.is_state(receiver.id):
             return args
         if callee.attr in _PARTS_OF_RECEIVER:
             return self._element(receiver, frame) | args
-        return self.unknown | self._expression(receiver, frame) | args
+        if self.unknown == ANYWHERE:
+            return ANYWHERE
+        return self._expression(receiver, frame) | args | self._results_of(functions, frame)
 
-    def _nested(self, name: str, frame: Frame | None) -> Reach | None:
+    def _nested(self, name: str, frame: Frame) -> Reach | None:
         """The call of a function defined in one that is followed; None when there is none."""
-        while frame is not None and name not in frame.bindings:
-            frame = frame.outer
-        trees = [] if frame is None else frame.bindings[name]
-        if frame is None or not trees or not all(isinstance(t, NAMED_FUNCTIONS) for t in trees):
+        home, trees = _nested_trees(name, frame)
+        if not trees:
             return None
         if any(tree in self.stack for tree in trees):
             return NOWHERE
-        if len(self.stack) > _DEPTH:
-            return ANYWHERE
-        reach = NOWHERE
-        for tree in trees:
-            assert isinstance(tree, NAMED_FUNCTIONS)
-            reach |= self._inner(tree, frame)
-        return reach
+        return union(self._inner(tree, home) for tree in trees)
 
     def _inner(self, tree: Function, frame: Frame) -> Reach:
         """What a function defined in one that is followed may return, whatever it is given."""
+        self.calls += 1
+        if len(self.stack) > _DEPTH or self.calls > _CALLS:
+            return ANYWHERE
         inner = Frame(None, frame)
         self._bind(inner, tree, [], {})
         inner.arguments = dict.fromkeys(inner.arguments, self.unknown)
@@ -396,3 +420,13 @@ class _Follower:
             return self._returns(tree, inner)
         finally:
             self.stack.pop()
+
+
+def _nested_trees(name: str, frame: Frame) -> tuple[Frame, list[Function]]:
+    """The functions that a name means which are defined in one that is followed, and in which."""
+    home: Frame | None = frame
+    while home is not None and name not in home.bindings:
+        home = home.outer
+    trees = [] if home is None else home.bindings[name]
+    functions: list[Function] = [tree for tree in trees if isinstance(tree, NAMED_FUNCTIONS)]
+    return home or frame, functions if len(functions) == len(trees) else []

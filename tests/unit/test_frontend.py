@@ -898,6 +898,16 @@ def test_where_a_command_leads(read: Reader, node: str, targets: str) -> None:
     assert node.gotos and set(node.targets) == set(targets.split())
 
 
+def test_following_ends(read: Reader) -> None:
+    """Code in which every function calls the next one twice is not followed to its end."""
+    source = "def f0(state): return {}\n"
+    for i in range(1, 20):
+        source += f"def f{i}(state): return [f{i - 1}(state), f{i - 1}(state)]\n"
+    source = f'{HEAD}{STATE}{BODY}{source}builder.add_node("n", f19)\n'
+    node = read(source, "builder").ir.node("n")
+    assert (node.gotos, node.targets) == (True, ())
+
+
 SENDS = """
 def pick(state): return [S("m", state)]
 def picker(state): return [S("m", state)] if state else "n"
