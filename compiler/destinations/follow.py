@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
@@ -346,8 +346,8 @@ class _Follower:
         if isinstance(callee, ast.Subscript):
             table = frame.resolve(callee.value)
             if isinstance(table, (dict, list, tuple)):
-                functions: Iterable[Any] = table.values() if isinstance(table, dict) else table
-                return union(self.call(function, args, keywords) for function in functions)
+                chosen: Iterable[Any] = table.values() if isinstance(table, dict) else table
+                return union(self.call(function, args, keywords) for function in chosen)
         if isinstance(callee, ast.Attribute):
             given = union([*args, *keywords.values()])
             return self._method(callee, given, functions, frame)
@@ -372,14 +372,14 @@ class _Follower:
             return self._nested(function.id, frame) or NOWHERE
         return self.call(live, args, keywords)
 
-    def _results_of(self, functions: list[ast.AST], frame: Frame) -> Reach:
+    def _results_of(self, functions: Sequence[ast.AST], frame: Frame) -> Reach:
         """What somebody may return who is given functions."""
         if self.unknown == ANYWHERE:
             return ANYWHERE
         return self.unknown | union(self._result_of(each, [], {}, frame) for each in functions)
 
     def _method(
-        self, callee: ast.Attribute, args: Reach, functions: list[ast.AST], frame: Frame
+        self, callee: ast.Attribute, args: Reach, functions: Sequence[ast.AST], frame: Frame
     ) -> Reach:
         """The call of a method of an object that is not known live.
 
@@ -428,5 +428,5 @@ def _nested_trees(name: str, frame: Frame) -> tuple[Frame, list[Function]]:
     while home is not None and name not in home.bindings:
         home = home.outer
     trees = [] if home is None else home.bindings[name]
-    functions = [tree for tree in trees if isinstance(tree, NAMED_FUNCTIONS)]
+    functions: list[Function] = [tree for tree in trees if isinstance(tree, NAMED_FUNCTIONS)]
     return home or frame, functions if len(functions) == len(trees) else []
