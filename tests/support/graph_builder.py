@@ -45,9 +45,7 @@ _PAUSE = 0.01
 """Seconds that a failing task waits, so that its siblings have finished."""
 
 
-def build(
-    spec: GraphSpec, log: Log, gate: Gate | None = None
-) -> StateGraph[Any, Any, Any, Any]:
+def build(spec: GraphSpec, log: Log, gate: Gate | None = None) -> StateGraph[Any, Any, Any, Any]:
     """A new builder, which shares nothing with another one of the same `spec`.
 
     Args:
@@ -273,9 +271,7 @@ class _RouterWork(_Work):
     def fails(self, turn: _Turn) -> bool:
         """As `_Work.fails`."""
         spec = self.spec
-        is_due = spec.fails or (
-            spec.fault is not None and (turn.number or len(spec.returns) == 1)
-        )
+        is_due = spec.fails or (spec.fault is not None and (turn.number or len(spec.returns) == 1))
         return turn.may_fail and bool(is_due)
 
 

@@ -344,7 +344,9 @@ def stored(saver: Any) -> dict[Any, Any]:
             for place, row in writes.items():
                 rows[("writes", *key, *place)] = row
         return rows
-    return rows_of(getattr(saver, "reader", saver.conn), _TABLES["Postgres" in type(saver).__name__])
+    return rows_of(
+        getattr(saver, "reader", saver.conn), _TABLES["Postgres" in type(saver).__name__]
+    )
 
 
 def rows_of(connection: Any, tables: Mapping[str, Sequence[str]]) -> dict[Any, Any]:
