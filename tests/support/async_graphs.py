@@ -14,7 +14,7 @@ from graph_strategy import cases, chance
 from hypothesis import strategies as st
 from inprocess import compile_in_process
 from langgraph.graph import START
-from parity import COUNTS, TRIES, Call, Compile
+from parity import COUNTS, TRIES, Call, Compile, SideBySide
 from random_graphs import Case
 from random_threads import Thread, threads
 from threads import Step
@@ -29,10 +29,12 @@ class AsyncCase:
     Attributes:
         case: its graph may have async nodes and routers.
         seed: draws the order in which nodes go on that wait at the gate.
+        sync_calls: how the graph is run without an event loop, with no part async.
     """
 
     case: Case
     seed: int
+    sync_calls: tuple[Call, ...]
 
 
 def check_async(case: AsyncCase, compiled: Compile = compile_in_process) -> None:
@@ -51,8 +53,38 @@ def check_async(case: AsyncCase, compiled: Compile = compile_in_process) -> None
         case.case.config,
         compiled,
     )
-    for number, call in enumerate(case.case.calls):
+    twins = [twin for call in case.case.calls if (twin := call.on_full_path()) is not None]
+    for number, call in enumerate((*case.case.calls, *twins)):
         engines.compare(call, case.seed + number)
+    _check_sync(case)
+
+
+def _check_sync(case: AsyncCase) -> None:
+    """The sync methods, on the graph with no part async: every mode, both versions."""
+    graph, config = without_async_parts(case.case.graph), case.case.config
+    engines = SideBySide(lambda log: build(graph, log), case.case.new_input(), config)
+
+    def unordered(observed: dict[str, Any]) -> dict[str, Any]:
+        """Without what LangGraph leaves to chance when tasks run at once."""
+        chunks = observed["chunks"]
+        if engines.steps.races:
+            # Which chunks come out before the exception.
+            return {**observed, "chunks": None}
+        if engines.ordered or max(engines.steps.sizes, default=0) < 2:
+            return observed
+        of_states = [chunk for chunk in chunks if _is_of_state(chunk)]
+        return {**observed, "chunks": [of_states, sorted(map(repr, chunks))]}
+
+    for call in case.sync_calls:
+        modes = dict(call.arguments).get("stream_mode", ())
+        if not (engines.ordered and "custom" in modes):
+            # With one place for a task, LangGraph waits forever for custom chunks (spec §8).
+            engines.compare(call, unordered)
+
+
+def _is_of_state(chunk: Any) -> bool:
+    """Whether a chunk, which names its mode, tells of all channels and not of a task."""
+    return (chunk["type"] if isinstance(chunk, dict) else chunk[0]) in ("values", "checkpoints")
 
 
 @st.composite
@@ -60,8 +92,9 @@ def async_cases(draw: Any) -> AsyncCase:
     """Cases over everything that random graphs have, with any of their parts async."""
     drawn: Case = draw(cases())
     graph = with_async_parts(draw, drawn.graph)
-    calls = _draw_calls(draw, graph)
-    return AsyncCase(replace(drawn, graph=graph, calls=calls), draw(st.integers(0, 2**16)))
+    calls, sync_calls = _draw_calls(draw, graph)
+    case = replace(drawn, graph=graph, calls=calls)
+    return AsyncCase(case, draw(st.integers(0, 2**16)), sync_calls)
 
 
 def with_async_parts(draw: Any, graph: GraphSpec) -> GraphSpec:
@@ -77,14 +110,27 @@ def with_async_parts(draw: Any, graph: GraphSpec) -> GraphSpec:
     return replace(graph, nodes=nodes, routers=routers)
 
 
+def without_async_parts(graph: GraphSpec) -> GraphSpec:
+    """The graph with every node and router as a sync function."""
+
+    def sync(part: Any) -> Any:
+        return replace(part, is_async=False)
+
+    nodes, routers = tuple(map(sync, graph.nodes)), tuple(map(sync, graph.routers))
+    return replace(graph, nodes=nodes, routers=routers)
+
+
 def draw_modes(draw: Any) -> Any:
     """A stream mode, a list or tuple of some, or all of them."""
     several = st.lists(st.sampled_from(MODES), min_size=1, unique=True)
     return draw(st.sampled_from(MODES) | several | several.map(tuple) | st.just([*MODES]))
 
 
-def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[Call, ...]:
-    """An invoke, streams of all modes and of some, one in version 2, and one left early."""
+def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """An invoke, streams of all modes and of some, one in version 2, and one left early; sync ones.
+
+    The sync streams are of several modes, so that a chunk says what it is.
+    """
     stored = [key for key, kind in graph.keys if kind not in MANAGED]
     context = {"user": "u", "n": "1"} if chance(draw, 70) else {"n": 1}
     usual = (("context", context),) if graph.context else ()
@@ -105,7 +151,13 @@ def _draw_calls(draw: Any, graph: GraphSpec) -> tuple[Call, ...]:
         Call("astream", (*usual, *modes()), draw(st.integers(0, 6))),
         Call("ainvoke", (*usual, *version, *(modes() if chance(draw, 50) else ()))),
     ]
-    return tuple(calls)
+    several = st.lists(st.sampled_from(MODES), min_size=1, unique=True)
+    sync_calls = [
+        Call("stream", (*usual, ("stream_mode", draw(several)), *maybe_keys())),
+        Call("stream", (*usual, ("stream_mode", draw(several)), *version, *maybe_keys())),
+        Call("invoke", (*usual, *version, *maybe_keys())),
+    ]
+    return tuple(calls), tuple(sync_calls)
 
 
 @dataclass(frozen=True)

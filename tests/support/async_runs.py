@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
+from full_path import full_path
 from gates import Gate, gated_loop
 from inprocess import compile_in_process
 from langgraph.graph.state import StateGraph
@@ -80,7 +82,8 @@ class GatedEngine:
         loop.complaints.clear()
         result = error = None
         chunks: list[Any] = []
-        with pinned(), logged() as warnings:
+        path = full_path() if call.full_path else nullcontext()
+        with pinned(), logged() as warnings, path:
             try:
                 main = called(self.graph, input, config, call)
                 result, chunks = loop.run(seed, self.gate, main)

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime, timezone
 from itertools import count, islice
 from pprint import pformat
@@ -76,7 +76,7 @@ class Call:
         method: "invoke" or "stream".
         arguments: keyword arguments.
         take: close the stream after so many chunks; None for all.
-        full_path: lgc takes the full path in an invoke.
+        full_path: lgc takes the full path where it would take the fast one.
     """
 
     method: str = "invoke"
@@ -84,11 +84,20 @@ class Call:
     take: int | None = None
     full_path: bool = False
 
+    def on_full_path(self) -> Call | None:
+        """The same call where lgc takes the full path; None if it does so anyway."""
+        default = "values" if "invoke" in self.method else "updates"
+        modes = dict(self.arguments).get("stream_mode", default)
+        wanted = {modes} if isinstance(modes, str) else {*modes}
+        return replace(self, full_path=True) if wanted <= FAST_MODES else None
+
 
 INVOKE = Call()
 FULL_PATH = Call(full_path=True)
 UPDATES = Call("stream")
 VALUES = Call("stream", (("stream_mode", "values"),))
+FAST_MODES = {"values", "updates"}
+"""The stream modes that lgc has on its fast path."""
 BOTH = Call("stream", (("stream_mode", ["values", "updates"]),))
 
 
@@ -266,11 +275,10 @@ def observe(
     arguments = dict(call.arguments)
     chunks: list[Any] = []
     result = error = None
-    with pinned(), logged() as warnings:
+    with pinned(), logged() as warnings, full_path() if call.full_path else nullcontext():
         try:
             if call.method == "invoke":
-                with full_path() if call.full_path else nullcontext():
-                    result = comparable(graph.invoke(input, config, **arguments))
+                result = comparable(graph.invoke(input, config, **arguments))
                 if "stream_mode" in arguments:
                     result, chunks = None, result
             else:

@@ -43,8 +43,8 @@ class Case:
 def check(case: Case, compiled: Compile = compile_in_process) -> None:
     """Wants lgc to do what LangGraph does, in every call of `case`.
 
-    The first call is an invoke. It is made once more on the full path; both paths do what
-    LangGraph does, so they are equal.
+    The first call is an invoke. It is made once more on the full path, and so is the first stream
+    that takes the fast one; both paths do what LangGraph does, so they are equal.
 
     Args:
         compiled: makes lgc's graph of a builder.
@@ -52,7 +52,8 @@ def check(case: Case, compiled: Compile = compile_in_process) -> None:
     feature_counts.COUNTS.update(feature_counts.pairs_of(case.graph))
     for feature in case.graph.features():
         COUNTS[f"graphs {feature}"] += 1
-    calls = (*case.calls, replace(case.calls[0], full_path=True))
+    twins = [twin for call in case.calls[1:] if (twin := call.on_full_path()) is not None]
+    calls = (*case.calls, replace(case.calls[0], full_path=True), *twins[:1])
     seen = compare(
         lambda log: build(case.graph, log), case.new_input(), case.config, *calls, compiled=compiled
     )
