@@ -344,14 +344,9 @@ def stored(saver: Any) -> dict[Any, Any]:
             for place, row in writes.items():
                 rows[("writes", *key, *place)] = row
         return rows
-<<<<<<< HEAD
-    tables = _TABLES["Postgres" in type(saver).__name__]
-    return rows_of(getattr(saver, "reader", saver.conn), tables)
-=======
     return rows_of(
         getattr(saver, "reader", saver.conn), _TABLES["Postgres" in type(saver).__name__]
     )
->>>>>>> aparity
 
 
 def rows_of(connection: Any, tables: Mapping[str, Sequence[str]]) -> dict[Any, Any]:
