@@ -50,8 +50,10 @@ async def ainvoke(
             if loop is None:
                 return result.result()
             if path.left is not None:
-                await calls.make_calls(path.left)
+                cancellation = await calls.make_calls(path.left)
                 loop.finished(path.left)
+                if cancellation is not None:
+                    raise cancellation
         else:
             loop = Loop(scope, value, thread, recorder)
             loop.superstep.observers = [result]
@@ -104,8 +106,10 @@ class AsyncFastStream:
             return sink.take() if sink.chunks else None
         self._driver = AsyncDriver(loop, calls)
         if path.left is not None:
-            await calls.make_calls(path.left)
+            cancellation = await calls.make_calls(path.left)
             loop.finished(path.left)
+            if cancellation is not None:
+                raise cancellation
         return await self._driver.advance()
 
     async def close(self) -> None:

@@ -26,7 +26,7 @@ from zlib import crc32
 import crashing
 import psycopg
 import pytest
-from crashing import KILLS, STORIES, Update
+from crashing import ASYNC_SAVERS, KILLS, STORIES, Update
 from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
@@ -305,7 +305,9 @@ def check_deaths(case: Case, whole: Attempt, points: tuple[int, ...]) -> int:
             break
         kills += 1
         begin = next_act(case, lines, stored)
-    assert kills, f"{points[0]} was not reached"
+    # How many calls are made when siblings are cancelled is a matter of time.
+    varies = case.story == "failure" and case.saver in ASYNC_SAVERS
+    assert kills or varies, f"{points[0]} was not reached"
     assert last(lines, "history")["history"] == last(whole.lines, "history")["history"], where
     assert done == set(whole.effects), where
     check_history(case, stored)
@@ -343,6 +345,19 @@ def check_case(case: Case, second: int = 0) -> None:
 @pytest.mark.parametrize("story", STORIES)
 def test_sqlite(warm: Warm, tmp_path: Path, story: str, durability: str) -> None:
     check_case(Case(warm, tmp_path, story, durability))
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("story", STORIES)
+def test_on_an_event_loop(warm: Warm, tmp_path: Path, story: str, durability: str) -> None:
+    check_case(Case(warm, tmp_path, story, durability, "async sqlite"))
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+def test_on_an_event_loop_without_put_superstep(
+    warm: Warm, tmp_path: Path, durability: str
+) -> None:
+    check_case(Case(warm, tmp_path, "fan", durability, "their async sqlite"))
 
 
 @pytest.mark.parametrize("story", ["fan", "questions"])

@@ -8,6 +8,7 @@ the disk before it goes on.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import operator
@@ -17,8 +18,9 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from functools import cache, wraps
 from itertools import chain
 from threading import Lock
@@ -28,6 +30,7 @@ from inprocess import compile_in_process
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.sqlite import SqliteSaver as TheirSqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver as TheirAsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
@@ -38,8 +41,14 @@ from lgc.runtime.checkpointing import (  # noqa: F401  (a child would import the
     state_snapshots,
     state_updates,
 )
+from lgc.runtime.drivers import (  # noqa: F401  (as above)
+    aio,
+    async_calls,
+    async_fast_path,
+    operations,
+)
 from lgc.runtime.graph import CompiledGraph
-from lgc.savers import PostgresSaver, SqliteSaver
+from lgc.savers import AsyncSqliteSaver, PostgresSaver, SqliteSaver
 
 KILLS: Counter[str] = Counter()
 """How often a process was killed, by saver."""
@@ -47,6 +56,12 @@ KILLS: Counter[str] = Counter()
 _CALLS = frozenset(
     ("get_tuple", "list", "put", "put_writes", "put_superstep", "get_delta_channel_history")
 )
+ASYNC_SAVERS: dict[str, Any] = {
+    "async sqlite": AsyncSqliteSaver,
+    "their async sqlite": TheirAsyncSqliteSaver,
+}
+"""The savers whose threads are driven by an event loop, by kind."""
+
 # The seconds after which a child is taken to hang.
 _PATIENCE = 60
 
@@ -95,6 +110,8 @@ class Child:
 
 CHILD = Child()
 
+_BUILDS_ASYNC: ContextVar[bool] = ContextVar("builds_async", default=False)
+
 
 class Pointed:
     """A saver with a point before and after each call."""
@@ -104,6 +121,8 @@ class Pointed:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._saver, name)
+        if name.startswith("a") and name[1:] in _CALLS:
+            return _listing(method) if name == "alist" else _awaited(name, method)
         if name not in _CALLS:
             return method
 
@@ -119,11 +138,38 @@ class Pointed:
         return call
 
 
-def node(name: str, body: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A node that leaves a line in the log when it has done its work."""
-
-    def run(state: Any, config: RunnableConfig) -> Any:
+def _awaited(name: str, method: Any) -> Any:
+    @wraps(method)
+    async def call(*args: Any, **options: Any) -> Any:
         CHILD.point(f"before {name}")
+        result = await method(*args, **options)
+        CHILD.point(f"after {name}")
+        return result
+
+    return call
+
+
+def _listing(method: Any) -> Any:
+    async def alist(*args: Any, **options: Any) -> AsyncIterator[Any]:
+        CHILD.point("before alist")
+        found = [saved async for saved in method(*args, **options)]
+        CHILD.point("after alist")
+        for saved in found:
+            yield saved
+
+    return alist
+
+
+def node(name: str, body: Callable[[Any], Any], pause: float = 0.0) -> Callable[..., Any]:
+    """A node that leaves a line in the log when it has done its work.
+
+    Args:
+        name: in the log.
+        body: its work.
+        pause: how many seconds it waits first. An async node suspends once in any case.
+    """
+
+    def work(state: Any, config: RunnableConfig) -> Any:
         result = body(state)
         CHILD.effect(
             node=name,
@@ -134,7 +180,17 @@ def node(name: str, body: Callable[[Any], Any]) -> Callable[..., Any]:
         CHILD.point(f"after {name}")
         return result
 
-    return run
+    def run(state: Any, config: RunnableConfig) -> Any:
+        CHILD.point(f"before {name}")
+        time.sleep(pause)
+        return work(state, config)
+
+    async def arun(state: Any, config: RunnableConfig) -> Any:
+        CHILD.point(f"before {name}")
+        await asyncio.sleep(pause)
+        return work(state, config)
+
+    return arun if _BUILDS_ASYNC.get() else run
 
 
 # --- the threads ---
@@ -194,11 +250,7 @@ class Replayed(TypedDict):
 def _step(name: str, pause: float = 0.0) -> Callable[..., Any]:
     """A node that writes what it has seen."""
 
-    def body(state: Any) -> Any:
-        time.sleep(pause)
-        return {"trail": [f"{name}{len(state['trail'])}"]}
-
-    return node(name, body)
+    return node(name, lambda state: {"trail": [f"{name}{len(state['trail'])}"]}, pause)
 
 
 def _wired(schema: Any, nodes: dict[str, Any], *edges: Any) -> StateGraph[Any, Any, Any, Any]:
@@ -321,8 +373,12 @@ STORIES = {
 
 
 @cache
-def _compiled(story: str) -> CompiledGraph:
-    return compile_in_process(STORIES[story].build(), "story")
+def _compiled(story: str, is_async: bool) -> CompiledGraph:
+    token = _BUILDS_ASYNC.set(is_async)
+    try:
+        return compile_in_process(STORIES[story].build(), "story")
+    finally:
+        _BUILDS_ASYNC.reset(token)
 
 
 # --- the life of a thread ---
@@ -351,7 +407,7 @@ def _live(request: dict[str, Any], saver: Any) -> None:
         saver: keeps the thread.
     """
     story = STORIES[request["story"]]
-    graph = _compiled(request["story"]).compile(checkpointer=saver, **story.options)
+    graph = _compiled(request["story"], False).compile(checkpointer=saver, **story.options)
     config = {"configurable": {"thread_id": request["thread"]}}
     for number in range(request["first"], len(story.acts)):
         CHILD.act = number
@@ -374,13 +430,53 @@ def _live(request: dict[str, Any], saver: Any) -> None:
     CHILD.note(history=history, points=CHILD.points)
 
 
+@asynccontextmanager
+async def _async_saver(kind: str, store: str) -> AsyncIterator[Any]:
+    async with ASYNC_SAVERS[kind].from_conn_string(store) as saver:
+        yield Pointed(saver)
+
+
+async def _alive(request: dict[str, Any]) -> None:
+    """`_live` on an event loop; acts with an odd number are streamed."""
+    story = STORIES[request["story"]]
+    config = {"configurable": {"thread_id": request["thread"]}}
+    async with _async_saver(request["saver"], request["store"]) as saver:
+        graph = _compiled(request["story"], True).compile(checkpointer=saver, **story.options)
+        for number in range(request["first"], len(story.acts)):
+            CHILD.act = number
+            act = None
+            if number > request["first"] or request["again"]:
+                snapshot = await graph.aget_state(config)
+                CHILD.note(began=number, at=snapshot.config["configurable"].get("checkpoint_id"))
+                act = story.acts[number]
+                act = act(snapshot) if callable(act) else act
+            if isinstance(act, Update):
+                await graph.aupdate_state(config, act.values, act.as_node)
+            else:
+                with suppress(Failure):
+                    if number % 2:
+                        async for _ in graph.astream(act, config, durability=request["durability"]):
+                            CHILD.point("at a chunk")
+                    else:
+                        await graph.ainvoke(act, config, durability=request["durability"])
+            CHILD.note(ended=number)
+        history = [
+            [state.metadata["step"], state.metadata.get("source"), state.values, state.next]
+            async for state in graph.aget_state_history(config)
+        ]
+    CHILD.note(history=history, points=CHILD.points)
+
+
 def _child(request: dict[str, Any]) -> int:
     """The life of a child; its exit status."""
     signal.alarm(_PATIENCE)
     CHILD.begin(request["log"], request["kill"])
     try:
-        with _saver(request["saver"], request["store"], request["inside"]) as saver:
-            _live(request, saver)
+        if request["saver"] in ASYNC_SAVERS:
+            asyncio.run(_alive(request))
+        else:
+            with _saver(request["saver"], request["store"], request["inside"]) as saver:
+                _live(request, saver)
     except BaseException:
         CHILD.note(error=traceback.format_exc())
         return 1
@@ -393,7 +489,7 @@ def main() -> None:
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
-        _compiled(request["story"])
+        _compiled(request["story"], request["saver"] in ASYNC_SAVERS)
         child = os.fork()
         if child == 0:
             os._exit(_child(request))
