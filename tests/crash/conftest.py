@@ -1,13 +1,14 @@
-"""Says at the end how often a process was killed."""
+"""Says at the end how often a process was killed, and a run cancelled."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from crashing import KILLS
+from crashing import CANCELLATIONS, KILLS
 from totals import total
 
 total("kills", KILLS)
+total("cancellations", CANCELLATIONS)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -15,3 +16,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if KILLS:
         counts = ", ".join(f"{number} on {saver}" for saver, number in sorted(KILLS.items()))
         terminalreporter.write_line(f"crashes: {KILLS.total()} points of death: {counts}")
+    if CANCELLATIONS:
+        points = CANCELLATIONS.total()
+        terminalreporter.write_line(f"cancellations: {points} turns of an event loop")

@@ -53,6 +53,9 @@ from lgc.savers import AsyncSqliteSaver, PostgresSaver, SqliteSaver
 KILLS: Counter[str] = Counter()
 """How often a process was killed, by saver."""
 
+CANCELLATIONS: Counter[str] = Counter()
+"""How often a run was cancelled, by graph."""
+
 _CALLS = frozenset(
     ("get_tuple", "list", "put", "put_writes", "put_superstep", "get_delta_channel_history")
 )
