@@ -26,6 +26,13 @@ from parity import Call, Log
 from threads import Answers, Script, Step
 
 MODES = ("values", "updates", "custom", "tasks", "checkpoints", "debug")
+PAIRS = {
+    "sync": (*MEMORY, FILES[0]),
+    "async": FILES,
+    "exit": (MEMORY[1], FILES[0]),
+}
+"""The savers under both engines, by durability; in the background only those in files store."""
+
 _LOOK = (Step("get_state"), Step("get_state_history"))
 
 
@@ -42,7 +49,7 @@ def check_async_parity(
     """Runs a graph in every way on an event loop under both engines, and wants no difference.
 
     Without a saver `ainvoke` on both paths, and `astream` in every mode and in both versions; on a
-    thread in memory and in a file, for each durability, a stream of all modes, the answers, another
+    thread in memory or in a file, for each durability, a stream of all modes, the answers, another
     run, and after each the states and every row.
 
     Args:
@@ -72,14 +79,14 @@ def check_async_parity(
     invoked, *_ = [engines.compare(call, seed) for call in (*calls, *twins)]
     run = Step("stream", input, options=(("stream_mode", [*MODES]), *extra))
     goes_on = [replace(run, input=None if a is None else Answers((a,))) for a in resume]
-    for durability in ("sync", "async", "exit"):
+    for durability, pairs in PAIRS.items():
         steps: list[Step] = []
         for step in (run, *goes_on, replace(run, method="invoke", options=extra)):
             options = (*step.options, ("durability", durability))
             steps += (replace(step, options=options), *_LOOK)
         script = Script(tuple(steps), config or {}, tuple(compiled.items()))
         with TemporaryDirectory() as folder:
-            compare_async_scripts(build, script, (*MEMORY, *FILES), seed, folder=Path(folder))
+            compare_async_scripts(build, script, pairs, seed, folder=Path(folder))
     return invoked
 
 
