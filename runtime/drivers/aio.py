@@ -195,7 +195,7 @@ class AsyncDriver:
             await self._sleep(deadline)
             if inbox.is_empty():
                 if deadline is not None and monotonic() >= deadline:
-                    loop.timed_out(asyncio.TimeoutError())
+                    loop.timed_out(_timeout())
                 return
         loop.receive_all()
 
@@ -243,3 +243,10 @@ class AsyncDriver:
                 await self._saver_calls.wait()
         except Exception as exc:
             self.loop.store_failed(exc)
+
+
+def _timeout() -> asyncio.TimeoutError:
+    """What `asyncio.wait_for` raises, with which upstream waits (_runner.py, atick)."""
+    error = asyncio.TimeoutError()
+    error.__cause__ = error.__context__ = asyncio.CancelledError()
+    return error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from async_case import MODES
 from async_runs import AsyncSideBySide
 from async_threads import compare_async_scripts
 from channel_kinds import MANAGED
@@ -18,8 +19,6 @@ from parity import COUNTS, TRIES, Call, Compile, SideBySide
 from random_graphs import Case
 from random_threads import Thread, threads
 from threads import Step
-
-MODES = ("values", "updates", "custom", "tasks", "checkpoints", "debug")
 
 
 @dataclass(frozen=True)

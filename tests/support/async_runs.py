@@ -20,6 +20,7 @@ from parity import (
     Call,
     Compile,
     Log,
+    Normalise,
     comparable,
     difference,
     failure,
@@ -129,8 +130,13 @@ class AsyncSideBySide:
         self._theirs = GatedEngine(build, under_langgraph)
         self._ours = GatedEngine(build, lambda build, log: compiled(build(log)))
 
-    def compare(self, call: Call, seed: int) -> dict[str, Any]:
+    def compare(self, call: Call, seed: int, normalised: Normalise | None = None) -> dict[str, Any]:
         """Runs both one way, and wants no difference.
+
+        Args:
+            call: how to run them.
+            seed: draws the order in which nodes leave the gate.
+            normalised: takes what is chance out of what was observed.
 
         Returns:
             What LangGraph did.
@@ -145,6 +151,8 @@ class AsyncSideBySide:
         self._ours.check_left()
         COUNTS["async runs"] += 1
         COUNTS["chunks of async runs"] += len(expected["chunks"])
+        if normalised is not None:
+            expected, actual = normalised(expected), normalised(actual)
         diff = difference(expected, actual)
         if diff is not None:
             raise AssertionError(f"{call}\n{diff}")

@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import Any
 
 from async_runs import GatedBuild, GatedEngine, called
-from gates import aiosqlite_counted, gated_loop
+from gates import gated_loop, saver_threads_counted
 from inprocess import compile_in_process
 from langgraph.types import StateUpdate
 from parity import COUNTS, Call, Compile, comparable, logged, pinned, under_langgraph
@@ -114,7 +114,7 @@ class _Player:
         loop.complaints.clear()
         result = error = None
         chunks: list[Any] = []
-        with logged() as warnings, aiosqlite_counted():
+        with logged() as warnings, saver_threads_counted():
             try:
                 main = perform_async(engine.graph, self._saver.saver, step, self._config)
                 result, chunks = loop.run(seed, engine.gate, main)

@@ -20,6 +20,8 @@ from unittest.mock import patch
 
 from aiosqlite.core import Connection
 
+from lgc.runtime.savers.sqlite.connection_thread import ConnectionThread
+
 T = TypeVar("T")
 
 _PAUSE = 0.001
@@ -257,13 +259,16 @@ def gated_loop() -> GatedLoop:
 
 
 @contextmanager
-def aiosqlite_counted() -> Iterator[None]:
-    """Has a `GatedLoop` wait for what the thread of an aiosqlite connection does for it."""
-    original = Connection._execute
+def saver_threads_counted() -> Iterator[None]:
+    """Has a `GatedLoop` wait for what the threads of async SQLite savers do for it."""
 
-    async def execute(self: Any, fn: Any, *args: Any, **kwargs: Any) -> Any:
-        call = original(self, fn, *args, **kwargs)
-        return await gated_loop().counted(call)
+    def counted(cls: Any, method: str) -> Any:
+        original = getattr(cls, method)
 
-    with patch.object(Connection, "_execute", execute):
+        async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await gated_loop().counted(original(self, *args, **kwargs))
+
+        return patch.object(cls, method, call)
+
+    with counted(Connection, "_execute"), counted(ConnectionThread, "_asubmit"):
         yield
