@@ -70,7 +70,7 @@ class Stage:
         """Lets everybody go on, and nobody waits any more."""
         self.is_open = True
         for each in self._waiting.values():
-            if not each.done():
+            if not each.done() and not each.get_loop().is_closed():
                 each.set_result(None)
 
     async def work(self, name: str, *places: str) -> None:
