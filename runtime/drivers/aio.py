@@ -140,21 +140,18 @@ class AsyncDriver:
                 self._start_task(task)
         elif superstep.can_start():
             alone = superstep.take_inline_task()
-            cancellation = await self._run(alone)
+            await self._run(alone)
             self.loop.finished(alone)
-            if cancellation is not None:
-                raise cancellation
 
-    async def _run(self, task: Task) -> asyncio.CancelledError | None:
-        """Runs a task to its end, as `AsyncCalls.make_calls`; its failure is in `task.error`."""
+    async def _run(self, task: Task) -> None:
+        """Runs a task to its end; its failure is in `task.error`."""
         try:
             task.begin()
-            return await self._calls.make_calls(task)
+            await self._calls.make_calls(task)
         except BaseException as exc:
             # Raised beside the task's own calls: by a failure of its failure.
             task.error = exc
             task.end()
-            return None
 
     def _start_task(self, task: Task) -> None:
         running = self._calls.start(self._run(task), copy_context(), task.node.name)

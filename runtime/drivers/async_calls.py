@@ -33,20 +33,13 @@ _LONGEST_TURN: Final = 0.005
 
 async def acontinue_task(task: Task) -> None:
     """Makes the calls that are left of a task; what they raise is in `error`."""
-    cancellation = await AsyncCalls().make_calls(task)
-    if cancellation is not None:
-        raise cancellation
+    await AsyncCalls().make_calls(task)
 
 
 def is_own(exc: asyncio.CancelledError) -> bool:
     """Whether a node has raised a CancelledError of its own: nobody has cancelled who awaits it."""
     current = asyncio.current_task()
     return _SINCE_3_11 and current is not None and current.cancelling() == 0
-
-
-def _has_result(running: asyncio.Future[Any]) -> bool:
-    """Whether what was awaited has returned before who awaited it was cancelled."""
-    return running.done() and not running.cancelled() and running.exception() is None
 
 
 class AsyncCalls:
@@ -58,17 +51,11 @@ class AsyncCalls:
         self._is_eager = _SINCE_3_12 and self.loop.get_task_factory() is None
         self._last_turn = monotonic()
 
-    async def make_calls(self, task: Task) -> asyncio.CancelledError | None:
-        """Makes the calls that are left of a task; what they raise is in `error`.
-
-        Returns:
-            A cancellation that came when a call had returned already, and so did not end the task
-            in its middle; the caller is to raise it.
-        """
-        late: list[asyncio.CancelledError] = []
+    async def make_calls(self, task: Task) -> None:
+        """Makes the calls that are left of a task; what they raise is in `error`."""
         while not task.is_over:
             try:
-                result = await self.call(task, late)
+                result = await self.call(task)
             except asyncio.CancelledError as exc:
                 if is_own(exc):
                     task.raised(exc)
@@ -78,19 +65,11 @@ class AsyncCalls:
                 task.raised(exc)
             else:
                 task.returned(result)
-                if late and not task.is_over:
-                    task.cancelled(late[0])
-        return late[0] if late else None
 
-    async def call(self, task: Task, late: list[asyncio.CancelledError] | None = None) -> Any:
+    async def call(self, task: Task) -> Any:
         """Makes the call that a task wants, in a context of its own; what that returned.
 
         A coroutine runs as an asyncio task, a function on a thread of the loop's executor.
-
-        Args:
-            task: the task.
-            late: takes a cancellation that comes when the call has returned already; None where
-                nothing is kept of a run that is cancelled.
         """
         caller: Any = asyncio.current_task()
         before = caller.cancelling() if self._is_eager else 0
@@ -107,15 +86,7 @@ class AsyncCalls:
                 await self._give_turn(running)
             result = running.result()
         else:
-            try:
-                result = await running
-            except asyncio.CancelledError as exc:
-                if late is None or not _has_result(running):
-                    raise
-                result = running.result()
-                if returned_runnable(task, result):
-                    raise
-                late.append(exc)
+            result = await running
             self._last_turn = monotonic()
         if type(result) is not dict and returned_runnable(task, result):
             result = await self.start(context.run(enter_runnable, task, result), context)

@@ -50,10 +50,8 @@ async def ainvoke(
             if loop is None:
                 return result.result()
             if path.left is not None:
-                cancellation = await calls.make_calls(path.left)
+                await calls.make_calls(path.left)
                 loop.finished(path.left)
-                if cancellation is not None:
-                    raise cancellation
         else:
             loop = Loop(scope, value, thread, recorder)
             loop.superstep.observers = [result]
@@ -106,10 +104,8 @@ class AsyncFastStream:
             return sink.take() if sink.chunks else None
         self._driver = AsyncDriver(loop, calls)
         if path.left is not None:
-            cancellation = await calls.make_calls(path.left)
+            await calls.make_calls(path.left)
             loop.finished(path.left)
-            if cancellation is not None:
-                raise cancellation
         return await self._driver.advance()
 
     async def close(self) -> None:

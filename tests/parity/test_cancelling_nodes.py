@@ -211,13 +211,14 @@ def kinds(*classes: Any) -> dict[str, Kind]:
 
 KINDS = kinds(Itself, Caller, Limits)
 
-RETURNS = ("Caller.and_returns", "Caller.from_another_turn")
-RACES = (*RETURNS, "Caller.and_fails", "Caller.and_raises")
-"""The node is over when the run is cancelled, and what it did is recorded.
-
-Under LangGraph its asyncio task, which awaits that of its body, is cancelled where others run
-beside it, and that is recorded in addition, or instead.
-"""
+RACES = (
+    "Caller.and_returns",
+    "Caller.from_another_turn",
+    "Caller.and_fails",
+    "Caller.and_raises",
+)
+"""The node is over when the run is cancelled: whether its end or the cancellation is recorded where
+others run beside it is a matter of turns."""
 
 
 def node(stage: Any, kind: Kind) -> Any:
@@ -304,9 +305,7 @@ def test_on_a_thread(kind: str, place: str, pair: tuple[str, str], durability: s
     stored = ("rows", "state", "resumed", "ran")
     but = stored if place == "beside" and kind in RACES else ()
     act = running("astream", durability=durability)
-    seen = compare_plays(PLACES[place](KINDS[kind]), act, pair, None, but)
-    if kind in RETURNS and place != "router":
-        assert "bad" not in seen["ran"]
+    compare_plays(PLACES[place](KINDS[kind]), act, pair, None, but)
 
 
 # -- siblings -------------------------------------------------------------------------------------

@@ -340,8 +340,9 @@ def _failing() -> StateGraph[Any, Any, Any, Any]:
 
     nodes = {
         "good": _step("good"),
-        "bad": node("bad", fail),
-        "slow": _step("slow", 0.005),
+        # Late enough that what its sibling does is stored before it is cancelled.
+        "bad": node("bad", fail, 0.02),
+        "slow": _step("slow", 0.025),
         "end": _step("end"),
     }
     sides = ("good", "bad", "slow")
