@@ -109,6 +109,8 @@ def configs_of_batch(config: Any, length: int) -> list[Any]:
     Raises:
         ValueError: the list has another length.
     """
+    if not length:
+        return []
     if isinstance(config, Sequence):
         if len(config) != length:
             raise ValueError(
