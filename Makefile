@@ -20,7 +20,7 @@ TYPED := -p lgc.compiler -p lgc.runtime $(addprefix -m lgc.,__main__ backend cli
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv check test test-interpreted test-native test-postgres parity-full crash-full explore fuzz lint golden corpus upstream demo bench clean
+.PHONY: venv check test test-interpreted test-native test-postgres parity-full crash-full explore fuzz lint golden corpus upstream demo bench soak clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -104,6 +104,9 @@ demo: venv
 
 bench: venv
 	.venv/bin/python bench/run.py $(BENCH_ARGS)
+
+soak: venv
+	.venv/bin/python bench/soak.py
 
 clean:
 	rm -rf .venv .venv-native .venv-upstream-* build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
