@@ -15,7 +15,7 @@ from async_runs import GatedBuild, GatedEngine, called
 from gates import gated_loop, saver_threads_counted
 from inprocess import compile_in_process
 from langgraph.types import StateUpdate
-from parity import COUNTS, Call, Compile, comparable, logged, pinned, under_langgraph
+from parity import COUNTS, Call, Compile, Normalise, comparable, logged, pinned, under_langgraph
 from threads import (
     SAVER_CLASSES,
     SQLITE_TABLES,
@@ -142,6 +142,7 @@ def compare_async_scripts(
     folder: Any = None,
     compiled: Compile = compile_in_process,
     tries: int = 1,
+    normalised: Normalise | None = None,
 ) -> list[Played]:
     """Runs a script under both engines, and wants no difference, in the savers neither.
 
@@ -153,6 +154,7 @@ def compare_async_scripts(
         folder: where savers with files have them.
         compiled: makes lgc's graph of a builder.
         tries: how often the engines run again that differ.
+        normalised: takes what is chance out of what a step shows.
 
     Returns:
         What LangGraph did with the saver of each pair.
@@ -176,7 +178,8 @@ def compare_async_scripts(
                         steps = []
                         for turn, step in enumerate(script.steps):
                             later()
-                            steps.append(player.play(step, seed + turn))
+                            shown, rows = player.play(step, seed + turn)
+                            steps.append((normalised(shown) if normalised else shown, rows))
                     seen.append(steps)
                 theirs, mine = (saver.saver for saver in savers)
                 diff = first_difference(*seen, theirs, mine, script)
