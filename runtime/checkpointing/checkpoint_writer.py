@@ -16,7 +16,9 @@ from lgc.runtime.checkpointing.copies import copied, copied_checkpoint, copied_c
 from lgc.runtime.checkpointing.model import Writes
 from lgc.runtime.upstream import loaded
 
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
+Call = tuple[Callable[..., Any], tuple[Any, ...], "str | None"]
+"""A function, its arguments, and the id of the task whose writes it stores: None where it stores a
+checkpoint, which has to wait for all calls before it."""
 
 _STORING = ("put", "put_writes", "put_superstep", "aput", "aput_writes", "aput_superstep")
 
@@ -33,9 +35,10 @@ class CheckpointWriter:
         is_async: the calls are of the saver's async methods, so that each returns an awaitable;
             not so in memory, where the sync ones wait for nothing.
         saver: the saver.
-        is_background: whether the calls may be made while the run goes on. Where a saver
-            serialises later, they get copies then; where it does not keep what it is handed
-            either, they get what the run goes on with, and have to be made before it does.
+        is_background: whether the calls may be made while the run goes on. Those that store what
+            tasks wrote always may on an event loop. Where a saver serialises later, they get copies
+            then; the others get what the run goes on with, where the saver does not keep what it
+            is handed, and have to be made before it does.
     """
 
     def __init__(self, saver: Any, background: bool, is_async: bool = False) -> None:
@@ -53,15 +56,19 @@ class CheckpointWriter:
         self._calls: list[Call] = []
         # Storing in memory needs no thread of its own, and there it would come too late.
         self.is_background: bool = background and not is_in_memory
-        self._defers: bool = self.is_background and _defers(saver, is_async)
-        self._copies: bool = not self._defers if self.is_background else keeps_checkpoint(saver)
+        can_defer = (self.is_background or is_async) and _defers(saver, is_async)
+        self._defers: bool = self.is_background and can_defer
+        self._defers_writes: bool = can_defer
+        is_kept = keeps_checkpoint(saver)
+        self._copies: bool = not self._defers if self.is_background else is_kept
+        self._copies_writes: bool = not can_defer if self.is_background or is_async else is_kept
 
     def has_calls(self) -> bool:
         """Whether there is anything for the saver to do."""
         return len(self._calls) > 0
 
     def pop_calls(self) -> list[Call]:
-        """The calls to make, in order, each `(function, arguments)`; they are out of the queue."""
+        """The calls to make, in order; they are out of the queue."""
         calls = self._calls
         self._calls = []
         return calls
@@ -78,17 +85,17 @@ class CheckpointWriter:
             Exception: a saver that serialises at once cannot serialise them.
         """
         saver = self.saver
-        if self._defers:
+        if self._defers_writes:
             defer = saver.adeferred_put_writes if self.is_async else saver.deferred_put_writes
-            self._calls.append((defer(config, writes, task_id, path), ()))
+            self._calls.append((defer(config, writes, task_id, path), (), task_id))
             return
-        if self._copies:
+        if self._copies_writes:
             config, writes = copied_config(config), copied(list(writes))
         function = saver.aput_writes if self.is_async else saver.put_writes
         if self._takes_path:
-            self._calls.append((function, (config, writes, task_id, path)))
+            self._calls.append((function, (config, writes, task_id, path), task_id))
         else:
-            self._calls.append((function, (config, writes, task_id)))
+            self._calls.append((function, (config, writes, task_id), task_id))
 
     def hold_for_checkpoint(self, config: Any, writes: Writes, task_id: str, path: str) -> None:
         """`put_writes` for the last task of a superstep, whose checkpoint comes next.
@@ -129,18 +136,18 @@ class CheckpointWriter:
             else:
                 defer = saver.adeferred_put if is_async else saver.deferred_put
                 store = defer(config, checkpoint, metadata, new_versions)
-            self._calls.append((store, ()))
+            self._calls.append((store, (), None))
             return
         if self._copies:
             config, metadata = copied_config(config), copied(metadata)
             checkpoint = copied_checkpoint(checkpoint)
         if held:
             self._calls.append(
-                (self._put_superstep, (config, held, checkpoint, metadata, new_versions))
+                (self._put_superstep, (config, held, checkpoint, metadata, new_versions), None)
             )
         else:
             function = saver.aput if is_async else saver.put
-            self._calls.append((function, (config, checkpoint, metadata, new_versions)))
+            self._calls.append((function, (config, checkpoint, metadata, new_versions), None))
 
     def release(self) -> None:
         """No checkpoint comes: the writes that were held for one are stored by themselves.

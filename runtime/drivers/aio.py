@@ -16,7 +16,7 @@ from threading import get_ident
 from time import monotonic
 from typing import Any
 
-from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls
+from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls, stopped
 from lgc.runtime.engine.loop import CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
 from lgc.runtime.engine.task import Task
 
@@ -26,8 +26,7 @@ class AsyncDriver:
 
     Args:
         loop: the run. Each of its tasks is an asyncio task, in a copy of the context of who asks
-            for chunks; saver calls are made one after the other in a task that survives the
-            cancellation of the run.
+            for chunks; saver calls are made in tasks that survive the cancellation of the run.
         calls: makes the calls that tasks want.
     """
 
@@ -50,7 +49,10 @@ class AsyncDriver:
         """
         loop = self.loop
         while True:
-            what = loop.next()
+            try:
+                what = loop.next()
+            except StopIteration as exc:
+                raise stopped(exc) from exc
             if what == OVER:
                 return None
             if what == CHUNKS:
@@ -67,6 +69,10 @@ class AsyncDriver:
         """
         loop = self.loop
         loop.close()
+        if self._calls.loop.is_closed():
+            # Nothing can be awaited any more.
+            self._detach()
+            return
         what = loop.next()
         while what == FLUSH and self._saver_calls.are_done():
             what = loop.next()
@@ -77,7 +83,7 @@ class AsyncDriver:
         cancellation: asyncio.CancelledError | None = None
         while not ending.done():
             try:
-                await asyncio.shield(ending)
+                await asyncio.wait((ending,))
             except asyncio.CancelledError as exc:
                 # A scope may cancel at every turn; its caller is to find the thread stored.
                 cancellation = exc
@@ -86,7 +92,11 @@ class AsyncDriver:
                 ending = self._calls.start(self._end(what), copy_context())
         ending.result()
         if cancellation is not None:
-            raise cancellation
+            try:
+                raise cancellation
+            finally:
+                # Its traceback holds this frame.
+                del cancellation
 
     async def _end(self, what: int) -> None:
         """Does what a run that is closing says, and what comes first: `what`."""
@@ -101,20 +111,22 @@ class AsyncDriver:
         self._detach()
 
     def _detach(self) -> None:
-        """The run holds the driver no longer, which would be a cycle."""
+        """Run, driver and what savers raised hold each other no longer, which would be a cycle."""
         self.loop.inbox.wake = None
         self.loop.run_call = None
+        self._saver_calls.forget()
 
     async def _perform(self, what: int) -> None:
         loop = self.loop
         if what == RUN:
             await self._start()
-        elif what == STORE:
-            await self._store()
-        elif what == FLUSH:
+        elif what in (STORE, FLUSH):
             try:
-                await self._saver_calls.wait()
-            except Exception as exc:
+                await self._store(waits=what == FLUSH)
+            except BaseException as exc:
+                # A saver may raise CancelledError of its own.
+                if not isinstance(exc, Exception) and exc is not self._saver_calls.error:
+                    raise
                 loop.store_failed(exc)
         elif what == LOAD:
             assert loop.loading is not None and loop.loading.request is not None
@@ -226,20 +238,28 @@ class AsyncDriver:
 
     # -- the saver --------------------------------------------------------------
 
-    async def _store(self) -> None:
-        """Makes the saver calls that are due, or starts them where the run need not wait."""
+    async def _store(self, *, waits: bool) -> None:
+        """Makes the saver calls that are due, or starts them where the run need not wait.
+
+        A run waits for its checkpoints only: the calls that store what its tasks wrote go on while
+        others run, and a checkpoint waits for them.
+
+        Args:
+            waits: the run waits for all calls.
+
+        Raises:
+            BaseException: what the saver raised.
+        """
         writer = self.loop.writer
         assert writer is not None
-        try:
-            if not writer.is_async:
-                for function, arguments in writer.pop_calls():
-                    function(*arguments)
-                return
-            self._saver_calls.submit(writer.pop_calls())
-            if not writer.is_background:
-                await self._saver_calls.wait()
-        except Exception as exc:
-            self.loop.store_failed(exc)
+        calls = writer.pop_calls()
+        if not writer.is_async:
+            for function, arguments, _ in calls:
+                function(*arguments)
+            return
+        self._saver_calls.submit(calls)
+        if waits or (not writer.is_background and any(call[2] is None for call in calls)):
+            await self._saver_calls.wait()
 
 
 def _timeout() -> asyncio.TimeoutError:

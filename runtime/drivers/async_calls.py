@@ -14,6 +14,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
+from lgc.runtime.checkpointing.checkpoint_writer import Call
 from lgc.runtime.drivers.call import (
     enter_on_thread,
     enter_runnable,
@@ -40,6 +41,14 @@ def is_own(exc: asyncio.CancelledError) -> bool:
     """Whether a node has raised a CancelledError of its own: nobody has cancelled who awaits it."""
     current = asyncio.current_task()
     return _SINCE_3_11 and current is not None and current.cancelling() == 0
+
+
+def stopped(exc: BaseException) -> RuntimeError:
+    """What upstream's async generator makes of a StopIteration that a reducer raised in it.
+
+    A coroutine makes another error of one, so none may leave those of lgc.
+    """
+    return RuntimeError(f"async generator raised {type(exc).__name__}")
 
 
 class AsyncCalls:
@@ -72,7 +81,7 @@ class AsyncCalls:
         A coroutine runs as an asyncio task, a function on a thread of the loop's executor.
         """
         caller: Any = asyncio.current_task()
-        before = caller.cancelling() if self._is_eager else 0
+        before = caller.cancelling() if _SINCE_3_12 else 0
         context = copy_context()
         coroutine = context.run(enter_waiting, task)
         running: asyncio.Future[Any]
@@ -80,14 +89,18 @@ class AsyncCalls:
             running = self.loop.run_in_executor(None, context.run, enter_on_thread, task)
         else:
             running = self.start(coroutine, context)
-        if running.done():
-            # The node may have cancelled its caller, and others may wait for the loop.
-            if caller.cancelling() != before or monotonic() - self._last_turn > _LONGEST_TURN:
-                await self._give_turn(running)
-            result = running.result()
-        else:
-            result = await running
-            self._last_turn = monotonic()
+        try:
+            if running.done():
+                # The node may have cancelled its caller, and others may wait for the loop.
+                if caller.cancelling() != before or monotonic() - self._last_turn > _LONGEST_TURN:
+                    await self._give_turn(running)
+                result = running.result()
+            else:
+                result = await running
+                self._last_turn = monotonic()
+        finally:
+            # Both hold what they raise, whose traceback holds this frame.
+            del running, caller
         if type(result) is not dict and returned_runnable(task, result):
             result = await self.start(context.run(enter_runnable, task, result), context)
         return result
@@ -126,57 +139,107 @@ class AsyncCalls:
 
 
 class SaverCalls:
-    """Makes async calls one after the other, up to the first that fails.
+    """Makes the saver calls of a run, up to the first that fails.
+
+    The writes of tasks are stored side by side, those of one task in order. A checkpoint waits for
+    all that was submitted before it, and what is submitted later waits for the checkpoint.
 
     Args:
-        calls: starts the asyncio task that makes them.
+        calls: starts the asyncio tasks that make them; a run's cancellation does not reach those.
+
+    Attributes:
+        error: what the first that failed raised, or None.
     """
 
     def __init__(self, calls: AsyncCalls) -> None:
-        self._start = calls.start
-        self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._running: asyncio.Task[None] | None = None
-        self._error: BaseException | None = None
+        self._calls = calls
+        self._waiting: deque[Call] = deque()
+        # By the task whose writes are stored; None for a checkpoint.
+        self._running: dict[str | None, asyncio.Task[BaseException | None]] = {}
+        self._waiter: asyncio.Future[None] | None = None
+        self.error: BaseException | None = None
 
     def are_done(self) -> bool:
         """Whether all calls have been made, and none has failed."""
-        return self._running is None and self._error is None
+        return not self._running and self.error is None
 
-    def submit(self, calls: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
-        """Makes `calls` after all that were submitted before.
+    def submit(self, calls: list[Call]) -> None:
+        """Makes `calls`, as soon as those may be that were submitted before.
 
         Raises:
             BaseException: what one of those raised.
         """
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         self._waiting.extend(calls)
-        if self._running is None:
-            running = self._start(self._make(), copy_context())
-            self._running = None if running.done() else running
+        self._start_due()
 
     async def wait(self) -> None:
         """Waits until all calls are made; raises as `submit`."""
-        while self._running is not None:
-            if self._running.done():
-                # Cancelled before it began.
-                self._running = self._start(self._make(), copy_context())
-            await asyncio.shield(self._running)
-        if self._error is not None:
-            raise self._error
+        while self._running:
+            self._waiter = self._calls.loop.create_future()
+            await self._waiter
+        if self.error is not None:
+            raise self.error
 
-    async def _make(self) -> None:
-        try:
-            while self._waiting:
-                function, args = self._waiting.popleft()
-                try:
-                    await function(*args)
-                except asyncio.CancelledError:
-                    # By an event loop that shuts down, for a run's cancellation does not reach
-                    # this task. Savers replace what they have, so the call may be made again.
-                    await function(*args)
-        except BaseException as exc:
+    def forget(self) -> None:
+        """Drops the error, whose traceback holds who has waited."""
+        self.error = None
+
+    def _start_due(self) -> None:
+        running, waiting = self._running, self._waiting
+        while waiting:
+            due = function, args, task_id = waiting[0]
+            if running and (task_id is None or task_id in running or None in running):
+                return
+            waiting.popleft()
+            try:
+                making = self._calls.start(_outcome(function, args), copy_context())
+            except BaseException as exc:
+                # A KeyboardInterrupt of a call that was made at once.
+                self._note(exc)
+                raise
+            if making.done():
+                self._note(making.result())
+            else:
+                running[task_id] = making
+                making.add_done_callback(partial(self._note_over, due))
+
+    def _note_over(self, due: Call, making: asyncio.Task[BaseException | None]) -> None:
+        del self._running[due[2]]
+        if making.cancelled():
+            # Before it began, by an event loop that shuts down.
+            self._waiting.appendleft(due)
+        else:
+            self._note(making.exception() or making.result())
+        self._start_due()
+        waiter = self._waiter
+        if waiter is not None and not self._running and not waiter.done():
+            waiter.set_result(None)
+
+    def _note(self, error: BaseException | None) -> None:
+        """A call was made, and raised `error`."""
+        if error is not None:
             self._waiting.clear()
-            self._error = exc
-        finally:
-            self._running = None
+            if self.error is None:
+                self.error = error
+
+
+async def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> BaseException | None:
+    """Makes a saver call; what it raised, or None.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: these end the event loop.
+    """
+    try:
+        try:
+            await function(*args)
+        except asyncio.CancelledError:
+            # By an event loop that shuts down, for a run's cancellation does not reach this task.
+            # Savers replace what they have, so the call may be made again.
+            await function(*args)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as exc:
+        return exc
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.drivers.aio import AsyncDriver
-from lgc.runtime.drivers.async_calls import AsyncCalls, is_own
+from lgc.runtime.drivers.async_calls import AsyncCalls, is_own, stopped
 from lgc.runtime.drivers.fast_path import FastPath, can_start
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.run import RunScope
@@ -62,8 +62,7 @@ async def ainvoke(
         finally:
             await driver.close()
     except (StopIteration, StopAsyncIteration) as exc:
-        # Upstream's ainvoke consumes an async generator, which may raise neither.
-        raise RuntimeError(f"async generator raised {type(exc).__name__}") from exc
+        raise stopped(exc) from exc
     return result.result()
 
 
@@ -85,20 +84,23 @@ class AsyncFastStream:
         path, calls = self._path, self._calls
         sink = path.sink
         assert sink is not None
-        if not self._has_started:
-            self._has_started = True
-            self._task = path.start(self._value)
-        while (task := self._task) is not None:
-            if sink.chunks:
-                return sink.take()
-            try:
-                returned = await calls.call(task)
-            except BaseException as exc:
-                if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
-                    raise
-                self._task = path.raised(task, exc)
-            else:
-                self._task = path.returned(task, returned)
+        try:
+            if not self._has_started:
+                self._has_started = True
+                self._task = path.start(self._value)
+            while (task := self._task) is not None:
+                if sink.chunks:
+                    return sink.take()
+                try:
+                    returned = await calls.call(task)
+                except BaseException as exc:
+                    if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
+                        raise
+                    self._task = path.raised(task, exc)
+                else:
+                    self._task = path.returned(task, returned)
+        except StopIteration as exc:
+            raise stopped(exc) from exc
         loop = path.loop
         if loop is None:
             return sink.take() if sink.chunks else None

@@ -31,7 +31,7 @@ def perform(operation: Operation[Any], saver: Any) -> Any:
             if value.error is not None:
                 raise value.error
         elif isinstance(value, CheckpointWriter):
-            for function, arguments in value.pop_calls():
+            for function, arguments, _ in value.pop_calls():
                 function(*arguments)
         else:
             name, args, kwargs = value
@@ -59,7 +59,7 @@ async def aperform(operation: Operation[Any], saver: Any) -> Any:
             if value.error is not None:
                 raise value.error
         elif isinstance(value, CheckpointWriter):
-            for function, arguments in value.pop_calls():
+            for function, arguments, _ in value.pop_calls():
                 stored = function(*arguments)
                 if value.is_async:
                     await stored

@@ -98,7 +98,7 @@ class SyncDriver:
         writer = self.loop.writer
         assert writer is not None
         try:
-            for function, arguments in writer.pop_calls():
+            for function, arguments, _ in writer.pop_calls():
                 if self._background is None:
                     function(*arguments)
                 else:

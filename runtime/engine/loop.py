@@ -40,8 +40,8 @@ each with `finished`."""
 WAIT: Final = 3
 """Nothing to do until something comes into the inbox: report it with `receive`."""
 STORE: Final = 4
-"""Make the calls of `writer.pop_calls`, in order, before anything else of the run is done; report
-a failure with `store_failed`."""
+"""Make the calls of `writer.pop_calls`, in order, before anything else of the run is done, unless
+they may be made meanwhile (architecture §5.1); report a failure with `store_failed`."""
 FLUSH: Final = 5
 """Wait until all calls of STORE are done."""
 CHUNKS: Final = 6
@@ -352,10 +352,17 @@ class Loop:
                 return RUN
         elif not self._has_cancelled:
             self._has_cancelled = True
-            superstep.cancel_unstarted()
+            self._cancel_unstarted()
             if superstep.running:
                 return CANCEL
         return WAIT if superstep.running else _NOTHING
+
+    def _cancel_unstarted(self) -> None:
+        try:
+            self.superstep.cancel_unstarted()
+        except Exception:
+            if self._phase < _CLOSING:
+                raise
 
     def _apply_superstep(self) -> None:
         """Applies the writes of the superstep and makes its checkpoint."""
@@ -409,12 +416,10 @@ class Loop:
         self._has_news = True
 
     def receive_all(self) -> None:
-        """Takes over all that is in the inbox, up to what a saver has to be called for."""
+        """Takes over all that is in the inbox; what a saver has to be called for comes after."""
         inbox = self.inbox
         while not inbox.is_empty():
             self.receive(inbox.get())
-            if self.writer is not None and self.writer.has_calls():
-                return
 
     def finished(self, task: Task) -> None:
         """A task is over."""
@@ -426,10 +431,7 @@ class Loop:
                 # A task on the driver's thread lets no chunk out before its superstep ends,
                 # unless it fails.
                 superstep.finish(task)
-                error = superstep.error
-                self._has_news = not superstep.is_inline or (
-                    error is not None and isinstance(error, Exception)
-                )
+                self._has_news = not superstep.is_inline or superstep.has_failed()
             else:
                 superstep.settle(task)
         except Exception as exc:
@@ -485,6 +487,9 @@ class Loop:
             raise interrupt
         except Exception:
             self._show_interrupted(interrupt.args[0])
+        finally:
+            # Its traceback holds this frame.
+            del interrupt
         self._leave()
 
     def _show_interrupted(self, interrupts: Any) -> None:
@@ -555,6 +560,8 @@ class Loop:
             self._store_rest()
         self._error = None
         self.superstep.clear()
+        if self.recorder is not None:
+            self.recorder.clear_pending()
         return _NOTHING
 
     # -- the fast path ----------------------------------------------------------

@@ -144,7 +144,8 @@ class Superstep:
     def clear(self) -> None:
         """The run is over: its failures hold frames that hold the run, which would be a cycle."""
         for task in self.tasks:
-            task.error = None
+            if task.error is not None:
+                task.forget_failure()
         self.tasks = []
         self.observers = []
         self.error = None
@@ -198,6 +199,9 @@ class Superstep:
                     raise error
                 except Exception:
                     self._record_error(task, error)
+                finally:
+                    # Its traceback holds this frame.
+                    del error
             return
         self._record_error(task, error)
         if is_instance_of_error(error, "GraphInterrupt"):
@@ -273,6 +277,10 @@ class Superstep:
                 observer.on_output(task)
         for observer in self.observers:
             observer.on_task_end(task, writes)
+
+    def has_failed(self) -> bool:
+        """Whether a task has failed, other than by an exception that ends the process."""
+        return self.error is not None and isinstance(self.error, Exception)
 
     def outcome(self) -> BaseException | None:
         """What the run raises now that all tasks are over, or None."""

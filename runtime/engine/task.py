@@ -168,6 +168,12 @@ class Task(TaskWrites):
         self.error = exc
         self.end()
 
+    def forget_failure(self) -> None:
+        """Drops what holds what it raised, and by the traceback the run."""
+        self.error = None
+        self._writes = None
+        self._config = None
+
     def _command_for_this_graph(self, exc: BaseException) -> Any:
         """The Command of a ParentCommand that means this very graph, or None."""
         if not isinstance(exc, Exception) or not is_instance_of_error(exc, "ParentCommand"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from async_case import check_async_parity
@@ -19,6 +19,7 @@ from langgraph.types import Command
 from parity import Log, difference, failure, pinned, under_langgraph
 from small import Lists, wire
 from threads import readable, stored
+from typing_extensions import TypedDict
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="LangGraph makes no config ambient in async nodes then"
@@ -212,6 +213,25 @@ def test_failures_over_what_nodes_write(where: str, seed: int) -> None:
         return wire(Lists, {n: writes(n) for n in "abc"}, *((START, n) for n in "abc"))
 
     check_async_parity(build, {"x": []}, seed=seed)
+
+
+@pytest.mark.parametrize("raised", ["ValueError", "StopIteration", "StopAsyncIteration"])
+@pytest.mark.parametrize("edges", [[("a", "b")], [(START, "b")]], ids=["chain", "beside"])
+def test_reducers_that_raise(edges: Any, raised: str) -> None:
+    """Of a superstep of one node, and of several."""
+
+    def reduce(old: Any, new: Any) -> Any:
+        if "b" in new:
+            raise _RAISED[raised]()
+        return old + new
+
+    state = TypedDict("State", {"x": Annotated[list[str], reduce]})  # noqa: UP013
+
+    def build(log: Log, gate: Gate) -> Built:
+        nodes = {name: _node(name, log, gate) for name in "ab"}
+        return wire(state, nodes, (START, "a"), *edges)
+
+    check_async_parity(build, {"x": []})
 
 
 def test_the_recursion_limit() -> None:

@@ -58,7 +58,7 @@ async def _stored(saver: Any, *, background: bool, is_async: bool) -> list[Any]:
     writer = CheckpointWriter(saver, background, is_async)
 
     async def make_calls() -> None:
-        for function, arguments in writer.pop_calls():
+        for function, arguments, _ in writer.pop_calls():
             if writer.is_async:
                 await function(*arguments)
             else:
@@ -121,5 +121,5 @@ def test_saver_without_task_path() -> None:
     for is_async, arguments in ((False, 4), (True, 3)):
         writer = CheckpointWriter(Old(), False, is_async)
         writer.put_writes(_child("1"), [("x", 1)], "t", "~")
-        ((_, given),) = writer.pop_calls()
+        ((_, given, _),) = writer.pop_calls()
         assert len(given) == arguments

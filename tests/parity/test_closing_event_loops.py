@@ -262,6 +262,7 @@ def test_saver_that_is_closed_first(
     (state, result), said = run_loop(resume)
     assert not said
     assert sorted(result["x"]) == sorted(builder.nodes)
-    if durability == "sync":
-        # The writes of a superstep's last task are stored with its checkpoint, behind their chunk.
+    if durability == "sync" and graph == "chain":
+        # The checkpoint of a superstep is stored before the next one starts; what tasks beside
+        # each other wrote may still be on its way.
         assert set(state.values.get("x", ())) >= set(names[:-1])

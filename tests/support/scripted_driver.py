@@ -39,7 +39,7 @@ class ScriptedDriver:
         self.chunks: dict[int, list[Any]] = {}
         self._waiting: list[Task] = []
         self._over: list[Task] = []
-        self._saver_calls: list[tuple[Any, tuple[Any, ...]]] = []
+        self._saver_calls: list[Any] = []
         loop.run_call = self._run_call
 
     def run(self) -> None:
@@ -126,7 +126,7 @@ class ScriptedDriver:
             return
         calls, self._saver_calls = self._saver_calls, []
         try:
-            for function, arguments in calls:
+            for function, arguments, _ in calls:
                 function(*arguments)
         except Exception as exc:
             self.loop.store_failed(exc)
