@@ -88,6 +88,28 @@ def test_values_that_are_no_number_of_places(limit: Any) -> None:
     engines.compare(Call("ainvoke"), 1)
 
 
+def test_a_number_of_places_that_is_not_whole() -> None:
+    """Is rounded up, as by a thread pool; LangGraph's semaphore of 1.5 never closes."""
+    most = []
+
+    def build(log: Log) -> Built:
+        async def node(state: Any) -> Any:
+            running.append(1)
+            counts.append(len(running))
+            await asyncio.sleep(0)
+            running.pop()
+            return {"x": [1]}
+
+        return wire(Lists, {n: node for n in "abcd"}, *((START, n) for n in "abcd"))
+
+    for graph in (under_langgraph(build, Log()), compile_in_process(build(Log()))):
+        running: list[int] = []
+        counts: list[int] = []
+        asyncio.run(graph.ainvoke({"x": []}, {"max_concurrency": 1.5}))
+        most.append(max(counts))
+    assert most == [4, 2]
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("limit", [1, 2])
 def test_a_failure_while_others_wait_for_a_place(limit: int, seed: int) -> None:
