@@ -42,7 +42,6 @@ INTERPRETED = (
     "drivers/async_fast_path.py",
     "drivers/awaitables.py",
     "drivers/batch.py",
-    "drivers/generators.py",
     "drivers/operations.py",
     "drivers/thread_pool.py",
     "serde/allowlist.py",

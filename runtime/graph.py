@@ -1,6 +1,8 @@
 """The public object: a compiled graph (spec §6).
 
-The file has more than 500 lines because `help` on a method is to tell a caller all there is to it.
+Most of the file is what `help` tells a caller. It stays interpreted: `stream` is a generator that
+a consumer can abandon half-way, and one of mypyc that is dropped while suspended does not run its
+`finally` (architecture §7.2).
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.constants import MISSING
 from lgc.runtime.drivers.fast_path import FastStream, invoke
-from lgc.runtime.drivers.generators import chunks, parts
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of, refuse
 from lgc.runtime.graph_async import AsyncGraph
@@ -280,12 +282,22 @@ class CompiledGraph(AsyncGraph):
             stops=(interrupt_before, interrupt_after),
         )
         path = fast_stream(self.program, request.options, input, request.wanted)
+        driver: FastStream | SyncDriver
         if path is None:
-            loop = streamed_loop(self.program, request.options, input, request.wanted)
-            due = chunks(SyncDriver(loop))
+            driver = SyncDriver(streamed_loop(self.program, request.options, input, request.wanted))
         else:
-            due = chunks(FastStream(path, input))
-        yield from due if request.is_direct else parts(due, request)
+            driver = FastStream(path, input)
+        try:
+            while (due := driver.advance()) is not None:
+                if request.is_direct:
+                    yield from due
+                    continue
+                for chunk in due:
+                    part = request.part(chunk)
+                    if part is not MISSING:
+                        yield part
+        finally:
+            driver.close()
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread, now or at one of its checkpoints (spec §6).

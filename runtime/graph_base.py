@@ -67,8 +67,8 @@ class GraphBase:
         # Imported when it is first used: runs do without.
         from lgc.runtime.checkpointing.state_snapshots import StateReader
 
-        output = output_of(self.program, self.program.streamed)
-        reader = StateReader(self.program, self.config, self._state_saver(config), output)
+        saver = self._state_saver(config)
+        reader = StateReader(self.program, self.config, saver, self.program.streamed_output)
         self._refuse_subgraph(config)
         return reader
 
@@ -130,11 +130,13 @@ class GraphBase:
         Raises:
             As `stream`.
         """
-        keys = self.program.streamed if output_keys is None else output_keys
+        output = self.program.streamed_output
+        if output_keys is not None:
+            output = output_of(self.program, output_keys)
         modes = self.stream_mode if stream_mode is None else stream_mode
         refuse_modes(modes)
         refuse_modes(print_mode)
-        options = self._options(config, output_of(self.program, keys), **asked)
+        options = self._options(config, output, **asked)
         options.streams_from_subgraphs = subgraphs
         request = StreamRequest(options, modes, print_mode, subgraphs, version == "v2")
         if self.coerces:

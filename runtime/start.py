@@ -124,7 +124,7 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
     if events:
         from lgc.runtime.streaming.debug import DebugObserver
 
-        observers.append(DebugObserver(sink, scope, events, output_of(program, program.streamed)))
+        observers.append(DebugObserver(sink, scope, events, program.streamed_output))
     if options.streams_from_nodes:
         observers.append(ChunksObserver(sink))
         writer = ChunkWriter(loop.inbox)

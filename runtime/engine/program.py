@@ -249,7 +249,6 @@ class Program:
         self.is_root: bool = names == ("__root__",)
         self.root_input: bool = inputs is None
         self.outputs: tuple[str, ...] | None = outputs
-        self.streamed: tuple[str, ...] | None = None if self.is_root else names
         self.managed: dict[str, Managed] = {value.key: value for value in managed}
         start = EphemeralValue(START)
         triggers = [_trigger(node) for node in nodes if not node.is_start]
@@ -300,6 +299,9 @@ class Program:
         self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
         self.default_output: Output = self.output(
             ("__root__",) if outputs is None else outputs, outputs is None
+        )
+        self.streamed_output: Output = self.output(
+            ("__root__",) if self.is_root else names, self.is_root
         )
         # Scheduling and write application both go by name (spec §4.4, §4.6).
         self.nodes: list[Node] = sorted(nodes, key=_node_name)

@@ -18,12 +18,11 @@ from scripted_driver import ScriptedDriver
 
 from lgc.runtime.drivers.aio import AsyncDriver
 from lgc.runtime.drivers.async_calls import AsyncCalls
-from lgc.runtime.drivers.generators import chunks
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.task import Task
 from lgc.runtime.graph import CompiledGraph
 from lgc.runtime.savers import MemorySaver
-from lgc.runtime.start import output_of, streamed_loop
+from lgc.runtime.start import streamed_loop
 
 MODES = ["updates", "values", "custom", "tasks", "checkpoints"]
 
@@ -128,7 +127,7 @@ class _Thread:
         graph = self.graph
         options = graph._options(
             config,
-            output_of(graph.program, graph.program.streamed),
+            graph.program.streamed_output,
             context=None,
             control=None,
             durability=self.durability,
@@ -161,8 +160,11 @@ def _synchronously(loop: Any) -> dict[int, list[Any]]:
     by_step: dict[int, list[Any]] = {}
     driver = SyncDriver(loop)
     try:
-        for chunk in chunks(driver):
-            by_step.setdefault(loop.scope.step, []).append(chunk)
+        try:
+            while (due := driver.advance()) is not None:
+                by_step.setdefault(loop.scope.step, []).extend(due)
+        finally:
+            driver.close()
     except Exception as exc:
         exc.chunks = by_step  # type: ignore[attr-defined]
         raise
@@ -268,7 +270,7 @@ def test_tasks_that_join_while_a_node_runs_inline() -> None:
 
         options = graph._options(
             {},
-            output_of(program, program.streamed),
+            program.streamed_output,
             context=None,
             control=None,
             durability=None,
