@@ -269,22 +269,22 @@ class CompiledGraph(AsyncGraph):
             As `invoke`; nothing happens and nothing is raised before the first chunk is asked for.
         """
         durability = durability_of(kwargs, durability, 3)
-        request = self._stream_request(
+        if debug or self.debug:
+            print_mode = ["updates", "values"]
+        modes = self._modes(stream_mode, print_mode)
+        options = self._options(
             config,
-            output_keys,
-            stream_mode=stream_mode,
-            print_mode=["updates", "values"] if debug or self.debug else print_mode,
-            subgraphs=bool(subgraphs),
-            version=version,
+            self._streamed(output_keys),
             context=context,
             control=control,
             durability=durability,
             stops=(interrupt_before, interrupt_after),
         )
-        path = fast_stream(self.program, request.options, input, request.wanted)
+        request = self._stream_request(options, modes, print_mode, bool(subgraphs), version)
+        path = fast_stream(self.program, options, input, request.wanted)
         driver: FastStream | SyncDriver
         if path is None:
-            driver = SyncDriver(streamed_loop(self.program, request.options, input, request.wanted))
+            driver = SyncDriver(streamed_loop(self.program, options, input, request.wanted))
         else:
             driver = FastStream(path, input)
         try:

@@ -128,23 +128,24 @@ class AsyncGraph(GraphBase):
         from lgc.runtime.drivers.async_calls import AsyncCalls
         from lgc.runtime.drivers.async_fast_path import AsyncFastStream
 
-        request = self._stream_request(
+        durability = durability_of(kwargs, durability, 3)
+        if debug or self.debug:
+            print_mode = ["updates", "values"]
+        modes = self._modes(stream_mode, print_mode)
+        options = self._options(
             config,
-            output_keys,
-            stream_mode=stream_mode,
-            print_mode=["updates", "values"] if debug or self.debug else print_mode,
-            subgraphs=bool(subgraphs),
-            version=version,
+            self._streamed(output_keys),
             context=context,
             control=control,
-            durability=durability_of(kwargs, durability, 3),
+            durability=durability,
             stops=(interrupt_before, interrupt_after),
             is_async=True,
         )
-        path = fast_stream(self.program, request.options, input, request.wanted)
+        request = self._stream_request(options, modes, print_mode, bool(subgraphs), version)
+        path = fast_stream(self.program, options, input, request.wanted)
         driver: AsyncFastStream | AsyncDriver
         if path is None:
-            loop = streamed_loop(self.program, request.options, input, request.wanted)
+            loop = streamed_loop(self.program, options, input, request.wanted)
             driver = AsyncDriver(loop, AsyncCalls())
         else:
             driver = AsyncFastStream(path, input)

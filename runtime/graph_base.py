@@ -110,35 +110,39 @@ class GraphBase:
         is_coerced = self.coerces and self.program.output_schema is not None
         return not is_coerced and keys is not None and not isinstance(keys, str)
 
-    def _stream_request(
-        self,
-        config: Mapping[str, Any] | None,
-        output_keys: Any,
-        *,
-        stream_mode: Any,
-        print_mode: Any,
-        subgraphs: bool,
-        version: str,
-        **asked: Any,
-    ) -> StreamRequest:
-        """What the caller of a stream asked for, with the graph's defaults.
-
-        Args:
-            config, output_keys, stream_mode, print_mode, subgraphs, version: as of `stream`.
-            asked: the keyword arguments of `_options`.
+    def _modes(self, stream_mode: Any, print_mode: Any) -> Any:
+        """The modes that the caller of a stream wants, one or several.
 
         Raises:
-            As `stream`.
+            Unsupported: one of them is not there yet, or one of those that are to be printed.
         """
-        output = self.program.streamed_output
-        if output_keys is not None:
-            output = output_of(self.program, output_keys)
         modes = self.stream_mode if stream_mode is None else stream_mode
         refuse_modes(modes)
         refuse_modes(print_mode)
-        options = self._options(config, output, **asked)
+        return modes
+
+    def _streamed(self, output_keys: Any) -> Output:
+        """What a stream reports of the state.
+
+        Raises:
+            ValueError: `output_keys` names what is no channel.
+        """
+        if output_keys is None:
+            return self.program.streamed_output
+        return output_of(self.program, output_keys)
+
+    def _stream_request(
+        self, options: RunOptions, modes: Any, print_mode: Any, subgraphs: bool, version: str
+    ) -> StreamRequest:
+        """What the caller of a stream is to get of its chunks.
+
+        Args:
+            options: of the run.
+            modes: of `_modes`.
+            print_mode, subgraphs, version: as of `stream`.
+        """
         options.streams_from_subgraphs = subgraphs
-        request = StreamRequest(options, modes, print_mode, subgraphs, version == "v2")
+        request = StreamRequest(modes, print_mode, subgraphs, version == "v2")
         if self.coerces:
             request.output_schema = self.program.output_schema
             request.state_schema = self.program.state_schema
@@ -181,7 +185,7 @@ class GraphBase:
             import warnings
 
             warnings.warn(
-                "`durability` has no effect when no checkpointer is present.", stacklevel=4
+                "`durability` has no effect when no checkpointer is present.", stacklevel=3
             )
         # What is false gives way to what the caller's Runtime has, as in upstream's merge.
         if context is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lgc.runtime.constants import INTERRUPT, MISSING, START
-from lgc.runtime.engine.run import RunOptions
 from lgc.runtime.streaming.chunks import with_interrupts
 
 
@@ -13,7 +12,6 @@ class StreamRequest:
     """What the caller of a stream asked for.
 
     Args:
-        options: what it asked of the run.
         modes: which chunks are to be handed out: one mode, or several.
         printed: the modes whose chunks go to standard output. Of both, upstream only asks whether
             they contain a mode, and whether `modes` is a list.
@@ -28,10 +26,7 @@ class StreamRequest:
         is_direct: the caller gets chunks as the run makes them; else what `part` makes of each.
     """
 
-    def __init__(
-        self, options: RunOptions, modes: Any, printed: Any, subgraphs: bool, is_typed: bool
-    ) -> None:
-        self.options: RunOptions = options
+    def __init__(self, modes: Any, printed: Any, subgraphs: bool, is_typed: bool) -> None:
         self.modes: Any = modes
         self.printed: Any = printed
         self.subgraphs: bool = subgraphs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import threading
 import time
@@ -35,9 +36,20 @@ def test_durability_without_a_saver_runs() -> None:
     builder.add_edge(START, "a")
     with pytest.warns(UserWarning, match="has no effect"), pytest.raises(AttributeError):
         builder.compile().invoke({"log": []}, durability="sync")
-    with pytest.warns(UserWarning, match="has no effect"):
-        found = compile_in_process(builder).invoke({"log": []}, durability="sync")
-    assert found == {"log": ["a"]}
+    graph = compile_in_process(builder)
+
+    async def collect() -> list[Any]:
+        return [chunk async for chunk in graph.astream({"log": []}, durability="sync")]
+
+    for run in (
+        lambda: [{"a": graph.invoke({"log": []}, durability="sync")}],
+        lambda: list(graph.stream({"log": []}, durability="sync")),
+        lambda: asyncio.run(collect()),
+    ):
+        with pytest.warns(UserWarning, match="has no effect") as warned:
+            assert run() == [{"a": {"log": ["a"]}}]
+        # It points at who asked for it.
+        assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_the_task_that_failed_first_is_the_one_that_is_raised() -> None:
