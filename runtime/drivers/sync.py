@@ -68,6 +68,8 @@ class SyncDriver:
         # A run that is closing hands out no chunks.
         while (what := loop.next()) != OVER:
             self._perform(what)
+        if self._background is not None:
+            self._background.forget()
 
     def _perform(self, what: int) -> None:
         loop = self.loop
@@ -191,6 +193,10 @@ class Background:
             if self._error is not None:
                 raise self._error
 
+    def forget(self) -> None:
+        """Drops the error, whose traceback holds who has waited."""
+        self._error = None
+
     def _run(self) -> None:
         error: BaseException | None = None
         while True:
@@ -198,6 +204,8 @@ class Background:
                 if error is not None or not self._calls:
                     self._calls.clear()
                     self._error = error
+                    # Its traceback holds this frame.
+                    error = None
                     self._is_running = False
                     self._changed.notify_all()
                     return

@@ -37,20 +37,20 @@ class Pool:
             claimed = self._idle > 0
             if claimed:
                 self._idle -= 1
-        if claimed:
-            self._jobs.put(job)
-        else:
-            threading.Thread(target=self._work, args=(job,), name="lgc", daemon=True).start()
+        if not claimed:
+            # Not with the job as an argument, which the thread would hold as long as it lives.
+            threading.Thread(target=self._work, name="lgc", daemon=True).start()
+        self._jobs.put(job)
 
-    def _work(self, job: _Job) -> None:
+    def _work(self) -> None:
         while True:
+            job = self._jobs.get()
             job()
             del job
             with self._lock:
                 if self._idle >= MAX_IDLE:
                     return
                 self._idle += 1
-            job = self._jobs.get()
 
 
 POOL = Pool()
