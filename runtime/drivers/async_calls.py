@@ -153,7 +153,7 @@ class SaverCalls:
 
     def __init__(self, calls: AsyncCalls) -> None:
         self._calls = calls
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[tuple[Call, Context]] = deque()
         # By the task whose writes are stored; None for a checkpoint.
         self._running: dict[str | None, asyncio.Task[BaseException | None]] = {}
         self._waiter: asyncio.Future[None] | None = None
@@ -171,7 +171,10 @@ class SaverCalls:
         """
         if self.error is not None:
             raise self.error
-        self._waiting.extend(calls)
+        # Of who submits: a call that waits for others does not see what those set, nor miss what
+        # a consumer has set since.
+        context = copy_context()
+        self._waiting.extend((call, context) for call in calls)
         self._start_due()
 
     async def wait(self) -> None:
@@ -189,12 +192,13 @@ class SaverCalls:
     def _start_due(self) -> None:
         running, waiting = self._running, self._waiting
         while waiting:
-            due = function, args, task_id = waiting[0]
+            due = waiting[0]
+            (function, args, task_id), context = due
             if running and (task_id is None or task_id in running or None in running):
                 return
             waiting.popleft()
             try:
-                making = self._calls.start(_outcome(function, args), copy_context())
+                making = self._calls.start(_outcome(function, args), context.copy())
             except BaseException as exc:
                 # A KeyboardInterrupt of a call that was made at once.
                 self._note(exc)
@@ -205,8 +209,10 @@ class SaverCalls:
                 running[task_id] = making
                 making.add_done_callback(partial(self._note_over, due))
 
-    def _note_over(self, due: Call, making: asyncio.Task[BaseException | None]) -> None:
-        del self._running[due[2]]
+    def _note_over(
+        self, due: tuple[Call, Context], making: asyncio.Task[BaseException | None]
+    ) -> None:
+        del self._running[due[0][2]]
         if making.cancelled():
             # Before it began, by an event loop that shuts down.
             self._waiting.appendleft(due)

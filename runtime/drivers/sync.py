@@ -102,7 +102,8 @@ class SyncDriver:
         try:
             for function, arguments, _ in writer.pop_calls():
                 if self._background is None:
-                    function(*arguments)
+                    # What it sets in its context is not seen by nodes and the caller.
+                    copy_context().run(function, *arguments)
                 else:
                     self._background.submit(function, arguments)
         except Exception as exc:
@@ -164,14 +165,13 @@ class Background:
     """Calls functions one after the other on another thread, up to the first that fails."""
 
     def __init__(self) -> None:
-        self._context: Context = copy_context()
-        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._calls: deque[tuple[Context, Callable[..., Any], tuple[Any, ...]]] = deque()
         self._changed: Condition = Condition()
         self._is_running: bool = False
         self._error: BaseException | None = None
 
     def submit(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Calls `function(*args)` after all that was submitted before.
+        """Calls `function(*args)`, in a copy of this context, after all that was submitted before.
 
         Raises:
             BaseException: what one of those raised.
@@ -179,7 +179,7 @@ class Background:
         with self._changed:
             if self._error is not None:
                 raise self._error
-            self._calls.append((function, args))
+            self._calls.append((copy_context(), function, args))
             if self._is_running:
                 return
             self._is_running = True
@@ -209,8 +209,8 @@ class Background:
                     self._is_running = False
                     self._changed.notify_all()
                     return
-                function, args = self._calls.popleft()
+                context, function, args = self._calls.popleft()
             try:
-                self._context.run(function, *args)
+                context.run(function, *args)
             except BaseException as exc:
                 error = exc
