@@ -48,7 +48,7 @@ from lgc.runtime.drivers import (  # noqa: F401  (as above)
     operations,
 )
 from lgc.runtime.graph import CompiledGraph
-from lgc.savers import AsyncSqliteSaver, PostgresSaver, SqliteSaver
+from lgc.savers import AsyncPostgresSaver, AsyncSqliteSaver, PostgresSaver, SqliteSaver
 
 KILLS: Counter[str] = Counter()
 """How often a process was killed, by saver."""
@@ -62,6 +62,7 @@ _CALLS = frozenset(
 ASYNC_SAVERS: dict[str, Any] = {
     "async sqlite": AsyncSqliteSaver,
     "their async sqlite": TheirAsyncSqliteSaver,
+    "async postgres": AsyncPostgresSaver,
 }
 """The savers whose threads are driven by an event loop, by kind."""
 
@@ -398,8 +399,12 @@ def _saver(kind: str, store: str, inside: bool) -> Iterator[Any]:
     }
     with classes[kind].from_conn_string(store) as saver:
         if inside:
-            saver.conn.set_trace_callback(lambda sql: CHILD.point(f"at {sql.strip()[:40]!r}"))
+            saver.conn.set_trace_callback(_at_statement)
         yield Pointed(saver)
+
+
+def _at_statement(sql: str) -> None:
+    CHILD.point(f"at {sql.strip()[:40]!r}")
 
 
 def _live(request: dict[str, Any], saver: Any) -> None:
@@ -435,8 +440,13 @@ def _live(request: dict[str, Any], saver: Any) -> None:
 
 
 @asynccontextmanager
-async def _async_saver(kind: str, store: str) -> AsyncIterator[Any]:
+async def _async_saver(kind: str, store: str, inside: bool) -> AsyncIterator[Any]:
+    """As `_saver`, of an async kind; statements of SQLite run on a thread of the saver's."""
     async with ASYNC_SAVERS[kind].from_conn_string(store) as saver:
+        if inside:
+            traced = saver.conn.set_trace_callback(_at_statement)
+            if traced is not None:
+                await traced
         yield Pointed(saver)
 
 
@@ -444,7 +454,7 @@ async def _alive(request: dict[str, Any]) -> None:
     """`_live` on an event loop; acts with an odd number are streamed."""
     story = STORIES[request["story"]]
     config = {"configurable": {"thread_id": request["thread"]}}
-    async with _async_saver(request["saver"], request["store"]) as saver:
+    async with _async_saver(request["saver"], request["store"], request["inside"]) as saver:
         graph = _compiled(request["story"], True).compile(checkpointer=saver, **story.options)
         for number in range(request["first"], len(story.acts)):
             CHILD.act = number
