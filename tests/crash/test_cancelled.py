@@ -6,165 +6,26 @@ Nothing that was stored as done is done again, whatever suspends: nodes, routers
 from __future__ import annotations
 
 import asyncio
-import operator
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, NamedTuple, TypedDict
+from collections.abc import Awaitable
+from typing import Any, NamedTuple
 
 import pytest
+import shutdowns
 from crashing import CANCELLATIONS
-from inprocess import compile_in_process
-from langchain_core.runnables import RunnableConfig
-from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send, interrupt
+from limited import limited
 from seeds import SCALE
+from suspending import CONFIG, GRAPHS, Faulty, Journal, compiled_graph, durable, go_on
 
 from lgc.savers import AsyncSqliteSaver, MemorySaver
 
 STRIDE = max(1, round(3 / SCALE))
 """Every so manyth turn is one to be cancelled at; all are with LGC_SCALE=3."""
 
+DURABILITIES = ("sync", "async", "exit")
+
 MOST_TURNS = 400
 """A run takes fewer turns of the event loop."""
-
-
-class State(TypedDict):
-    """A trail, and a number."""
-
-    trail: Annotated[list[str], operator.add]
-    count: int
-
-
-class Journal:
-    """What nodes have done, and how often they suspend.
-
-    Attributes:
-        suspends: how often each node and router does.
-        done: `(task id, superstep, node)` of what has returned, in order.
-        fails: the failing node fails.
-    """
-
-    def __init__(self, suspends: int) -> None:
-        self.suspends = suspends
-        self.done: list[tuple[str, int, str]] = []
-        self.fails = True
-
-    def node(self, name: str, body: Callable[[Any], Any] | None = None) -> Any:
-        """An async node that writes its name, or what `body` returns."""
-
-        async def run(state: Any, config: RunnableConfig) -> Any:
-            for _ in range(self.suspends):
-                await asyncio.sleep(0)
-            update = {"trail": [name]} if body is None else body(state)
-            task, step = config["configurable"]["__pregel_task_id"], config["metadata"]
-            self.done.append((task, step["langgraph_step"], name))
-            return update
-
-        return run
-
-
-def _wired(nodes: dict[str, Any], *edges: Any) -> Any:
-    builder: Any = StateGraph(State)
-    for name, node in nodes.items():
-        builder.add_node(name, node)
-    for start, end in edges:
-        builder.add_edge(start, end)
-    return builder
-
-
-def _chain(journal: Journal) -> Any:
-    names = "abcd"
-    edges = zip((START, *names), (*names, END), strict=True)
-    return _wired({name: journal.node(name) for name in names}, *edges)
-
-
-def _fan(journal: Journal) -> Any:
-    sides = ("left", "mid", "right")
-    nodes = {name: journal.node(name) for name in ("split", *sides, "join")}
-    starts = [("split", side) for side in sides]
-    return _wired(nodes, (START, "split"), *starts, ([*sides], "join"), ("join", END))
-
-
-def _loop(journal: Journal) -> Any:
-    async def more(state: State) -> str:
-        await asyncio.sleep(0)
-        return "turn" if state["count"] < 3 else END
-
-    def turn(state: State) -> Any:
-        return {"trail": [f"turn {state['count']}"], "count": state["count"] + 1}
-
-    builder = _wired({"turn": journal.node("turn", turn)}, (START, "turn"))
-    return builder.add_conditional_edges("turn", more, ["turn", END])
-
-
-def _sends(journal: Journal) -> Any:
-    async def each(state: State) -> list[Send]:
-        return [Send("work", {"trail": [], "count": item}) for item in range(3)]
-
-    nodes = {name: journal.node(name) for name in ("split", "work", "reduce")}
-    builder = _wired(nodes, (START, "split"), ("work", "reduce"), ("reduce", END))
-    return builder.add_conditional_edges("split", each, ["work"])
-
-
-def _question(journal: Journal) -> Any:
-    def ask(state: State) -> Any:
-        return {"trail": [interrupt("who?")]}
-
-    nodes = {"a": journal.node("a"), "ask": journal.node("ask", ask), "b": journal.node("b")}
-    return _wired(nodes, (START, "a"), ("a", "ask"), ("ask", "b"), ("b", END))
-
-
-def _failure(journal: Journal) -> Any:
-    def fail(state: State) -> Any:
-        if journal.fails:
-            raise ValueError("on purpose")
-        return {"trail": ["recovered"]}
-
-    nodes = {
-        "good": journal.node("good"),
-        "bad": journal.node("bad", fail),
-        "end": journal.node("end"),
-    }
-    sides = ("good", "bad")
-    return _wired(nodes, *((START, side) for side in sides), ([*sides], "end"), ("end", END))
-
-
-GRAPHS = {
-    "chain": _chain,
-    "fan": _fan,
-    "loop": _loop,
-    "sends": _sends,
-    "question": _question,
-    "failure": _failure,
-}
-
-
-def suspending(times: int) -> Any:
-    """A saver in memory whose async methods suspend so often."""
-
-    class Suspending(MemorySaver):
-        blocking = True
-
-        async def aget_tuple(self, config: Any) -> Any:
-            await _turns()
-            return await super().aget_tuple(config)
-
-        async def aput(self, *args: Any) -> Any:
-            await _turns()
-            result = await super().aput(*args)
-            await _turns()
-            return result
-
-        async def aput_writes(self, *args: Any) -> Any:
-            await _turns()
-            await super().aput_writes(*args)
-            await _turns()
-
-    async def _turns() -> None:
-        for _ in range(times):
-            await asyncio.sleep(0)
-
-    return Suspending()
 
 
 class Case(NamedTuple):
@@ -173,9 +34,6 @@ class Case(NamedTuple):
     graph: str
     durability: str
     suspends: int
-
-
-CONFIG: Any = {"configurable": {"thread_id": "t"}}
 
 
 async def cancelled_at(turn: int, run: Awaitable[Any]) -> bool:
@@ -200,32 +58,6 @@ async def cancelled_at(turn: int, run: Awaitable[Any]) -> bool:
     except ValueError:
         return False
     return False
-
-
-async def go_on(graph: Any, journal: Journal) -> Any:
-    """Brings the thread to its end; the state then."""
-    journal.fails = False
-    for _ in range(4):
-        snapshot = await graph.aget_state(CONFIG)
-        if snapshot.created_at is None or snapshot.next == ("__start__",):
-            given: Any = {"trail": ["in"], "count": 0}
-        elif snapshot.interrupts:
-            given = Command(resume="me")
-        elif snapshot.tasks:
-            # They are due, or were done without their superstep having ended.
-            given = None
-        else:
-            return snapshot.values
-        await graph.ainvoke(given, CONFIG)
-    raise AssertionError("the thread does not end")
-
-
-async def durable(graph: Any) -> tuple[int, set[str]]:
-    """The newest checkpoint's superstep, and the tasks on it that are stored as done."""
-    snapshot = await graph.aget_state(CONFIG)
-    if snapshot.created_at is None:
-        return -2, set()
-    return snapshot.metadata["step"], {task.id for task in snapshot.tasks if task.result}
 
 
 async def check_turn(case: Case, compiled: Any, saver: Any, turn: int, journal: Journal) -> bool:
@@ -269,11 +101,11 @@ async def _uncancelled(case: Case, compiled: Any, journal: Journal) -> Any:
 def compiled_case(case: Case) -> tuple[Any, Journal]:
     """The graph of a case, and what its nodes write into."""
     journal = Journal(case.suspends)
-    return compile_in_process(GRAPHS[case.graph](journal)), journal
+    return compiled_graph(case.graph, journal), journal
 
 
 @pytest.mark.parametrize("suspends", [0, 1, 2])
-@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("durability", DURABILITIES)
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_every_turn(graph: str, durability: str, suspends: int) -> None:
     """With savers that suspend 0, 1 and 2 times before they store, and after."""
@@ -282,7 +114,7 @@ def test_every_turn(graph: str, durability: str, suspends: int) -> None:
 
     async def main(saver_suspends: int) -> None:
         for turn in range(1 + saver_suspends % STRIDE, MOST_TURNS, STRIDE):
-            saver = suspending(saver_suspends)
+            saver = Faulty(saver_suspends)
             if not await check_turn(case, compiled, saver, turn, journal):
                 break
             CANCELLATIONS[graph] += 1
@@ -294,7 +126,7 @@ def test_every_turn(graph: str, durability: str, suspends: int) -> None:
         asyncio.run(main(saver_suspends))
 
 
-@pytest.mark.parametrize("durability", ["sync", "async", "exit"])
+@pytest.mark.parametrize("durability", DURABILITIES)
 @pytest.mark.parametrize("graph", ["chain", "fan"])
 def test_turns_of_a_saver_with_a_thread(graph: str, durability: str, tmp_path: Any) -> None:
     """AsyncSqliteSaver, whose calls take as many turns as they take."""
@@ -311,3 +143,53 @@ def test_turns_of_a_saver_with_a_thread(graph: str, durability: str, tmp_path: A
         assert seen[True]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("graph", ["chain", "fan", "question", "failure"])
+def test_the_event_loop_is_shut_down(graph: str, durability: str) -> None:
+    """All of its tasks are cancelled, those of saver calls included, and some of them twice."""
+    for way in shutdowns.WAYS:
+        arguments = (graph, durability, way, "memory", STRIDE)
+        CANCELLATIONS[graph] += limited(shutdowns.check_turns, *arguments)
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_the_event_loop_of_a_saver_with_a_thread_is_shut_down(durability: str) -> None:
+    """AsyncSqliteSaver, which is closed before the loop is."""
+    for way in ("all", "all, again 1", "main"):
+        arguments = ("fan", durability, way, "sqlite", STRIDE)
+        CANCELLATIONS["fan"] += limited(shutdowns.check_turns, *arguments)
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("fault", ["KeyboardInterrupt", "SystemExit"])
+def test_a_saver_that_ends_the_process(fault: str, durability: str) -> None:
+    """`asyncio.run` raises what the saver raises, and as much is stored as under LangGraph."""
+    arguments = ("chain", durability, fault, True)
+    expected = limited(shutdowns.outcomes, "upstream", *arguments)
+    assert {error for _, error, _ in expected} == {fault}
+    assert limited(shutdowns.outcomes, "ours", *arguments) == expected
+    limited(shutdowns.outcomes, "ours", "fan", *arguments[1:])
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_a_saver_that_raises_cancelled_error(durability: str) -> None:
+    """The run raises it, where LangGraph's may end as if all were stored."""
+    arguments = ("chain", durability, "CancelledError", False)
+    expected = limited(shutdowns.outcomes, "upstream", *arguments)
+    seen = limited(shutdowns.outcomes, "ours", *arguments)
+    assert {error for _, error, _ in seen} == {"CancelledError"}
+    if durability != "sync":
+        seen = [[method, None, steps] for method, _, steps in seen]
+    assert seen == expected
+    limited(shutdowns.outcomes, "ours", "fan", *arguments[1:])
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("graph", ["chain", "fan"])
+def test_a_saver_that_raises_cancelled_error_once(graph: str, durability: str) -> None:
+    """It is as if its loop had been shut down: the call is made again, and nothing is lost."""
+    seen = limited(shutdowns.outcomes, "ours", graph, durability, "CancelledError", True)
+    whole = max(steps for _, _, steps in seen)
+    assert all(outcome[1:] == [None, whole] for outcome in seen)
