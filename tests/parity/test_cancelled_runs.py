@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -221,8 +222,13 @@ class Scopes:
 
     @staticmethod
     async def timeout(part: Run, end: list[Any]) -> Any:
+        def expire() -> None:
+            # It may be over.
+            with suppress(RuntimeError):
+                scope.reschedule(0)
+
         async with asyncio.timeout(None) as scope:
-            end.append(lambda: scope.reschedule(0))
+            end.append(expire)
             return await part()
 
     @staticmethod
@@ -304,13 +310,7 @@ it is as if the run's task had been cancelled once.
 """
 SCOPES = [name for name in vars(Scopes) if not name.startswith("_")]
 if sys.version_info < (3, 11):
-    ANYIO = ("cancel_scope", "fail_after", "anyio_group")
-"""They cancel again in each turn of the event loop, as long as the run has not ended.
-
-LangGraph leaves nodes that run to themselves then, and does not store what had finished. Under lgc
-it is as if the run's task had been cancelled once.
-"""
-SCOPES = [name for name in SCOPES if name not in ("timeout", "task_group")]
+    SCOPES = [name for name in SCOPES if name not in ("timeout", "task_group")]
 
 
 @pytest.mark.parametrize("durability", ["sync", "exit"])
