@@ -415,7 +415,7 @@ def test_postgres(warm: Warm, tmp_path: Path, story: str, durability: str, datab
 
 @pytest.mark.skipif(not DSN, reason="LGC_POSTGRES is not set: make test-postgres")
 @pytest.mark.parametrize("durability", DURABILITIES)
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", ["fan", "delta", "questions"])
 def test_postgres_on_an_event_loop(
     warm: Warm, tmp_path: Path, story: str, durability: str, database: str
 ) -> None:

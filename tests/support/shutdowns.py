@@ -208,8 +208,8 @@ def check_turns(graph: str, durability: str, way: str, kind: str, stride: int) -
     Args:
         graph, durability: of the run.
         way: of `WAYS`.
-        kind: "memory" for a saver that suspends once before and after it stores; "sqlite" for
-            AsyncSqliteSaver.
+        kind: "memory" for a saver that suspends once or twice before and after it stores; "sqlite"
+            for AsyncSqliteSaver.
         stride: every so manyth turn is one; where a thread stores, which takes thousands of turns,
             they are further and further apart.
 
@@ -220,11 +220,12 @@ def check_turns(graph: str, durability: str, way: str, kind: str, stride: int) -
         AssertionError: a task or a word is left, or what is stored is not what has to be.
     """
     case = _Case(graph, durability)
-    turn, reached = 1 + WAYS.index(way) % stride, 0
+    number = WAYS.index(way)
+    turn, reached = 1 + number % stride, 0
     while True:
         at(f"{graph}, {durability}, {way}, {kind}, turn {turn}")
         with TemporaryDirectory() as folder:
-            opened = _memory(Faulty(1)) if kind == "memory" else _file(folder)
+            opened = _memory(Faulty(1 + number % 2)) if kind == "memory" else _file(folder)
             life = _Life(case.start(streams=reached % 2 == 1), opened, way, turn)
             # What is cut off twice may be lost.
             case.check(life, opened, loses=way.startswith("all, "))
