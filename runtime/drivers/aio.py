@@ -245,7 +245,7 @@ class AsyncDriver:
         others run, and a checkpoint waits for them.
 
         Args:
-            waits: the run waits for all calls.
+            waits: the run waits for all calls, those beside one that has failed, too.
 
         Raises:
             BaseException: what the saver raised.
@@ -257,7 +257,8 @@ class AsyncDriver:
             for function, arguments, _ in calls:
                 function(*arguments)
             return
-        self._saver_calls.submit(calls)
+        if calls:
+            self._saver_calls.submit(calls)
         if waits or (not writer.is_background and any(call[2] is None for call in calls)):
             await self._saver_calls.wait()
 

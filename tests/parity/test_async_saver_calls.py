@@ -169,3 +169,47 @@ async def _streamed(graph: Any, durability: str) -> list[Any]:
         async for chunk in stream:
             chunks.append(chunk)
     return chunks
+
+
+class FailingSaver(SlowSaver):
+    """Cannot store what one node writes.
+
+    Args:
+        turns: as of `SlowSaver`; that call takes one.
+        failing: the node.
+    """
+
+    def __init__(self, turns: int, failing: str) -> None:
+        super().__init__(turns)
+        self.failing = failing
+
+    async def aput_writes(self, config: Any, writes: Any, *args: Any) -> None:
+        if ("x", [self.failing]) in writes:
+            await asyncio.sleep(0)
+            raise OSError("disk")
+        await super().aput_writes(config, writes, *args)
+
+
+@pytest.mark.parametrize("durability", ["sync", "async"])
+@pytest.mark.parametrize("failing", "abc")
+def test_calls_beside_one_that_fails_are_waited_for(failing: str, durability: str) -> None:
+    """The caller may close the saver when the run has raised."""
+
+    async def run(graph: Any, saver: Any) -> tuple[int, int]:
+        with pytest.raises(OSError, match="disk"):
+            await graph.ainvoke({"x": []}, CONFIG, durability=durability)
+        return saver.under_way, len(asyncio.all_tasks())
+
+    def node(name: str) -> Any:
+        async def work(state: Any) -> Any:
+            # The last one ends when the first have failed, or are being stored.
+            for _ in range(8 if name == "c" else 1):
+                await asyncio.sleep(0)
+            return {"x": [name]}
+
+        return work
+
+    for engine in ENGINES:
+        builder = wire(Lists, {name: node(name) for name in "abc"}, *((START, n) for n in "abc"))
+        saver = FailingSaver(20, failing)
+        assert asyncio.run(run(engine(builder, saver), saver)) == (0, 1)
