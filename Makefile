@@ -27,7 +27,7 @@ venv: .venv/.installed
 
 .venv/.installed: pyproject.toml setup.py
 	test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	LGC_NATIVE=0 .venv/bin/pip install --quiet --editable '.[compiler,test]'
+	LGC_NATIVE=0 .venv/bin/pip install --quiet --editable '.[compiler,test,types]'
 	touch $@
 
 # The wheel is built from a clean directory: setuptools ships whatever an earlier build left there.

@@ -35,6 +35,7 @@ from lgc.compiler.layout import (
     Group,
     brackets,
     call,
+    flat,
     lay_out,
     literal,
     names,
@@ -156,7 +157,19 @@ class _Emitter:
             "allowlist": [tuple_of(map(quote, names)) for names in ir.allowlist],
         }
         # Taken before the tables' functions are added, which do not use Any.
-        any_is_named = bool(self.functions)
+        typing = ["Any"] if self.functions or None in ir.types.refs() else []
+        type_lines = self._imports(for_types=True)
+        types = Group(
+            "abi.CompiledGraph[",
+            tuple("Any" if ref is None else self._name(ref) for ref in ir.types.refs()),
+            "]",
+        )
+        annotation = flat(types)
+        if width(f"graph: {annotation} = abi.compiled(") > WIDTH:
+            annotation = "Graph"
+            type_lines.append(lay_out(replace(types, statement="Graph = "), 4).lstrip())
+        if type_lines:
+            typing.insert(0, "TYPE_CHECKING")
         graph = call(
             "abi.compiled",
             quote(ir.name),
@@ -173,7 +186,7 @@ class _Emitter:
                 if schema is not None
             ),
             *(expression(literal_eval(text), f"{name}=") for name, text in ir.settings),
-            statement="graph = ",
+            statement=f"graph: {annotation} = ",
             table=True,
         )
         return {
@@ -184,8 +197,9 @@ class _Emitter:
             "body": BLANK_BODY,
             "topology": self._topology(),
             "require": lay_out(call("abi.require", str(ABI), "BODY", "__file__", quote(command))),
-            "imports": self._imports(),
-            "any_is_named": any_is_named,
+            "typing": ", ".join(typing),
+            "imports": self._imports(for_types=False),
+            "type_lines": type_lines,
             "builder": self._builder(command),
             # Without the annotation, mypy infers a type with as many items as there are keys.
             "keys": None if ir.is_root else lay_out(_keys(self.keys, "KEYS: tuple[str, ...] = ")),
@@ -198,16 +212,21 @@ class _Emitter:
 
     # -- head -----------------------------------------------------------------------------
 
-    def _imports(self) -> list[str]:
+    def _imports(self, *, for_types: bool) -> list[str]:
+        """The imports of the module, or those in its block for type checkers."""
         by_module: dict[str, list[str]] = {}
+        indent = 4 if for_types else 0
         for item in self.ir.imports:
+            if item.is_for_types != for_types:
+                continue
             entry = item.name if item.alias == item.name else f"{item.name} as {item.alias}"
             by_module.setdefault(item.module, []).append(entry)
         lines = []
         for module, entries in by_module.items():
             line = f"from {module} import {', '.join(entries)}"
-            if width(line) > WIDTH:
-                line = lay_out(Group(f"from {module} import (", tuple(entries), ")"))
+            if indent + width(line) > WIDTH:
+                group = Group(f"from {module} import (", tuple(entries), ")")
+                line = lay_out(group, indent).lstrip()
             lines.append(line)
         return lines
 

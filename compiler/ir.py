@@ -275,11 +275,32 @@ class Import:
     Attributes:
         module, name: the object to import.
         alias: its name in the generated module.
+        is_for_types: only type checkers import it.
     """
 
     module: str
     name: str
     alias: str
+    is_for_types: bool = False
+
+
+@dataclass(frozen=True)
+class GraphTypes:
+    """The schemas by which type checkers know a graph; the order is that of CompiledStateGraph.
+
+    Attributes:
+        state, context, input, output: a class, or None of builtins for no context; None where a
+            type checker could not find what the builder has.
+    """
+
+    state: SymbolRef | None = None
+    context: SymbolRef | None = None
+    input: SymbolRef | None = None
+    output: SymbolRef | None = None
+
+    def refs(self) -> tuple[SymbolRef | None, ...]:
+        """The types, in their order."""
+        return self.state, self.context, self.input, self.output
 
 
 @dataclass(frozen=True)
@@ -301,6 +322,7 @@ class GraphIR:
         context_schema: the pydantic model or dataclass that a context is made into.
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
+        types: what type checkers know of it.
         settings: what a compiled target has beyond its builder, as keywords of `abi.compiled`
             and Python source of their values; defaults are left out.
         schedule, imports: set by passes.
@@ -320,6 +342,7 @@ class GraphIR:
     settings: tuple[tuple[str, str], ...] = ()
     output_schema: Ref | None = None
     state_schema: Ref | None = None
+    types: GraphTypes = GraphTypes()
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
 

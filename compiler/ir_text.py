@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR
+from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, SymbolRef
 
 
 def to_text(ir: GraphIR) -> str:
@@ -54,6 +54,8 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"state     {ir.state_schema}")
     if ir.context_schema is not None:
         lines.append(f"context   {ir.context_schema}")
+    types = map(_type_text, ir.types.refs())
+    lines.append(f"types     {', '.join(types)}")
     if ir.allowlist:
         lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
     if ir.settings:
@@ -65,6 +67,12 @@ def to_text(ir: GraphIR) -> str:
             lines.append(f"  {i}: {', '.join(names)}")
         lines.append(f"  then: {ir.schedule.then}")
     return "\n".join(lines) + "\n"
+
+
+def _type_text(ref: SymbolRef | None) -> str:
+    if ref is None:
+        return "any"
+    return ref.name if ref.module == "builtins" else str(ref)
 
 
 def _channel_text(channel: ChannelIR) -> str:

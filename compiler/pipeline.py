@@ -186,7 +186,7 @@ def _compile(name: str, rooted: Rooted, options: Options) -> Compiled:
             raise CompileError(*exc.diagnostics, *lint, ir=ir) from exc
     ir, node_diagnostics = run_passes(analysis.ir)
     text = emit(ir, _command(name, rooted, options))
-    modules = tuple(dict.fromkeys(item.module for item in ir.imports))
+    modules = tuple(dict.fromkeys(i.module for i in ir.imports if not i.is_for_types))
     _check_apart(name, target, modules)
     located = [replace(d, span=analysis.span_of(node)) for d, node in node_diagnostics]
     diagnostics = (*notes, *analysis.notes, *located)

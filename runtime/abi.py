@@ -36,7 +36,7 @@ from lgc.runtime.engine.program import (
     Node,
     Program,
 )
-from lgc.runtime.graph import CompiledGraph
+from lgc.runtime.typed import CompiledGraph
 
 __all__ = [
     "ABI",
@@ -48,6 +48,7 @@ __all__ = [
     "INVOKE",
     "Branch",
     "Channel",
+    "CompiledGraph",
     "Managed",
     "Node",
     "aggregate",
@@ -218,7 +219,7 @@ def compiled(
     debug: bool = False,
     stream_mode: Any = "updates",
     step_timeout: Any = None,
-) -> CompiledGraph:
+) -> CompiledGraph[Any, Any, Any, Any]:
     """The graph of a generated module.
 
     Args:
@@ -239,7 +240,7 @@ def compiled(
         stream_mode: what `stream` yields by default.
         step_timeout: how long a superstep may take, in seconds; None for any time.
     """
-    graph = CompiledGraph(
+    graph: CompiledGraph[Any, Any, Any, Any] = CompiledGraph(
         Program(
             name,
             keys=keys,

@@ -23,7 +23,17 @@ from lgc.compiler.frontend.runnables import (
 from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
 from lgc.compiler.frontend.state_keys import channel_ir, managed_ir
 from lgc.compiler.frontend.validity import INTERNAL, Builder, reserved_names
-from lgc.compiler.ir import BranchIR, BuilderRef, Call, GraphIR, JoinIR, NodeIR, Ref
+from lgc.compiler.ir import (
+    BranchIR,
+    BuilderRef,
+    Call,
+    GraphIR,
+    GraphTypes,
+    JoinIR,
+    NodeIR,
+    Ref,
+    SymbolRef,
+)
 from lgc.compiler.references import References
 
 _NODE_DEFAULTS = {
@@ -86,6 +96,12 @@ class BuilderReader:
             managed=tuple(managed_ir(k, cls, references) for k, cls in builder.managed.items()),
             context_schema=context_schema,
             allowlist=allowlist(builder),
+            types=GraphTypes(
+                self._type(builder.state_schema),
+                self._type(builder.context_schema),
+                self._type(builder.input_schema),
+                self._type(builder.output_schema),
+            ),
         )
 
     # -- the graph as a whole -------------------------------------------------------
@@ -130,6 +146,12 @@ class BuilderReader:
         if not is_instantiated(schema) or self._keys(schema) is None:
             return None
         return self.references.of(schema, on_builder)
+
+    def _type(self, schema: Any) -> SymbolRef | None:
+        """What a type checker finds a schema by; None when it is no class with a name."""
+        if schema is None:
+            return SymbolRef("builtins", "None")
+        return self.references.by_symbol(schema) if isinstance(schema, type) else None
 
     # -- nodes --------------------------------------------------------------------------
 

@@ -20,7 +20,9 @@ RESERVED: Final = frozenset(
         "Any",
         "BODY",
         "BUILDER",
+        "Graph",
         "KEYS",
+        "TYPE_CHECKING",
         "abi",
         "annotations",
         "compile",
@@ -41,7 +43,10 @@ _BIND: Final = (
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
-    """Sets `imports`, sorted by module and name; notes what goes through the builder (LGC301)."""
+    """Sets `imports`, sorted by module and name, those for type checkers last.
+
+    Notes what goes through the builder (LGC301).
+    """
     target_module, _, target_attribute = ir.target.partition(":")
     functions: list[str] = []
     runnables: list[str] = []
@@ -70,8 +75,20 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     if runnables:
         title = f"the Runnable of {_nodes(runnables)}"
         notes.append(_through_builder(ir, title, runnables[0], _BIND))
+    types: set[tuple[str, str]] = set()
+    for schema in ir.types.refs():
+        if schema is not None:
+            first = schema.name.split(".")[0]
+            if schema.module == "builtins":
+                reserved.add(first)
+            else:
+                types.add((schema.module, first))
     taken = dict.fromkeys(reserved, 2)
     imports = [Import(module, name, unique(name, taken)) for module, name in sorted(symbols)]
+    imports += [
+        Import(module, name, unique(name, taken), is_for_types=True)
+        for module, name in sorted(types - symbols)
+    ]
     return dataclasses.replace(ir, imports=tuple(imports)), notes
 
 
