@@ -167,7 +167,10 @@ class _Emitter:
         annotation = flat(types)
         if width(f"graph: {annotation} = abi.compiled(") > WIDTH:
             annotation = "Graph"
-            type_lines.append(lay_out(replace(types, statement="Graph = "), 4).lstrip())
+            typing.append("TypeAlias")
+            # Explicit: mypyc follows no import, and would take it for a variable.
+            alias = replace(types, statement="Graph: TypeAlias = ")
+            type_lines.append(lay_out(alias, 4).lstrip())
         if type_lines:
             typing.insert(0, "TYPE_CHECKING")
         graph = call(

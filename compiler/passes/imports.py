@@ -23,6 +23,7 @@ RESERVED: Final = frozenset(
         "Graph",
         "KEYS",
         "TYPE_CHECKING",
+        "TypeAlias",
         "abi",
         "annotations",
         "compile",

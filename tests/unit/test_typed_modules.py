@@ -77,18 +77,23 @@ def _wrong_lines() -> list[int]:
     return [number for number, line in enumerate(lines, 1) if line.endswith("# wrong")]
 
 
-def test_mypy_reports_what_is_wrong_and_nothing_else(project: Path) -> None:
+def _wrong_to_mypy(folder: Path) -> list[int]:
+    """The lines of client.py in which mypy finds errors."""
     # Of the rest of lgc the linter of this project says what there is to say.
     command = [str(BIN / "mypy"), "--strict", "--explicit-package-bases", "--config-file="]
     done = subprocess.run(
         [*command, "--follow-imports=silent", "client.py"],
-        cwd=project,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
-    reported = re.findall(r"^client\.py:(\d+): error:", done.stdout, re.MULTILINE)
-    assert sorted(set(map(int, reported))) == _wrong_lines(), done.stdout + done.stderr
+    print(done.stdout, done.stderr)
+    return sorted(set(map(int, re.findall(r"^client\.py:(\d+): error:", done.stdout, re.M))))
+
+
+def test_mypy_reports_what_is_wrong_and_nothing_else(project: Path) -> None:
+    assert _wrong_to_mypy(project) == _wrong_lines()
 
 
 def test_pyright_reports_what_is_wrong_and_nothing_else(project: Path) -> None:
@@ -107,6 +112,43 @@ def test_an_editor_completes_input_keys_and_stream_modes(project: Path) -> None:
         assert server.completed(line + 'graph.invoke({"') == ['"question"']
         modes = server.completed(line + 'graph.stream({"question": ""}, stream_mode="')
     assert {'"values"', '"updates"', '"custom"', '"debug"'} <= set(modes)
+
+
+LONG = """\
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+class InputOfAnApplicationWithLongNames(TypedDict):
+    question: str
+class StateOfAnApplicationWithLongNames(InputOfAnApplicationWithLongNames):
+    answer: str
+def node(state: StateOfAnApplicationWithLongNames) -> None: ...
+builder = StateGraph(
+    StateOfAnApplicationWithLongNames, input_schema=InputOfAnApplicationWithLongNames
+)
+builder.add_node("node", node)
+builder.add_edge(START, "node")
+"""
+
+
+def test_types_that_do_not_fit_on_a_line(tmp_path: Path) -> None:
+    """Have an alias, which checkers follow."""
+    (tmp_path / "lgc").symlink_to(ROOT)
+    (tmp_path / "app.py").write_text(LONG)
+    command = [
+        str(BIN / "lgc"),
+        "compile",
+        "app:builder",
+        "-o",
+        "out",
+        "--no-native",
+        "--name",
+        "agent",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert "\ngraph: Graph = abi.compiled(" in (tmp_path / "out" / "agent.py").read_text()
+    client = 'from out.agent import graph\ngraph.invoke({"question": ""})\ngraph.invoke({"x": 1})\n'
+    (tmp_path / "client.py").write_text(client)
+    assert _wrong_to_mypy(tmp_path) == [3]
 
 
 def test_schemas_without_a_name_are_any() -> None:
