@@ -215,7 +215,8 @@ class SaverCalls:
         del self._running[due[0][2]]
         if making.cancelled():
             # Before it began, by an event loop that shuts down.
-            self._waiting.appendleft(due)
+            if self.error is None:
+                self._waiting.appendleft(due)
         else:
             self._note(making.exception() or making.result())
         self._start_due()
