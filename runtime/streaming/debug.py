@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from lgc.runtime.checkpointing.model import NOT_IN_METADATA, now
+from lgc.runtime.checkpointing import model
 from lgc.runtime.checkpointing.state_snapshots import task_snapshot, with_parents, writes_by_key
 from lgc.runtime.checkpointing.task_status import Status, statuses
 from lgc.runtime.constants import CONF, ERROR, INTERRUPT, RETURN
@@ -84,7 +84,7 @@ class DebugObserver(Observer):
         if mode in self._modes:
             self._sink.emit(mode, payload)
         if "debug" in self._modes:
-            chunk = {"step": step, "timestamp": now(), "type": kind, "payload": payload}
+            chunk = {"step": step, "timestamp": model.now(), "type": kind, "payload": payload}
             self._sink.emit("debug", chunk)
 
 
@@ -104,7 +104,7 @@ def _task(task: Task) -> dict[str, Any]:
         "triggers": task.triggers,
     }
     config = task.config
-    metadata = {k: v for k, v in config["metadata"].items() if k not in NOT_IN_METADATA}
+    metadata = {k: v for k, v in config["metadata"].items() if k not in model.NOT_IN_METADATA}
     tags = [tag for tag in config.get("tags", ()) if not tag.startswith("seq:step")]
     if tags:
         metadata["tags"] = tags

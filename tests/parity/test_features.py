@@ -2,12 +2,15 @@
 
 # Annotations are objects here: schemas are classes of the test that needs them.
 import asyncio
+import datetime
 import operator
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal, TypedDict
 
+import langgraph.pregel._checkpoint as upstream_checkpoint
+import langgraph.pregel._loop as upstream_loop
 import pytest
 from inprocess import compile_in_process
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
@@ -32,6 +35,7 @@ from parity import BOTH, INVOKE, UPDATES, VALUES, Call, Log, comparable, compare
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from small import Lists, error, label, result, wire, writes
 
+from lgc.runtime.checkpointing import model as checkpoint_model
 from lgc.runtime.public.runtime import Runtime as OwnRuntime
 
 
@@ -1021,3 +1025,29 @@ def test_debug_of_a_compiled_graph(capsys):
         seen.append((graph.invoke({"x": []}), capsys.readouterr().out))
     assert seen[0] == seen[1]
     assert "[updates]" in seen[0][1]
+
+
+def test_debug_chunks_tell_the_time_of_a_patched_clock(monkeypatch):
+    """However often it is patched: `datetime`, as freezegun does, or lgc's own clock."""
+    builder = wire(Lists, {"a": writes(x=["a"])}, (START, "a"))
+    graphs = builder.compile(), compile_in_process(builder)
+
+    def times(graph):
+        return [chunk["timestamp"] for chunk in graph.stream({"x": []}, stream_mode="debug")]
+
+    for day in (1, 2):
+
+        class Frozen(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None, day=day):
+                return cls(2001, 1, day, tzinfo=tz)
+
+        with monkeypatch.context() as patch:
+            for module in (datetime, upstream_loop, upstream_checkpoint):
+                patch.setattr(module, "datetime", Frozen)
+            theirs, ours = map(times, graphs)
+        assert theirs == ours == [f"2001-01-0{day}T00:00:00+00:00"] * len(theirs)
+        assert theirs
+    for time in ("then", "later"):
+        monkeypatch.setattr(checkpoint_model, "now", lambda time=time: time)
+        assert times(graphs[1]) == [time] * len(theirs)
