@@ -443,9 +443,10 @@ _CONSTRUCTORS = {
 SOURCES = {
     "config": "task.config",
     "runtime": "task.runtime",
-    "writer": "task.runtime.stream_writer",
-    "store": "task.runtime.store",
-    "previous": "task.runtime.previous",
+    "writer": "task.stream_writer",
+    "store": "task.store",
+    "optional_store": "task.optional_store",
+    "previous": "task.previous",
     # Only error handlers get one, and they are refused (LGC209).
     "error": "None",
 }

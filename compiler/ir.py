@@ -120,7 +120,7 @@ class Call:
     Attributes:
         function: the function or Runnable.
         inject: `(parameter, source)` pairs; source is one of config, runtime,
-            writer, store, previous, error (spec §7.1).
+            writer, store, optional_store, previous, error (spec §7.1).
         invoke: `function` is a langchain-core Runnable, to be invoked.
         is_async: what `function` returns is awaited; sync runs cannot call it.
     """
@@ -188,7 +188,8 @@ class BranchIR:
         ends: `(returned value, node)` pairs; None when the router names nodes itself.
         ends_ref: where the map is taken from when a returned value has no literal.
         targets: the nodes that it can lead to; empty when that may be any node.
-        anonymous: an async router that has no name of its own; LangGraph's errors call it None.
+        anonymous: the router has no name of its own, and is async or injected something;
+            LangGraph's errors call it None.
     """
 
     name: str

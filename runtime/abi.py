@@ -82,7 +82,7 @@ __all__ = [
     "untracked",
 ]
 
-ABI: Final = 4
+ABI: Final = 5
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16

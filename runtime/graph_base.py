@@ -7,7 +7,13 @@ from typing import Any
 
 from lgc.runtime.config.ambient import has_ambient
 from lgc.runtime.config.langchain_import import watch
-from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG, at_root, merge_configs
+from lgc.runtime.config.merge import (
+    DEFAULT_RECURSION_LIMIT,
+    NO_CONFIG,
+    at_root,
+    merge_configs,
+    with_parent_runtime,
+)
 from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
@@ -173,7 +179,7 @@ class GraphBase:
         if not config and self.config is None and not has_ambient():
             merged = NO_CONFIG
         else:
-            merged = at_root(merge_configs(self.config, config))
+            merged = at_root(with_parent_runtime(merge_configs(self.config, config)))
         options = RunOptions(merged, output)
         options.is_async = is_async
         options.step_timeout = self.step_timeout

@@ -260,7 +260,7 @@ class BuilderReader:
             ends=tuple(ends.items()) if ends and is_literal else None,
             ends_ref=BuilderRef("ends", source, name) if ends and not is_literal else None,
             targets=targets,
-            anonymous=path.is_async and spec.path.name is None,
+            anonymous=(path.is_async or bool(path.inject)) and spec.path.name is None,
         )
 
 

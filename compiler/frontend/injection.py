@@ -18,6 +18,11 @@ def injection_plan(runnable: Any) -> tuple[tuple[str, str], ...]:
         runnable: LangGraph's RunnableCallable around the function.
 
     Returns:
-        For each, the name of the parameter and what it is given.
+        For each, the name of the parameter and what it is given, which is another for a `store`
+        that may be None.
     """
-    return tuple((parameter, parameter) for parameter in runnable.func_accepts)
+    accepts = runnable.func_accepts.items()
+    return tuple(
+        (parameter, "optional_store" if parameter == "store" and default is None else parameter)
+        for parameter, (_, default) in accepts
+    )

@@ -53,12 +53,10 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
 
     Returns:
         A dict with `tags` (list), `metadata` (dict), `configurable` (dict), and what
-        else was given. `recursion_limit` is there only when it was given explicitly; a
-        Runtime in `configurable` is one, whatever stood in its place.
+        else was given. `recursion_limit` is there only when it was given explicitly.
 
     Raises:
         Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
-        AttributeError: what stands in the place of the caller's Runtime has no store.
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
     inherited: list[str] = []
@@ -94,9 +92,31 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
             if key not in merged["metadata"] and conf.get(key):
                 merged["metadata"][key] = conf[key]
     _refuse(merged)
-    if CONF_RUNTIME in conf:
-        merged[CONF] = {**conf, CONF_RUNTIME: _parent_runtime(conf[CONF_RUNTIME])}
     return merged
+
+
+def with_parent_runtime(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a run, in which the Runtime that a caller gave is one.
+
+    Upstream looks at the store first, whatever the object is, and takes its context
+    (pregel/main.py:_defaults, _coerce_parent_runtime).
+
+    Args:
+        config: what `merge_configs` returned.
+
+    Raises:
+        AttributeError: what stands in the place of the Runtime has no store.
+    """
+    conf = config[CONF]
+    if CONF_RUNTIME not in conf:
+        return config
+    passed = conf[CONF_RUNTIME]
+    store = passed.store
+    if is_a(passed, "Runtime"):
+        return config
+    cls = loaded("langgraph.runtime", "Runtime") or Runtime
+    runtime = cls(context=getattr(passed, "context", None), store=store)
+    return {**config, CONF: {**conf, CONF_RUNTIME: runtime}}
 
 
 def at_root(config: dict[str, Any]) -> dict[str, Any]:
@@ -168,16 +188,3 @@ def _refuse(merged: dict[str, Any]) -> None:
         raise Unsupported("a graph called inside a node of another graph")
     if CONF_STREAM in merged[CONF]:
         raise Unsupported("a stream of another graph", CONF_STREAM)
-
-
-def _parent_runtime(passed: Any) -> Any:
-    """The Runtime that a caller gave; of another object its context and store are taken.
-
-    Upstream looks at the store first, whatever the object is (pregel/main.py:_defaults,
-    _coerce_parent_runtime).
-    """
-    store = passed.store
-    if not is_a(passed, "Runtime"):
-        cls = loaded("langgraph.runtime", "Runtime") or Runtime
-        return cls(context=getattr(passed, "context", None), store=store)
-    return passed

@@ -92,17 +92,25 @@ def task_config(task: Any) -> dict[str, Any]:
 def update_config(task: Any) -> dict[str, Any]:
     """The config of a node's routers while an update from outside runs them.
 
+    Upstream has a RunnableSequence of langchain-core call them, which adds to the metadata
+    (langchain_core/runnables/config.py:ensure_config).
+
     Args:
         task: the engine's UpdateTask.
     """
     base: dict[str, Any] = task.scope.config
+    metadata = dict(base["metadata"])
+    for key in ("model", "checkpoint_ns"):
+        if isinstance(base[CONF].get(key), str):
+            metadata.setdefault(key, base[CONF][key])
     conf = {
         **base[CONF],
         CONF_SEND: task.writes.extend,
         CONF_TASK_ID: task.id,
         CONF_READ: reader(task, task.scratchpad()),
     }
-    return {"recursion_limit": DEFAULT_RECURSION_LIMIT, **base, CONF: conf}
+    defaults = {"recursion_limit": DEFAULT_RECURSION_LIMIT}
+    return {**defaults, **base, "metadata": metadata, CONF: conf}
 
 
 def router_config(task: Any, own_tags: list[str]) -> dict[str, Any]:
@@ -158,8 +166,7 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
 
     # The caller's `ls_integration`, if any, and the place of the key are upstream's.
     inherited = dict(task.scope.config["metadata"])
-    if CONF_RUNTIME in config[CONF]:
-        # An update from outside is no run.
+    if not task.is_update:
         inherited.setdefault("ls_integration", "langgraph")
     inherited.update(config["metadata"])
     return module.CallbackManager(

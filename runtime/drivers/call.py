@@ -141,11 +141,7 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
 
 def _no_sync_function(current: Any) -> TypeError:
     """What upstream raises for an async function in a sync run (RunnableCallable.invoke)."""
-    name: Any
-    if isinstance(current, Task):
-        name = current.node.name
-    else:
-        name = None if current.branch.anonymous else current.branch.name
+    name: Any = current.node.name if isinstance(current, Task) else current.branch.own_name
     return TypeError(
         f'No synchronous function provided to "{name}".\nEither initialize with a synchronous '
         "function or invoke via the async API (ainvoke, astream, etc.)"

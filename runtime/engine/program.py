@@ -87,8 +87,8 @@ class Branch:
             parameter has no schema of its own, spec §2.5).
         ends: what a returned value stands for, or None.
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
-        anonymous: an async router that has no name of its own; the error of sync runs calls it
-            None, and not by `name`.
+        anonymous: the router has no name of its own; errors that name it call it None, and not by
+            `name`.
     """
 
     def __init__(
@@ -110,6 +110,11 @@ class Branch:
         self.merges: bool = merges
         self.ends: dict[Any, str] | None = ends
         self.call: int = call
+
+    @property
+    def own_name(self) -> str | None:
+        """The router's name in errors."""
+        return None if self.anonymous else self.name
 
 
 class Node:

@@ -25,6 +25,7 @@ from lgc.runtime.constants import (
     CONF_RUNTIME,
     CONF_SCRATCHPAD,
     INTERRUPT,
+    MISSING,
     PULL,
     PUSH,
 )
@@ -33,6 +34,7 @@ from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
 from lgc.runtime.public.commands import Command
+from lgc.runtime.public.runtime import no_writer
 from lgc.runtime.upstream import error_class, is_instance_of_error, loaded
 
 
@@ -230,6 +232,11 @@ class Task(TaskWrites):
             self._config = task_config(self)
         return self._config
 
+    @property
+    def is_update(self) -> bool:
+        """Whether it is of an update from outside, which is no run."""
+        return False
+
     def materialize_writes(self) -> None:
         """Has its writes in `writes`, wherever they were gathered."""
         if self.writes_are_pending:
@@ -244,6 +251,26 @@ class Task(TaskWrites):
     def runtime(self) -> Any:
         """The task's `Runtime`."""
         return self.config[CONF][CONF_RUNTIME]
+
+    @property
+    def stream_writer(self) -> Any:
+        """The writer of custom chunks."""
+        return self.runtime.stream_writer
+
+    @property
+    def store(self) -> Any:
+        """The run's store, or None."""
+        return self.runtime.store
+
+    @property
+    def optional_store(self) -> Any:
+        """As `store`; of routers it differs."""
+        return self.runtime.store
+
+    @property
+    def previous(self) -> Any:
+        """What the run before this one returned; None in a graph."""
+        return self.runtime.previous
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
@@ -369,6 +396,10 @@ class UpdateTask(Task):
         return (INTERRUPT,)
 
     @property
+    def is_update(self) -> bool:
+        return True
+
+    @property
     def config(self) -> Any:
         if self._config is None:
             self._config = update_config(self)
@@ -389,6 +420,9 @@ class UpdateTask(Task):
 
 class Router:
     """What the function of a conditional edge sees of its task (spec §7.5).
+
+    In an update from outside there is no Runtime, unless the caller's config has one. Without it,
+    what the function cannot do without is missing (_internal/_runnable.py:RunnableCallable).
 
     Args:
         task: the task; its config is the router's too, but for the callbacks.
@@ -412,8 +446,47 @@ class Router:
 
     @property
     def runtime(self) -> Any:
-        """The task's `Runtime`."""
-        return self.task.runtime
+        """The task's `Runtime`; raises ValueError when there is none."""
+        runtime = self._runtime()
+        if runtime is None:
+            raise self._missing("N/A")
+        return runtime
+
+    @property
+    def stream_writer(self) -> Any:
+        """The writer of custom chunks; one that does nothing when there is no Runtime."""
+        return self._field("stream_writer", no_writer)
+
+    @property
+    def store(self) -> Any:
+        """The run's store, or None; raises ValueError when there is no Runtime."""
+        return self._required("store")
+
+    @property
+    def optional_store(self) -> Any:
+        """The run's store, or None."""
+        return self._field("store", None)
+
+    @property
+    def previous(self) -> Any:
+        """What the run before this one returned; raises ValueError when there is no Runtime."""
+        return self._required("previous")
+
+    def _runtime(self) -> Any:
+        return self.task.config[CONF].get(CONF_RUNTIME) or None
+
+    def _field(self, name: str, default: object) -> Any:
+        runtime = self._runtime()
+        return default if runtime is None else getattr(runtime, name, default)
+
+    def _required(self, name: str) -> Any:
+        value = self._field(name, MISSING)
+        if value is MISSING:
+            raise self._missing(name)
+        return value
+
+    def _missing(self, key: str) -> ValueError:
+        return ValueError(f"Missing required config key '{key}' for '{self.branch.own_name}'.")
 
     def ambient(self) -> Any:
         """The ambient config, not filled in before somebody looks at it."""

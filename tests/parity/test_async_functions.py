@@ -321,11 +321,7 @@ def test_async_code_in_a_sync_run(kind: str, place: str) -> None:
     assert len(error["notes"]) == 1
 
 
-INJECTED = {"injected", "method", "partial", "partial of a method"}
-"""They ask for the run's Runtime; an update is no run and has none."""
-
-
-@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in NO_ROUTERS | INJECTED])
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in NO_ROUTERS])
 def test_updates_run_routers(kind: str) -> None:
     """`update_state` fails at an async router, without a note; `aupdate_state` awaits it."""
     steps = (

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import operator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Optional, TypedDict
 
 import pytest
 from langchain_core.runnables import RunnableConfig
@@ -20,8 +21,11 @@ from langgraph.graph import START, StateGraph
 from langgraph.managed import IsLastStep, RemainingSteps
 from langgraph.prebuilt import ToolRuntime
 from langgraph.runtime import Runtime, get_runtime
-from langgraph.types import Command, Send
+from langgraph.store.base import BaseStore
+from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command, Send, StreamWriter
 from parity import BOTH, FULL_PATH, INVOKE, UPDATES, Call, comparable, comparable_config, compare
+from parity_case import SAVERS
 from pydantic import BaseModel
 from threads import Script, Step, compare_scripts
 
@@ -169,6 +173,109 @@ def test_what_is_behind_configurable_with_a_saver():
     update = Step("update_state", {"x": ["new"]}, options=(("as_node", "last"),))
     steps = (Step(input={"x": [], "y": ""}), update, Step("get_state"), Step("get_state_history"))
     compare_scripts(build, Script(steps, _CONFIG), [("UpstreamMemorySaver", "UpstreamMemorySaver")])
+
+
+class _Asks:
+    """Routers that ask for something by parameter, and note it."""
+
+    def __init__(self, log):
+        self._log = log
+
+    def _note(self, **asked):
+        for name, value in asked.items():
+            said = value("chunk") if callable(value) else value
+            self._log.note("router", name, comparable_config(value) if name == "config" else said)
+        return "__end__"
+
+    def routers(self):
+        note = self._note
+
+        def writer(state, writer: StreamWriter):
+            return note(writer=writer)
+
+        def store(state, store):
+            return note(store=store)
+
+        def typed_store(state, store: BaseStore):
+            return note(store=store)
+
+        def optional_store(state, store: Optional[BaseStore]):  # noqa: UP045
+            return note(store=store)
+
+        def previous(state, previous):
+            return note(previous=previous)
+
+        def runtime(state, runtime: Runtime):
+            return note(runtime=runtime)
+
+        def config(state, config: RunnableConfig):
+            return note(config=config)
+
+        def everything(state, config, writer, store, previous, runtime):
+            return note(config=config, writer=writer, store=store, runtime=runtime)
+
+        def ambient(state):
+            return note(runtime=get_runtime(), writer=get_stream_writer(), store=get_store())
+
+        def without_default(state, writer, *, store):
+            return note(writer=writer, store=store)
+
+        class Callable:
+            def __call__(self, state, store):
+                return note(store=store)
+
+        functions = (writer, store, typed_store, optional_store, previous, runtime, config)
+        return {
+            **{f.__name__: f for f in (*functions, everything, ambient)},
+            "keyword": without_default,
+            "lambda": lambda state, store: note(store=store),
+            "lambda with a writer": lambda state, writer: note(writer=writer),
+            "object": Callable(),
+            "partial": functools.partial(runtime),
+        }
+
+    def router(self, name, is_async):
+        function = self.routers()[name]
+        if not is_async:
+            return function
+
+        async def router(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        router.__signature__ = inspect.signature(function)
+        return router
+
+
+_STORE = InMemoryStore()
+_RUNTIMES = {
+    "none": (),
+    "no Runtime, but a model": (("model", "large"), ("checkpoint_ns", "")),
+    "caller's": (("__pregel_runtime", Runtime(store=_STORE, previous=5)),),
+    "None": (("__pregel_runtime", None),),
+    "without attributes": (("__pregel_runtime", "anything"),),
+}
+
+
+@pytest.mark.parametrize("store", [None, _STORE], ids=["no store", "a store"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("asks", _Asks(None).routers())
+def test_what_a_router_asks_for_in_an_update(asks, is_async, store):
+    """An update is no run: there is a Runtime only if the caller's config has one."""
+
+    def make(log):
+        builder = StateGraph(State)
+        builder.add_node("a", lambda state: {"x": ["a"]})
+        builder.add_edge(START, "a")
+        builder.add_conditional_edges("a", _Asks(log).router(asks, is_async), ["__end__"])
+        return builder
+
+    bulk = [[({"x": [2]}, "a")], [({"x": [3]}, "a"), ({"x": [4]}, "a")]]
+    steps = []
+    for configurable in _RUNTIMES.values():
+        one = Step("update_state", {"x": [1]}, options=(("as_node", "a"),))
+        for step in (one, Step("bulk_update_state", bulk)):
+            steps += [dataclasses.replace(step, configurable=configurable), Step("get_state")]
+    compare_scripts(make, Script(tuple(steps), {}, (("store", store),)), SAVERS)
 
 
 @pytest.mark.parametrize("mode", ["invoke", "stream"])

@@ -541,7 +541,7 @@ EMITTED: dict[str, tuple[str, list[str]]] = {
             "def node_n0(state: Any, task: Any) -> Any:",
             '    function = abi.function_of(BUILDER, "n0")',
             "    return function(state, config=task.config)",
-            "    return function(state, writer=task.runtime.stream_writer)",
+            "    return function(state, writer=task.stream_writer)",
         ],
     ),
     "join and deferred node": (

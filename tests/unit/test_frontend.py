@@ -561,7 +561,9 @@ def test_delta_channels(read: Reader) -> None:
 def test_node_kinds(read: Reader, node: str, call: Call) -> None:
     named = (
         "from functools import partial\n"
+        "from typing import Optional\n"
         "from langgraph._internal._runnable import RunnableCallable as Both\n"
+        "from langgraph.store.base import BaseStore\n"
         "named = RunnableLambda(node)\ntools = ToolNode([add])\nwaits = Waits()\n"
     )
     ir = read(f'{HEAD}{STATE}{BODY}{named}builder.add_node("n", {node})\n', "builder").ir
@@ -587,6 +589,21 @@ def test_node_kinds(read: Reader, node: str, call: Call) -> None:
         ),
         ("partial(node)", "condition", Call(BuilderRef("router", "n", "condition")), False),
         (
+            "partial(asks)",
+            "condition",
+            Call(
+                BuilderRef("router", "n", "condition"),
+                (("writer", "writer"), ("store", "store")),
+            ),
+            True,
+        ),
+        (
+            "may_have_store",
+            "may_have_store",
+            Call(SymbolRef("user_graph", "may_have_store"), (("store", "optional_store"),)),
+            False,
+        ),
+        (
             "Both(None, arouter, trace=False)",
             "arouter",
             Call(BuilderRef("path", "n", "arouter"), invoke=True),
@@ -603,9 +620,13 @@ def test_node_kinds(read: Reader, node: str, call: Call) -> None:
 def test_router_kinds(read: Reader, router: str, name: str, call: Call, anonymous: bool) -> None:
     more = (
         "from functools import partial\n"
+        "from typing import Optional\n"
         "from langgraph._internal._runnable import RunnableCallable as Both\n"
+        "from langgraph.store.base import BaseStore\n"
         "waits = Waits()\n"
         "async def injected(state, config): return END\n"
+        "def asks(state, *, store, writer): return END\n"
+        "def may_have_store(state, store: Optional[BaseStore]): return END\n"
     )
     rest = f'builder.add_conditional_edges("n", {router}, ["n", END])\n'
     (branch,) = read(HEAD + STATE + BODY + more + NODE + rest, "builder").ir.node("n").branches

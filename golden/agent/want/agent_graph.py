@@ -2,8 +2,8 @@
 # source: agent.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile agent.graph:builder -o agent/want
 # ir: a98d8fb19b9eb101
-# body: lgc-body:1b7a02fdef0b1165
-# abi: 4
+# body: lgc-body:9eabc7aece53579e
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,8 +26,8 @@ from lgc.runtime.messages import add_messages
 
 from lgc.runtime import abi
 
-BODY = "lgc-body:1b7a02fdef0b1165"
-abi.require(4, BODY, __file__, "lgc compile agent.graph:builder -o agent/want")
+BODY = "lgc-body:9eabc7aece53579e"
+abi.require(5, BODY, __file__, "lgc compile agent.graph:builder -o agent/want")
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(

@@ -2,8 +2,8 @@
 # source: async_agent.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_agent.graph:builder -o async_agent/want
 # ir: 284018147410814f
-# body: lgc-body:080f357bd86f73d7
-# abi: 4
+# body: lgc-body:038927958dd3828b
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -25,9 +25,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from async_agent.graph import State
 
-BODY = "lgc-body:080f357bd86f73d7"
+BODY = "lgc-body:038927958dd3828b"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile async_agent.graph:builder -o async_agent/want",

@@ -2,8 +2,8 @@
 # source: async_fan_out.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_fan_out.graph:builder -o async_fan_out/want
 # ir: e83a8700a5f33dd6
-# body: lgc-body:c535fdb0dae7ae56
-# abi: 4
+# body: lgc-body:7eac386835a1b234
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -28,9 +28,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from async_fan_out.graph import State
 
-BODY = "lgc-body:c535fdb0dae7ae56"
+BODY = "lgc-body:7eac386835a1b234"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile async_fan_out.graph:builder -o async_fan_out/want",

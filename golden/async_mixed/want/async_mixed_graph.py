@@ -2,8 +2,8 @@
 # source: async_mixed.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_mixed.graph:builder -o async_mixed/want
 # ir: 90aa0947ace7f90e
-# body: lgc-body:9b4041b5c11dad9c
-# abi: 4
+# body: lgc-body:a853d9b22bb07d40
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -28,9 +28,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from async_mixed.graph import Context, State
 
-BODY = "lgc-body:9b4041b5c11dad9c"
+BODY = "lgc-body:a853d9b22bb07d40"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile async_mixed.graph:builder -o async_mixed/want",
@@ -59,7 +59,7 @@ def node_clean(state: Any, task: Any) -> Any:
 
 # async node greet, with what it asks for
 def node_greet(state: Any, task: Any) -> Any:
-    return greet(state, writer=task.runtime.stream_writer, runtime=task.runtime)
+    return greet(state, writer=task.stream_writer, runtime=task.runtime)
 
 
 # async router greet by_user, with what it asks for

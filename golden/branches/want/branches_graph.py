@@ -2,8 +2,8 @@
 # source: branches.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile branches.graph:builder -o branches/want
 # ir: 8b9d092bfdfc8262
-# body: lgc-body:4a46481d492caa5b
-# abi: 4
+# body: lgc-body:8e5969ca6d96513a
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -27,8 +27,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from branches.graph import State
 
-BODY = "lgc-body:4a46481d492caa5b"
-abi.require(4, BODY, __file__, "lgc compile branches.graph:builder -o branches/want")
+BODY = "lgc-body:8e5969ca6d96513a"
+abi.require(5, BODY, __file__, "lgc compile branches.graph:builder -o branches/want")
 
 KEYS: tuple[str, ...] = ("number", "seen")
 

@@ -2,8 +2,8 @@
 # source: chain.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile chain.graph:builder -o chain/want
 # ir: 987b8ac1a80cb12b
-# body: lgc-body:594751390218a9f0
-# abi: 4
+# body: lgc-body:6fc01cef1d0b09a0
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,8 +26,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from chain.graph import State
 
-BODY = "lgc-body:594751390218a9f0"
-abi.require(4, BODY, __file__, "lgc compile chain.graph:builder -o chain/want")
+BODY = "lgc-body:6fc01cef1d0b09a0"
+abi.require(5, BODY, __file__, "lgc compile chain.graph:builder -o chain/want")
 
 KEYS: tuple[str, ...] = ("text", "log")
 

@@ -2,8 +2,8 @@
 # source: commands.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile commands.graph:builder -o commands/want
 # ir: 0b6cfb541a5b8f5f
-# body: lgc-body:a98a37190cded2e1
-# abi: 4
+# body: lgc-body:7223e8eabe7d74ee
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,8 +26,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from commands.graph import State
 
-BODY = "lgc-body:a98a37190cded2e1"
-abi.require(4, BODY, __file__, "lgc compile commands.graph:builder -o commands/want")
+BODY = "lgc-body:7223e8eabe7d74ee"
+abi.require(5, BODY, __file__, "lgc compile commands.graph:builder -o commands/want")
 
 KEYS: tuple[str, ...] = ("ticket", "log")
 

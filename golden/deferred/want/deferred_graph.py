@@ -2,8 +2,8 @@
 # source: deferred.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile deferred.graph:builder -o deferred/want
 # ir: 155efb1ce564cd73
-# body: lgc-body:e45e60807b681280
-# abi: 4
+# body: lgc-body:4bcd13cc3e446ec0
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -29,8 +29,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from deferred.graph import State
 
-BODY = "lgc-body:e45e60807b681280"
-abi.require(4, BODY, __file__, "lgc compile deferred.graph:builder -o deferred/want")
+BODY = "lgc-body:4bcd13cc3e446ec0"
+abi.require(5, BODY, __file__, "lgc compile deferred.graph:builder -o deferred/want")
 
 KEYS: tuple[str, ...] = ("log", "rounds")
 

@@ -2,8 +2,8 @@
 # source: imports_inside.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile imports_inside.graph:builder -o imports_inside/want
 # ir: 89a59eec386f1d12
-# body: lgc-body:8a191782456059cd
-# abi: 4
+# body: lgc-body:95ccd18ac2b2990e
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -27,9 +27,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from imports_inside.graph import State
 
-BODY = "lgc-body:8a191782456059cd"
+BODY = "lgc-body:95ccd18ac2b2990e"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile imports_inside.graph:builder -o imports_inside/want",

@@ -2,8 +2,8 @@
 # source: join.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile join.graph:builder -o join/want
 # ir: 506ec03defd48fbf
-# body: lgc-body:eb8e18892488583d
-# abi: 4
+# body: lgc-body:ab24a9f2755e778d
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -29,8 +29,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from join.graph import State
 
-BODY = "lgc-body:eb8e18892488583d"
-abi.require(4, BODY, __file__, "lgc compile join.graph:builder -o join/want")
+BODY = "lgc-body:ab24a9f2755e778d"
+abi.require(5, BODY, __file__, "lgc compile join.graph:builder -o join/want")
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(

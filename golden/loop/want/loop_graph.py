@@ -2,8 +2,8 @@
 # source: loop.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile loop.graph:builder -o loop/want
 # ir: b59756e69fc979b1
-# body: lgc-body:3ffb909fd5f040be
-# abi: 4
+# body: lgc-body:f7944ec94d4567eb
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -24,8 +24,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from loop.graph import State
 
-BODY = "lgc-body:3ffb909fd5f040be"
-abi.require(4, BODY, __file__, "lgc compile loop.graph:builder -o loop/want")
+BODY = "lgc-body:f7944ec94d4567eb"
+abi.require(5, BODY, __file__, "lgc compile loop.graph:builder -o loop/want")
 
 KEYS: tuple[str, ...] = ("n", "steps")
 

@@ -2,8 +2,8 @@
 # source: map_reduce.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile map_reduce.graph:builder -o map_reduce/want
 # ir: 0d8bb9b023085123
-# body: lgc-body:d709059a3b1708df
-# abi: 4
+# body: lgc-body:55f7cfbe8b003c43
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,9 +26,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from map_reduce.graph import State
 
-BODY = "lgc-body:d709059a3b1708df"
+BODY = "lgc-body:55f7cfbe8b003c43"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile map_reduce.graph:builder -o map_reduce/want",

@@ -2,8 +2,8 @@
 # source: messages.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile messages.graph:builder -o messages/want
 # ir: a289241e60b402e4
-# body: lgc-body:d6a9e0b7f175494c
-# abi: 4
+# body: lgc-body:8c64dfe94f3d8189
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -27,8 +27,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from messages.graph import State
 
-BODY = "lgc-body:d6a9e0b7f175494c"
-abi.require(4, BODY, __file__, "lgc compile messages.graph:builder -o messages/want")
+BODY = "lgc-body:8c64dfe94f3d8189"
+abi.require(5, BODY, __file__, "lgc compile messages.graph:builder -o messages/want")
 
 KEYS: tuple[str, ...] = ("messages", "turns")
 

@@ -2,8 +2,8 @@
 # source: private_schemas.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile private_schemas.graph:builder -o private_schemas/want
 # ir: 8c703736e5a3f984
-# body: lgc-body:0ba35d647414003f
-# abi: 4
+# body: lgc-body:848883e5d127eabe
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -27,9 +27,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from private_schemas.graph import Answer, Question, State
 
-BODY = "lgc-body:0ba35d647414003f"
+BODY = "lgc-body:848883e5d127eabe"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile private_schemas.graph:builder -o private_schemas/want",

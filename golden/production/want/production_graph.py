@@ -2,8 +2,8 @@
 # source: production.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile production.graph:builder -o production/want
 # ir: f9be5ddbfd2b56d6
-# body: lgc-body:f58e4c6da74665f8
-# abi: 4
+# body: lgc-body:8911459240ca3c36
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,9 +26,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from production.graph import Context, State
 
-BODY = "lgc-body:f58e4c6da74665f8"
+BODY = "lgc-body:8911459240ca3c36"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile production.graph:builder -o production/want",

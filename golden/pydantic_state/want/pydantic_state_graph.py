@@ -2,8 +2,8 @@
 # source: pydantic_state.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile pydantic_state.graph:builder -o pydantic_state/want
 # ir: 36cfd2cffe1873a8
-# body: lgc-body:eacf861df921becb
-# abi: 4
+# body: lgc-body:d5efba3c1c9a9e5e
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -22,9 +22,9 @@ from pydantic_state.graph import Result, State, Total, add_item, enough, sum_up
 
 from lgc.runtime import abi
 
-BODY = "lgc-body:eacf861df921becb"
+BODY = "lgc-body:d5efba3c1c9a9e5e"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile pydantic_state.graph:builder -o pydantic_state/want",

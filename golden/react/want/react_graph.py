@@ -2,8 +2,8 @@
 # source: react.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile react.graph:builder -o react/want
 # ir: 8c0510c452441352
-# body: lgc-body:16b30bfddc2e98cb
-# abi: 4
+# body: lgc-body:0cd763060774d8f3
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -25,8 +25,8 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from react.graph import State
 
-BODY = "lgc-body:16b30bfddc2e98cb"
-abi.require(4, BODY, __file__, "lgc compile react.graph:builder -o react/want")
+BODY = "lgc-body:0cd763060774d8f3"
+abi.require(5, BODY, __file__, "lgc compile react.graph:builder -o react/want")
 
 KEYS: tuple[str, ...] = ("messages",)
 

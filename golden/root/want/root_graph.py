@@ -2,8 +2,8 @@
 # source: root.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile root.graph:builder -o root/want
 # ir: 2e7699ddd8c91415
-# body: lgc-body:29d75205996e6a0d
-# abi: 4
+# body: lgc-body:aa61ad7805213b3b
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -22,8 +22,8 @@ from root.graph import again, first, second
 
 from lgc.runtime import abi
 
-BODY = "lgc-body:29d75205996e6a0d"
-abi.require(4, BODY, __file__, "lgc compile root.graph:builder -o root/want")
+BODY = "lgc-body:aa61ad7805213b3b"
+abi.require(5, BODY, __file__, "lgc compile root.graph:builder -o root/want")
 
 
 # channel __root__: BinaryOperatorAggregate
