@@ -76,10 +76,13 @@ class AsyncDriver:
         what = loop.next()
         while what == FLUSH and self._saver_calls.are_done():
             what = loop.next()
-        if what == OVER:
+        calls = self._calls
+        if what == OVER or calls.loop.is_closed():
+            # On a closed event loop nothing can be awaited any more.
             self._detach()
             return
-        ending = self._calls.start(self._end(what), copy_context())
+        # Not at once: a node that cancels the run has a turn before it is cancelled itself.
+        ending = calls.start_next_turn(self._end(what), copy_context())
         cancellation: asyncio.CancelledError | None = None
         while not ending.done():
             try:
@@ -89,7 +92,7 @@ class AsyncDriver:
                 cancellation = exc
             if ending.cancelled():
                 # By an event loop that shuts down, before it began.
-                ending = self._calls.start(self._end(what), copy_context())
+                ending = calls.start_next_turn(self._end(what), copy_context())
         ending.result()
         if cancellation is not None:
             try:

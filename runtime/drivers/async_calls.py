@@ -88,7 +88,7 @@ class AsyncCalls:
         if coroutine is None:
             running = self.loop.run_in_executor(None, context.run, enter_on_thread, task)
         else:
-            running = self.start(coroutine, context)
+            running = self._start_call(coroutine, context)
         try:
             if running.done():
                 # The node may have cancelled its caller, and others may wait for the loop.
@@ -102,7 +102,7 @@ class AsyncCalls:
             # Both hold what they raise, whose traceback holds this frame.
             del running, caller
         if type(result) is not dict and returned_runnable(task, result):
-            result = await self.start(context.run(enter_runnable, task, result), context)
+            result = await self._start_call(context.run(enter_runnable, task, result), context)
         return result
 
     async def _give_turn(self, running: asyncio.Future[Any]) -> None:
@@ -116,10 +116,25 @@ class AsyncCalls:
             raise
         self._last_turn = monotonic()
 
+    def _start_call(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context
+    ) -> asyncio.Future[Any]:
+        """As `start`; what is to end the event loop ends it before anything else happens."""
+        try:
+            return self.start(coroutine, context)
+        except (KeyboardInterrupt, SystemExit) as exc:
+            # As from a task that starts in a turn of its own: who waits for it learns of it when
+            # the loop runs again, unless it is cancelled by then, and no sibling begins before.
+            self._is_eager = False
+            failed = self.loop.create_future()
+            self.loop.call_soon(_raise, exc)
+            self.loop.call_soon(_fail, failed, exc)
+            return failed
+
     def start(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None
     ) -> asyncio.Task[Any]:
-        """Starts an asyncio task in `context`."""
+        """Starts an asyncio task in `context`; on Python 3.12, at once."""
         if self._is_eager:
             task: asyncio.Task[Any] = _TASK.__new__(_TASK)
             try:
@@ -133,9 +148,24 @@ class AsyncCalls:
                     task.exception()
                 raise
             return task
+        return self.start_next_turn(coroutine, context, name)
+
+    def start_next_turn(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None
+    ) -> asyncio.Task[Any]:
+        """As `start`, but the event loop gets a turn before."""
         if _SINCE_3_11:
             return self.loop.create_task(coroutine, name=name, context=context)
         return context.run(partial(self.loop.create_task, coroutine, name=name))
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc
+
+
+def _fail(future: asyncio.Future[Any], exc: BaseException) -> None:
+    if not future.done():
+        future.set_exception(exc)
 
 
 class SaverCalls:

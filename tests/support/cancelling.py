@@ -185,6 +185,8 @@ def reports() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         # A warning of the tools that the tests are made of says nothing of the engines.
         warnings.filterwarnings("ignore", module="langchain_core|langgraph|_pytest")
+        # Of a run that LangGraph left behind, whenever it is collected.
+        warnings.filterwarnings("ignore", message="coroutine 'AsyncCallbackManager")
         yield said
 
 
