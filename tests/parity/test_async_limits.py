@@ -183,8 +183,9 @@ _CONFIGS: dict[str, Any] = {
 
 def _batched(log: Log, gate: Gate) -> Built:
     async def a(state: Any, config: RunnableConfig) -> Any:
+        # First, because the runs that fail before a node are over by then under either engine.
+        await gate.wait(f"a {state['x']}")
         number = state["x"][0]
-        await gate.wait(f"a {number}")
         log.note("a", "user", config["configurable"].get("user"))
         if number < 0:
             raise ValueError(number)
