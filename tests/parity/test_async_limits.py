@@ -311,10 +311,12 @@ def test_a_cancelled_batch() -> None:
     """Its runs are cancelled, and none is left behind."""
     for ours in (False, True):
         log = Log()
+        begun: list[str] = []
         ended: list[str] = []
 
-        def build(log: Log, ended: list[str] = ended) -> Built:
+        def build(log: Log, begun: list[str] = begun, ended: list[str] = ended) -> Built:
             async def node(state: Any) -> Any:
+                begun.append("begun")
                 try:
                     await asyncio.sleep(30)
                 finally:
@@ -324,9 +326,10 @@ def test_a_cancelled_batch() -> None:
 
         graph = compile_in_process(build(log)) if ours else under_langgraph(build, log)
 
-        async def run(graph: Any = graph) -> Any:
+        async def run(graph: Any = graph, begun: list[str] = begun) -> Any:
             batch = asyncio.ensure_future(graph.abatch([{"x": []}] * 3))
-            await asyncio.sleep(0.05)
+            while len(begun) < 3:
+                await asyncio.sleep(0.002)
             batch.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await batch

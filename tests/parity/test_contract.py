@@ -322,15 +322,19 @@ def test_a_run_inside_a_stream_of_another() -> None:
 
 def test_threads_are_reused_and_few_stay() -> None:
     """A wide superstep after another needs no more threads; what is idle is bounded."""
-    running = Running()
+    together = threading.Barrier(MAX_IDLE + 40)
+
+    def meets(state: Any) -> Any:
+        together.wait(60)
+        return {"x": [("w", state["seed"])]}
+
     nodes = {
         "s": lambda state: Command(goto=[Send("w", {"seed": i}) for i in range(MAX_IDLE + 40)]),
-        "w": running.node("w", 0.02),
+        "w": meets,
     }
     graph = compile_in_process(wire(State, nodes, (START, "s")))
     for _ in range(3):
         assert len(graph.invoke({"seed": 0, "x": []})["x"]) == MAX_IDLE + 40
-    assert running.most > MAX_IDLE
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         if sum(thread.name == "lgc" for thread in threading.enumerate()) <= MAX_IDLE:

@@ -150,11 +150,16 @@ def test_max_concurrency_bounds_the_tasks_at_once(places: Any, most: int) -> Non
 
     def build() -> tuple[Any, list[int]]:
         lock, running, seen = threading.Lock(), [0], [0]
+        full = threading.Event()
 
         def run(state: State) -> None:
             with lock:
                 running[0] += 1
                 seen[0] = max(seen[0], running[0])
+                if seen[0] == most:
+                    full.set()
+            full.wait(10)
+            # For more than may run at once.
             time.sleep(0.05)
             with lock:
                 running[0] -= 1

@@ -540,7 +540,8 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
         else:
             ends = payload is None
         if ends:
-            chunks += [*sorted(group, key=_without_ids), chunk]
+            # Equal but for their ids are the tasks of one node.
+            chunks += [*sorted(group, key=lambda each: (_without_ids(each), repr(each))), chunk]
             group = []
         else:
             group.append(chunk)
