@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -150,6 +151,9 @@ def asks(stage: Stage) -> Any:
 
 
 GRAPHS = {graph.__name__: graph for graph in (chain, fan, asks)}
+if sys.version_info < (3, 11):
+    # LangGraph's interrupt works in no coroutine of Python 3.10.
+    del GRAPHS["asks"]
 
 MODES = ("updates", "values", ["updates", "tasks", "checkpoints"])
 

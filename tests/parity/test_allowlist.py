@@ -92,6 +92,10 @@ def test_types_of_a_key(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     builder = StateGraph(TypedDict("State", {"x": STATES[kind]}))  # type: ignore[operator]
     builder.add_node("a", lambda state: None)
     builder.add_edge(START, "a")
+    if kind == "not looked into" and sys.version_info < (3, 11):
+        # LangGraph fails at aliases of collections.abc.
+        assert not compile_in_process(builder).program.allowlist
+        return
     theirs, mine = both(builder, monkeypatch)
     assert mine == theirs
     empty = kind in ("plain", "messages", "literal", "not looked into")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial, wraps
@@ -283,6 +284,9 @@ def compare_async(build: Build, input: Any) -> Any:
     return expected["ainvoke"]
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph's coroutines have no config on Python 3.10"
+)
 @pytest.mark.parametrize(("kind", "place"), cases(ALL))
 def test_async_run(kind: str, place: str) -> None:
     compare_async(BUILD[place](ALL[kind]), {"x": []})
@@ -319,7 +323,8 @@ def test_async_code_in_a_sync_run(kind: str, place: str) -> None:
     """The error is LangGraph's, with the name and the note that LangGraph gives it."""
     error = check_parity(BUILD[place](ASYNC[kind]), {"x": []})["error"]
     assert error["class"] == "builtins.TypeError"
-    assert len(error["notes"]) == 1
+    # Python 3.10 has no notes.
+    assert len(error["notes"]) == (sys.version_info >= (3, 11))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if kind not in NO_ROUTERS])

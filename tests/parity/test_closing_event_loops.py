@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,9 @@ def test_exception_that_ends_the_loop(
     compare_ends(graph, main, InMemorySaver, ordered=False)
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph's nodes have no task of their own on Python 3.10"
+)
 @pytest.mark.parametrize("durability", DURABILITIES)
 @pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

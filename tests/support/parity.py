@@ -11,6 +11,7 @@ import difflib
 import logging
 import random
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -258,8 +259,12 @@ def failure(error: BaseException | None) -> Any:
         "text": str(error),
         "notes": getattr(error, "__notes__", []),
         "cause": failure(error.__cause__),
-        "context": failure(error.__context__),
+        "context": failure(error.__context__) if _HAS_CONTEXTS else None,
     }
+
+
+# On Python 3.10 asyncio chains cancellations, and LangGraph first makes tasks in a way that fails.
+_HAS_CONTEXTS = sys.version_info >= (3, 11)
 
 
 def observe(
