@@ -1,4 +1,4 @@
-# Everything runs in virtual environments of this checkout; only Python 3.10 to 3.13, git and,
+# Everything runs in virtual environments of this checkout; only Python 3.10 to 3.14, git and,
 # for native code, a C compiler have to be on the machine.
 PYTHON ?= python3
 BENCH_ARGS ?=

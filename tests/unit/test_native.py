@@ -145,7 +145,7 @@ class TestBuilding:
         lines: list[str] = []
         with native.building(source, "plain", on_line=lines.append):
             pass
-        levels = [re.findall(r" -O(\w+)", line) for line in lines if "__native" in line]
+        levels = [re.findall(r" -O(\w+)", line) for line in lines if " -c " in line]
         assert {found[-1] for found in levels if found} == {"1"}, lines
 
     def test_failed_import_leaves_no_module_behind(
