@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import operator
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -831,10 +832,19 @@ def test_exceptions_with_a_meaning(where: str, raised: Exception) -> None:
     """A StopIteration comes out as a generator lets it; what asks for nothing is passed on."""
 
     def build(log: Log) -> Any:
+        other_is_over = threading.Event()
+
         def fails(state: Lists) -> Any:
+            if where == "beside another":
+                # Else it is chance whether the other's end is seen.
+                other_is_over.wait(10)
+                time.sleep(0.05)
             raise copy.copy(raised)
 
-        nodes = {"a": fails if where in ("node", "beside another") else writes(), "b": writes()}
+        def other(state: Lists) -> Any:
+            other_is_over.set()
+
+        nodes = {"a": fails if where in ("node", "beside another") else writes(), "b": other}
         edges: list[Any] = [(START, "a")]
         if where != "node":
             edges.append(("a", fails) if where == "router" else (START, fails))
