@@ -104,6 +104,9 @@ def fails(stage: Stage) -> Any:
 
 
 GRAPHS = {graph.__name__: graph for graph in (chain, fan, loop, sends, asks, fails)}
+if sys.version_info < (3, 11):
+    # LangGraph's interrupt works in no coroutine of Python 3.10.
+    del GRAPHS["asks"]
 
 
 def starter(graph: Any, stage: Stage, method: str = "ainvoke", **options: Any) -> Run:
@@ -197,7 +200,7 @@ def test_tasks_that_wait_for_a_place(graph: str) -> None:
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)
-@pytest.mark.parametrize("graph", ["chain", "fails", "asks"])
+@pytest.mark.parametrize("graph", [name for name in GRAPHS if name in ("chain", "fails", "asks")])
 def test_cancelled_resume(graph: str, durability: str) -> None:
     """A run that is cancelled is resumed, and cancelled again at another place."""
 

@@ -210,6 +210,12 @@ def kinds(*classes: Any) -> dict[str, Kind]:
 
 
 KINDS = kinds(Itself, Caller, Limits)
+if sys.version_info < (3, 11):
+    # An asyncio task of Python 3.10 cannot tell who has cancelled it, and LangGraph's nodes share
+    # the run's.
+    _SHARED = ("and_fails", "and_raises", "and_swallows", "and_waits", "cancels_all")
+    for _name in [*kinds(Itself), *(f"Caller.{name}" for name in _SHARED)]:
+        del KINDS[_name]
 
 RACES = (
     "Caller.and_returns",
