@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import operator
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
@@ -343,6 +344,11 @@ class SideBySide:
         return seen
 
 
+_NEEDS_CONTEXTS = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph's coroutines have no config on Python 3.10"
+)
+
+
 @pytest.mark.parametrize("nodes", NODES)
 @pytest.mark.parametrize("schemas", SCHEMAS)
 def test_every_shape(schemas: str, nodes: str) -> None:
@@ -352,6 +358,7 @@ def test_every_shape(schemas: str, nodes: str) -> None:
         graphs.compare(method, arguments, {"x": ["in"]})
 
 
+@_NEEDS_CONTEXTS
 @pytest.mark.parametrize("nodes", ["plain", "asks", "fails", "becomes invalid"])
 @pytest.mark.parametrize("schemas", ["typed", "strict", "model to dataclass"])
 def test_every_shape_of_async_methods(schemas: str, nodes: str) -> None:
@@ -360,6 +367,7 @@ def test_every_shape_of_async_methods(schemas: str, nodes: str) -> None:
         graphs.compare(f"a{method}", arguments, {"x": ["in"]})
 
 
+@_NEEDS_CONTEXTS
 @pytest.mark.parametrize(
     ("state", "nodes", "input"),
     [
@@ -408,6 +416,7 @@ ON_THREADS = [
 ]
 
 
+@_NEEDS_CONTEXTS
 @pytest.mark.parametrize("nodes", ["plain", "asks", "fails", "becomes invalid", "private key"])
 @pytest.mark.parametrize(
     "schemas", ["typed", "model", "dataclass", "strict", "model to dataclass", "counting"]
@@ -431,6 +440,7 @@ def test_threads(schemas: str, nodes: str) -> None:
                 )
 
 
+@_NEEDS_CONTEXTS
 @pytest.mark.parametrize("schemas", ["typed", "model", "strict"])
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])
 def test_a_consumer_that_stops(schemas: str, durability: str) -> None:
@@ -451,6 +461,7 @@ def test_a_consumer_that_stops(schemas: str, durability: str) -> None:
 WAYS = {"ahead of time": under_lgc, "in process": in_process, "backend": through_backend}
 
 
+@_NEEDS_CONTEXTS
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("target", ["builder", "with_config", "copy", "binding"])
 def test_ways_to_a_graph(way: str, target: str) -> None:
