@@ -255,7 +255,7 @@ class JoinIR:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The supersteps that are known before the run (set by the pass `supersteps`).
+    """The supersteps that are known before the run (set by the pass `schedule`).
 
     Attributes:
         supersteps: the nodes of each, sorted as they are scheduled; the first holds

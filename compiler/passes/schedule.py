@@ -1,4 +1,4 @@
-"""supersteps: the supersteps that are the same in every run.
+"""schedule: the supersteps that are the same in every run.
 
 After `triggers`. The pass steps through the graph without running it: as long as only
 static edges and joins decide, the next superstep is known (spec §13.1). A node with a
