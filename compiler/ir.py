@@ -256,7 +256,7 @@ class JoinIR:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The supersteps that are known before the run (set by the pass `supersteps`).
+    """The supersteps that are known before the run (set by the pass `schedule`).
 
     Attributes:
         supersteps: the nodes of each, sorted as they are scheduled; the first holds
@@ -267,6 +267,38 @@ class Schedule:
 
     supersteps: tuple[tuple[str, ...], ...]
     then: Literal["ends", "branch", "repeat", "more"]
+
+
+@dataclass(frozen=True)
+class Superstep:
+    """One superstep of the automaton: nodes that run together, and what may be due then.
+
+    It tells what its own nodes lead to and nothing else, so it stays the same when the graph
+    changes elsewhere. A set of nodes that the automaton leaves out runs as its nodes do alone.
+
+    Attributes:
+        nodes: sorted as they are scheduled.
+        next: the sets that may be due next; `()` when nothing is. A set of deferred nodes is due
+            because nothing else is; with it, or with `()`, all other deferred nodes that wait run.
+        joins: nodes that are due as well once the other starts of their joins have run.
+        deferred: the deferred nodes among what its nodes start; they run when nothing else is due.
+        any_node: a router or Command of its nodes may also lead to any node by name.
+        together: the nodes of which a run puts together other sets, because several routers or
+            Commands lead to one node each.
+    """
+
+    nodes: tuple[str, ...]
+    next: tuple[tuple[str, ...], ...]
+    joins: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
+    any_node: bool = False
+    together: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Superstep:
+        """The superstep that is, perhaps after a way through JSON, one of `GraphIR.to_dict`."""
+        names = {key: tuple(data[key]) for key in ("nodes", "joins", "deferred", "together")}
+        return cls(next=tuple(map(tuple, data["next"])), any_node=data["any_node"], **names)
 
 
 @dataclass(frozen=True)
@@ -327,6 +359,8 @@ class GraphIR:
         settings: what a compiled target has beyond its builder, as keywords of `abi.compiled`
             and Python source of their values; defaults are left out.
         schedule, imports: set by passes.
+        supersteps: the superstep automaton (set by the pass `supersteps`), in the order of the
+            first of their nodes; the first one is that of `__start__`.
     """
 
     target: str
@@ -346,6 +380,7 @@ class GraphIR:
     types: GraphTypes = GraphTypes()
     schedule: Schedule | None = None
     imports: tuple[Import, ...] = ()
+    supersteps: tuple[Superstep, ...] = ()
 
     @property
     def is_root(self) -> bool:
@@ -384,7 +419,9 @@ class GraphIR:
     @property
     def hash(self) -> str:
         """16 hex digits (XXH3-64) of what the graph means, whatever version was analysed."""
-        meaning = {k: v for k, v in self.to_dict().items() if k != "langgraph"}
+        # The automaton says in other words what nodes and joins say.
+        whole = dataclasses.replace(self, supersteps=()).to_dict()
+        meaning = {k: v for k, v in whole.items() if k not in ("langgraph", "supersteps")}
         # A join's key names all its starts, and each start has the key: the text would grow with
         # the square of their number. So a long join goes by its index.
         index = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, SymbolRef
+from lgc.compiler.superstep_text import superstep_lines
 
 
 def to_text(ir: GraphIR) -> str:
@@ -66,6 +67,8 @@ def to_text(ir: GraphIR) -> str:
         for i, names in enumerate(ir.schedule.supersteps):
             lines.append(f"  {i}: {', '.join(names)}")
         lines.append(f"  then: {ir.schedule.then}")
+    if ir.supersteps:
+        lines += ["", *superstep_lines(ir)]
     return "\n".join(lines) + "\n"
 
 

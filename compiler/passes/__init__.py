@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lgc.compiler.ir import GraphIR
-from lgc.compiler.passes import imports, lint, order, reducers, supersteps, triggers
+from lgc.compiler.passes import imports, lint, order, reducers, schedule, supersteps, triggers
 from lgc.compiler.passes.check_ir import check
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
@@ -18,6 +18,7 @@ Pass = Callable[[GraphIR], tuple[GraphIR, list[NodeDiagnostic]]]
 PASSES: tuple[tuple[str, Pass], ...] = (
     ("order", order.run),
     ("triggers", triggers.run),
+    ("schedule", schedule.run),
     ("supersteps", supersteps.run),
     ("reducers", reducers.run),
     ("imports", imports.run),

@@ -6,6 +6,9 @@ which the frontend puts to LangGraph's own `validate`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 from lgc.compiler.ir import GraphIR
 
 _SPECIAL = {"__start__", "__end__"}
@@ -51,7 +54,31 @@ def check(ir: GraphIR, after: str) -> None:
     for projection in (ir.inputs, ir.outputs):
         if unknown := set(projection or ()) - keys:
             problems.append(f"a projection names unknown {sorted(unknown)}")
+    problems += _superstep_problems(ir, nodes)
     if list(ir.allowlist) != sorted(set(ir.allowlist)):
         problems.append("the allow-list is not sorted, or has a class twice")
     if problems:
         raise InvalidIR(f"after {after}: {'; '.join(problems)}")
+
+
+def _superstep_problems(ir: GraphIR, nodes: set[str]) -> Iterator[str]:
+    """What is wrong with the superstep automaton, if there is one yet."""
+    supersteps = {superstep.nodes for superstep in ir.supersteps}
+    if len(supersteps) != len(ir.supersteps):
+        yield "a superstep is there twice"
+    for superstep in ir.supersteps:
+        lists = (
+            superstep.nodes,
+            *superstep.next,
+            superstep.joins,
+            superstep.deferred,
+            superstep.together,
+        )
+        named = {*chain.from_iterable(lists)}
+        if named - nodes:
+            yield f"superstep {superstep.nodes} names unknown {sorted(named - nodes)}"
+        if any(list(names) != sorted({*names}) for names in (superstep.nodes, *superstep.next)):
+            yield f"superstep {superstep.nodes} is not sorted, or has a node twice"
+    alone = {name for name in nodes if (name,) not in supersteps}
+    if supersteps and alone:
+        yield f"nodes without a superstep of their own: {sorted(alone)}"

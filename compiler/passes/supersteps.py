@@ -1,119 +1,82 @@
-"""supersteps: the supersteps that are the same in every run.
+"""supersteps: the superstep automaton, the graph's control flow over sets of nodes due together.
 
-After `triggers`. The pass steps through the graph without running it: as long as only
-static edges and joins decide, the next superstep is known (spec §13.1). A node with a
-conditional edge still runs in a known superstep; the superstep after it is not known.
-
-A small graph may have many such supersteps: loops of 2, 3, 5, 7, … nodes side by
-side repeat only after the product of their lengths. The list is therefore bounded by
-the number of nodes.
+After `order`, whose order of edges, joins and nodes it keeps; nothing before the emitter reads it.
+Which sets of nodes are in it follows from the structure (`compiler/due_sets.py`), what one of them
+leads to from its own nodes alone (architecture §2.5.1).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
-from typing import Final, Literal
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from xxhash import xxh3_128_intdigest
-
-from lgc.compiler.ir import GraphIR, JoinIR, Schedule
+from lgc.compiler.decisions import Decision, decisions_of, may_all_end, names_any_node
+from lgc.compiler.due_sets import due_sets
+from lgc.compiler.ir import GraphIR, Superstep
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
-
-_TASKS_PER_NODE: Final = 4
-_TASKS: Final = 1_000
-"""The list has at most `_TASKS` tasks, and `_TASKS_PER_NODE` more for each node."""
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
-    """Sets `schedule`."""
-    nodes = {node.name: node for node in ir.nodes}
-    barriers = {join.key: _Barrier(join, i) for i, join in enumerate(ir.joins)}
-    joins_to: defaultdict[str, list[_Barrier]] = defaultdict(list)
-    for join in ir.joins:
-        joins_to[join.end].append(barriers[join.key])
-    left = _TASKS + _TASKS_PER_NODE * len(ir.nodes)
-    waiting: set[str] = set()
-    # A hash of what barriers have seen and of which nodes wait: comparing these sets in every
-    # superstep would take the square of the graph's size.
-    fingerprint = 0
-    current: tuple[str, ...] = ("__start__",)
-    supersteps: list[tuple[str, ...]] = []
-    history: set[tuple[tuple[str, ...], int]] = set()
-    then: Literal["ends", "branch", "repeat", "more"] = "ends"
-    while current:
-        if (current, fingerprint) in history:
-            then = "repeat"
-            break
-        left -= len(current)
-        if left < 0:
-            then = "more"
-            break
-        history.add((current, fingerprint))
-        supersteps.append(current)
-        if any(nodes[name].branches or nodes[name].gotos for name in current):
-            then = "branch"
-            break
-        for name in current:
-            for barrier in joins_to[name]:
-                fingerprint ^= barrier.consume()
-        chosen: set[str] = set()
-        late: set[str] = set()
-        for name in current:
-            for end in nodes[name].edges:
-                if end != "__end__":
-                    (late if nodes[end].defer else chosen).add(end)
-            for key in nodes[name].joins:
-                barrier = barriers[key]
-                fingerprint ^= barrier.add(name)
-                if barrier.is_full:
-                    (late if barrier.join.defer else chosen).add(barrier.join.end)
-        for name in late - waiting:
-            fingerprint ^= _digest(_WAITING, name)
-        waiting |= late
-        if not chosen:
-            # Deferred nodes start when nothing else is left to start.
-            for name in waiting:
-                fingerprint ^= _digest(_WAITING, name)
-            chosen, waiting = waiting, set()
-        current = tuple(sorted(chosen))
-    return dataclasses.replace(ir, schedule=Schedule(tuple(supersteps), then)), []
+    """Sets `supersteps`."""
+    position = {node.name: i for i, node in enumerate(ir.nodes)}
+    sets = sorted(due_sets(ir), key=lambda names: sorted(map(position.__getitem__, names)))
+    superstep = _Supersteps(ir).of
+    return dataclasses.replace(ir, supersteps=tuple(map(superstep, sets))), []
 
 
-class _Barrier:
-    """The starts that a join has seen; `add` and `consume` return the change of the fingerprint."""
+class _Supersteps:
+    """Describes the supersteps of one graph."""
 
-    def __init__(self, join: JoinIR, number: int) -> None:
-        self.join = join
-        self.number = number
-        self.missing = set(join.starts)
-        self.seen = 0
+    def __init__(self, ir: GraphIR) -> None:
+        self._ir = ir
+        self._joins = {join.key: (len(set(join.starts)), join.end) for join in ir.joins}
 
-    @property
-    def is_full(self) -> bool:
-        return not self.missing
+    def of(self, names: tuple[str, ...]) -> Superstep:
+        """The superstep of these nodes."""
+        nodes = [self._ir.node(name) for name in names]
+        started = [end for node in nodes for end in node.edges if end != "__end__"]
+        waiting: list[str] = []
+        # A node that a join names twice has its key twice.
+        keys = (key for node in nodes for key in dict.fromkeys(node.joins))
+        for key, ran in Counter(keys).items():
+            size, end = self._joins[key]
+            (started if ran == size else waiting).append(end)
+        decisions = [decision for node in nodes for decision in decisions_of(node)]
+        possible = dict.fromkeys([*started, *(e for decision in decisions for e in decision.ends)])
+        joins = tuple(end for end in dict.fromkeys(waiting) if end not in started)
+        is_more_due = any(not self._ir.node(end).defer for end in started)
+        choices = _choices(is_more_due, decisions, joins)
+        return Superstep(
+            names,
+            next=tuple(dict.fromkeys(self._due({*started, *chosen}) for chosen in choices)),
+            joins=joins,
+            deferred=tuple(end for end in possible if self._ir.node(end).defer),
+            any_node=any(map(names_any_node, nodes)),
+            together=tuple(possible) if len(decisions) > 1 else (),
+        )
 
-    def add(self, name: str) -> int:
-        if name not in self.missing:
-            return 0
-        self.missing.discard(name)
-        change = _digest(self.number, name)
-        self.seen ^= change
-        return change
-
-    def consume(self) -> int:
-        """Empties a full barrier."""
-        if self.missing:
-            return 0
-        self.missing = set(self.join.starts)
-        change, self.seen = self.seen, 0
-        return change
+    def _due(self, started: Iterable[str]) -> tuple[str, ...]:
+        """The nodes that run next; deferred ones only when there are no others."""
+        names = sorted(started)
+        return tuple(n for n in names if not self._ir.node(n).defer) or tuple(names)
 
 
-_WAITING: Final = -1
-"""In place of a barrier's number."""
+def _choices(
+    is_more_due: bool, decisions: list[Decision], joins: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    """What decisions, and joins that still wait, may add to what is due anyhow.
 
-
-def _digest(barrier: int, name: str) -> int:
-    """128 bits that stand for "this barrier has seen `name`"; with `_WAITING`, for "it waits"."""
-    return xxh3_128_intdigest(f"{barrier} {name}".encode("utf-8", "surrogatepass"))
+    Of several of them each by itself, where nothing else is due then: the set is a single node.
+    """
+    if len(decisions) == 1:
+        yield from ((end,) for end in decisions[0].ends)
+    elif not is_more_due:
+        unending = [decision for decision in decisions if not decision.may_end]
+        # Of two that have to lead somewhere, neither does so alone.
+        for decision in (unending or decisions) if len(unending) < 2 else []:
+            yield from ((end,) for end in decision.ends)
+    if may_all_end(decisions):
+        if not is_more_due:
+            yield from ((end,) for end in joins)
+        yield ()

@@ -1,6 +1,6 @@
 """triggers: which channels start which node.
 
-After `order`, whose join order it relies on; before `supersteps` and the emitter,
+After `order`, whose join order it relies on; before `schedule` and the emitter,
 which read the sorted tuples (they are part of every task id, spec §4.6).
 """
 

@@ -14,7 +14,7 @@ from lgc.compiler import inprocess
 from lgc.compiler.emit import emit
 from lgc.compiler.frontend import analyse_live
 from lgc.compiler.ir import GraphIR, JoinIR, NodeIR
-from lgc.compiler.passes import run_passes, supersteps
+from lgc.compiler.passes import run_passes, schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,7 +74,7 @@ def test_loops_side_by_side_are_not_played_until_they_repeat() -> None:
         for i in range(p)
     ]
     ir = GraphIR("", "", "", (), tuple(nodes), (), (), ())
-    got = supersteps.run(ir)[0].schedule
+    got = schedule.run(ir)[0].schedule
     assert got is not None and got.then == "more"
     assert sum(map(len, got.supersteps)) <= 1000 + 4 * len(nodes)
 
@@ -90,7 +90,7 @@ def test_a_barrier_that_fills_up_slowly_is_not_a_repetition() -> None:
     ]
     nodes.append(NodeIR("end", None, ()))
     ir = GraphIR("", "", "", (), tuple(nodes), (JoinIR(key, loop, "end"),), (), ())
-    got = supersteps.run(ir)[0].schedule
+    got = schedule.run(ir)[0].schedule
     assert got is not None
     assert got.supersteps[:5] == (("__start__",), ("l0",), ("l1",), ("l2",), ("end", "l0"))
     assert got.then == "repeat"

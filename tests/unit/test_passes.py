@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from small_ir import graph, node, router
 
 from lgc.compiler.identifiers import identifier
 from lgc.compiler.ir import (
-    BranchIR,
     BuilderRef,
-    Call,
     ChannelIR,
     GraphIR,
     Import,
     JoinIR,
     ManagedIR,
     NodeIR,
-    Ref,
     Schedule,
     SymbolRef,
     with_node_changes,
@@ -25,42 +23,6 @@ from lgc.compiler.ir import (
 from lgc.compiler.passes import imports as imports_pass
 from lgc.compiler.passes import lint, order, reducers, run_passes, triggers
 from lgc.compiler.passes.check_ir import InvalidIR, check
-
-
-def node(
-    name: str,
-    *edges: str,
-    joins: tuple[str, ...] = (),
-    branches: tuple[BranchIR, ...] = (),
-    defer: bool = False,
-    function: Ref | None = None,
-    gotos: tuple[str, ...] | None = None,
-) -> NodeIR:
-    """A node; `gotos` is where its Command may lead, () for anywhere, None for no Command."""
-    call = None if name == "__start__" else Call(function or SymbolRef("app", f"f_{name}"))
-    reads = None if call is None else ("x",)
-    goes = gotos is not None
-    return NodeIR(name, call, reads, edges, joins, branches, defer, goes, gotos or ())
-
-
-def graph(
-    *nodes: NodeIR, joins: tuple[JoinIR, ...] = (), channels: tuple[ChannelIR, ...] = ()
-) -> GraphIR:
-    keys = ("x",)
-    return GraphIR(
-        target="app.graph:builder",
-        name="LangGraph",
-        langgraph="1.2.22",
-        channels=(ChannelIR("x", "LastValue"), *channels),
-        nodes=nodes,
-        joins=joins,
-        inputs=keys,
-        outputs=keys,
-    )
-
-
-def router(*targets: str) -> BranchIR:
-    return BranchIR("r", Call(SymbolRef("app", "r")), ("x",), True, targets=targets)
 
 
 def steps(ir: GraphIR) -> Schedule:
