@@ -2,8 +2,8 @@
 # source: agent.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile agent.graph:builder --root demo -o demo/build
 # ir: 61bd2c89cfdf20b7
-# body: lgc-body:8fd83ed6f0d1c7b9
-# abi: 4
+# body: lgc-body:6bbcc2a2b7777419
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -25,9 +25,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from agent.nodes import State
 
-BODY = "lgc-body:8fd83ed6f0d1c7b9"
+BODY = "lgc-body:6bbcc2a2b7777419"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile agent.graph:builder --root demo -o demo/build",

@@ -2,8 +2,8 @@
 # source: assistant:agent (langgraph 1.2.24)
 # regenerate: lgc compile assistant:agent --root demo -o demo/build
 # ir: 970805586d7e2de1
-# body: lgc-body:4c0df13f14bdbdd6
-# abi: 4
+# body: lgc-body:361b3a48dccab7d6
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,8 +26,8 @@ from lgc.runtime.messages import add_messages
 
 from lgc.runtime import abi
 
-BODY = "lgc-body:4c0df13f14bdbdd6"
-abi.require(4, BODY, __file__, "lgc compile assistant:agent --root demo -o demo/build")
+BODY = "lgc-body:361b3a48dccab7d6"
+abi.require(5, BODY, __file__, "lgc compile assistant:agent --root demo -o demo/build")
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(

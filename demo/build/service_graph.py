@@ -2,8 +2,8 @@
 # source: service.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile service.graph:builder --root demo -o demo/build
 # ir: 929f7f95fd5c3523
-# body: lgc-body:f312efe25a4f10db
-# abi: 4
+# body: lgc-body:3c8c0c26d25b0069
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -26,9 +26,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from service.nodes import State
 
-BODY = "lgc-body:f312efe25a4f10db"
+BODY = "lgc-body:3c8c0c26d25b0069"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile service.graph:builder --root demo -o demo/build",
@@ -44,7 +44,7 @@ def reduce_forecasts(value: Any, write: Any) -> Any:
 
 # async node forecast, with what it asks for
 def node_forecast(state: Any, task: Any) -> Any:
-    return forecast(state, writer=task.runtime.stream_writer)
+    return forecast(state, writer=task.stream_writer)
 
 
 def keys() -> tuple[abi.Channel, ...]:

@@ -2,8 +2,8 @@
 # source: side_by_side.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile side_by_side.graph:builder -o side_by_side/want
 # ir: 89e24e873d04e385
-# body: lgc-body:cf5368e892667bcd
-# abi: 4
+# body: lgc-body:13eff6ad16c7bb0c
+# abi: 5
 # ruff: noqa
 # mypy: ignore-errors
 # fmt: off
@@ -42,9 +42,9 @@ from lgc.runtime import abi
 if TYPE_CHECKING:
     from side_by_side.graph import State
 
-BODY = "lgc-body:cf5368e892667bcd"
+BODY = "lgc-body:13eff6ad16c7bb0c"
 abi.require(
-    4,
+    5,
     BODY,
     __file__,
     "lgc compile side_by_side.graph:builder -o side_by_side/want",
