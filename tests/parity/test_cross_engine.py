@@ -169,6 +169,7 @@ _INPUTS: dict[str, Any] = {
     "pydantic_state": {"price": "3"},
     "react": {"messages": [{"role": "human", "text": "(19 + 23) * 10?"}]},
     "root": ["input"],
+    "side_by_side": {"log": [], "drafts": 3, "mail": True},
 }
 _DRAWS = ("agent", "messages", "react")
 """Those whose nodes draw ids."""
