@@ -287,11 +287,15 @@ class CompiledGraph(AsyncGraph):
             driver = SyncDriver(streamed_loop(self.program, options, input, request.wanted))
         else:
             driver = FastStream(path, input)
+        advance = driver.advance
+        # Two loops, because a chunk costs little more than the question would.
         try:
-            while (due := driver.advance()) is not None:
-                if request.is_direct:
-                    yield from due
-                    continue
+            if request.is_direct:
+                while (due := advance()) is not None:
+                    for chunk in due:
+                        yield chunk
+                return
+            while (due := advance()) is not None:
                 for chunk in due:
                     part = request.part(chunk)
                     if part is not MISSING:
