@@ -26,7 +26,8 @@ from lgc.runtime.config.merge import merge_configs
 from lgc.runtime.constants import CONF, END, INPUT, INTERRUPT, NULL_TASK_ID, START
 from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.engine.program import Program
-from lgc.runtime.engine.task import Task, UpdateTask
+from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.update_task import UpdateTask
 from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.public.messages import ensure_message_ids
 from lgc.runtime.upstream import error_class
