@@ -15,9 +15,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+import langchain_core.runnables
+import langgraph.graph
 from aiosqlite.core import Connection
 
 from lgc.runtime.savers.sqlite.connection_thread import ConnectionThread
@@ -29,6 +32,10 @@ _PAUSE = 0.001
 _STUCK = 30.0
 """Seconds after which a run that waits for nobody fails."""
 _THREADS = 500
+_THEIR_FOLDERS = tuple(
+    str(Path(module.__file__ or "").parent.parent)
+    for module in (langgraph.graph, langchain_core.runnables)
+)
 _THREAD = threading.local()
 """`job`: the job of a `GatedLoop` that the thread works on."""
 
@@ -39,6 +46,12 @@ class Abandoned(BaseException):
 
 class Stuck(BaseException):
     """A run waits, and nobody is at the gate; not an Exception, which would be compared."""
+
+
+def _is_theirs(task: Any) -> bool:
+    """Whether a task runs a coroutine function of LangGraph's or of langchain-core's."""
+    code = getattr(task.get_coro(), "cr_code", None) if isinstance(task, asyncio.Task) else None
+    return code is not None and code.co_filename.startswith(_THEIR_FOLDERS)
 
 
 class Gate:
@@ -189,9 +202,11 @@ class GatedLoop(asyncio.SelectorEventLoop):
         self.set_exception_handler(lambda _, context: self._note(context))
 
     def _note(self, context: dict[str, Any]) -> None:
-        # Who was still at the gate is in `left`, and may be collected in a later run.
-        if not isinstance(context.get("exception"), Abandoned):
-            self.complaints.append(str(context))
+        # Who was still at the gate is in `left`. That, and what LangGraph has left of a run, may be
+        # collected in a later one.
+        if isinstance(context.get("exception"), Abandoned) or _is_theirs(context.get("future")):
+            return
+        self.complaints.append(str(context))
 
     def is_settled(self) -> bool:
         """Whether every thread that works for the loop waits at the gate."""
