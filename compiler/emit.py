@@ -158,19 +158,9 @@ class _Emitter:
         }
         # Taken before the tables' functions are added, which do not use Any.
         typing = ["Any"] if self.functions or None in ir.types.refs() else []
-        type_lines = self._imports(for_types=True)
-        types = Group(
-            "abi.CompiledGraph[",
-            tuple("Any" if ref is None else self._name(ref) for ref in ir.types.refs()),
-            "]",
-        )
-        annotation = flat(types)
-        if width(f"graph: {annotation} = abi.compiled(") > WIDTH:
-            annotation = "Graph"
+        annotation, type_lines = self._annotation()
+        if annotation == "Graph":
             typing.append("TypeAlias")
-            # Explicit: mypyc follows no import, and would take it for a variable.
-            alias = replace(types, statement="Graph: TypeAlias = ")
-            type_lines.append(lay_out(alias, 4).lstrip())
         if type_lines:
             typing.insert(0, "TYPE_CHECKING")
         graph = call(
@@ -214,6 +204,20 @@ class _Emitter:
         }
 
     # -- head -----------------------------------------------------------------------------
+
+    def _annotation(self) -> tuple[str, list[str]]:
+        """The annotation of `graph`, and the block for type checkers that it needs."""
+        types = Group(
+            "abi.CompiledGraph[",
+            tuple("Any" if ref is None else self._name(ref) for ref in self.ir.types.refs()),
+            "]",
+        )
+        lines = self._imports(for_types=True)
+        if width(f"graph: {flat(types)} = abi.compiled(") <= WIDTH:
+            return flat(types), lines
+        # Explicit: mypyc follows no import, and would take it for a variable.
+        alias = lay_out(replace(types, statement="Graph: TypeAlias = "), 4).lstrip()
+        return "Graph", [*lines, alias]
 
     def _imports(self, *, for_types: bool) -> list[str]:
         """The imports of the module, or those in its block for type checkers."""

@@ -56,12 +56,11 @@ class CheckpointWriter:
         self._calls: list[Call] = []
         # Storing in memory needs no thread of its own, and there it would come too late.
         self.is_background: bool = background and not is_in_memory
-        can_defer = (self.is_background or is_async) and _defers(saver, is_async)
-        self._defers: bool = self.is_background and can_defer
-        self._defers_writes: bool = can_defer
-        is_kept = keeps_checkpoint(saver)
-        self._copies: bool = not self._defers if self.is_background else is_kept
-        self._copies_writes: bool = not can_defer if self.is_background or is_async else is_kept
+        stores_writes_later = self.is_background or is_async
+        self._defers_writes: bool = stores_writes_later and _defers(saver, is_async)
+        self._defers: bool = self.is_background and self._defers_writes
+        self._copies: bool = not self._defers if self.is_background else keeps_checkpoint(saver)
+        self._copies_writes: bool = not self._defers_writes if stores_writes_later else self._copies
 
     def has_calls(self) -> bool:
         """Whether there is anything for the saver to do."""

@@ -69,10 +69,6 @@ class AsyncDriver:
         """
         loop = self.loop
         loop.close()
-        if self._calls.loop.is_closed():
-            # Nothing can be awaited any more.
-            self._detach()
-            return
         what = loop.next()
         while what == FLUSH and self._saver_calls.are_done():
             what = loop.next()
