@@ -2,7 +2,8 @@
 
 langchain-core is imported when the first value that is not a message object has to be converted
 into one; a program that has message objects has loaded it already. A history is long and what is
-added to it is short, so the history is walked as seldom as possible.
+added to it is short. The ids of a history have to be read every time, because users may change
+them; everything else about it is looked up by class, or searched only for the ids that are added.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from lgc.runtime.upstream import current_class, loaded
 
 REMOVE_ALL_MESSAGES: Final = "__remove_all__"
 """The id of a RemoveMessage that removes everything before it."""
+
+_SEARCHES: Final = 4
+"""How many searches through the ids of a history cost less than a dict of them."""
 
 
 def add_messages(left: Any = None, right: Any = None, **options: Any) -> Any:
@@ -45,28 +49,25 @@ def add_messages(left: Any = None, right: Any = None, **options: Any) -> Any:
         raise ValueError(
             f"Must specify non-null arguments for both 'left' and 'right'. Only received: '{only}'."
         )
-    return _merge(left, right, **options)
+    return _merge(left, right, **options) if options else _merge(left, right)
 
 
 def _merge(left: Any, right: Any, *, format: str | None = None) -> list[Any]:
     before = _messages(left if isinstance(left, list) else [left])
     after = _messages(right if isinstance(right, list) else [right])
-    removals = set(map(type, after)) & _removal_classes
+    removals = [message for message in after if type(message) in _removal_classes]
     if removals:
         rest = _after_remove_all(after)
         if rest is not None:
             _assign_ids(before)
             _assign_ids(after)
             return rest
-    ids = [message.id for message in before]
-    if None in ids:
-        _assign_ids(before)
-        ids = [message.id for message in before]
-    _assign_ids(after)
-    if len(after) == 1 and not removals and after[0].id not in ids:
-        merged = [*before, after[0]]
+    ids = _assign_ids(before)
+    after_ids = _assign_ids(after)
+    if removals or len(after) > _SEARCHES:
+        merged = _merge_by_index(before, ids, after, after_ids)
     else:
-        merged = _apply(before, ids, after, removals)
+        merged = _merge_by_search(before, ids, after, after_ids)
     if not format:
         return merged
     if format != "langchain-openai":
@@ -84,34 +85,58 @@ def _after_remove_all(messages: list[Any]) -> list[Any] | None:
     return None
 
 
-def _apply(before: list[Any], ids: list[Any], after: list[Any], removals: set[type]) -> list[Any]:
-    """`before`, whose ids are `ids`, with `after` replaced, removed or appended by id."""
+def _merge_by_search(
+    before: list[Any], ids: list[Any], after: list[Any], after_ids: list[Any]
+) -> list[Any]:
+    """As `_merge_by_index`, for a few messages that remove nothing; `ids` grows with the result."""
+    merged = before.copy()
+    for i in range(len(after)):
+        id = after_ids[i]
+        if id in ids:
+            # Of several messages with one id the last is replaced.
+            merged[len(ids) - 1 - ids[::-1].index(id)] = after[i]
+        else:
+            merged.append(after[i])
+            ids.append(id)
+    return merged
+
+
+def _merge_by_index(
+    before: list[Any], ids: list[Any], after: list[Any], after_ids: list[Any]
+) -> list[Any]:
+    """`before` with `after` replaced, removed or appended by id, in a new list."""
     merged = before.copy()
     positions: dict[Any, int] = dict(zip(ids, range(len(ids)), strict=True))
     removed: set[Any] = set()
-    for message in after:
-        known = positions.get(message.id)
-        if type(message) in removals:
+    for message, id in zip(after, after_ids, strict=True):
+        known = positions.get(id)
+        if type(message) in _removal_classes:
             if known is None:
                 raise ValueError(
-                    f"Attempting to delete a message with an ID that doesn't exist ('{message.id}')"
+                    f"Attempting to delete a message with an ID that doesn't exist ('{id}')"
                 )
-            removed.add(message.id)
+            removed.add(id)
         elif known is None:
-            positions[message.id] = len(merged)
+            positions[id] = len(merged)
             merged.append(message)
         else:
-            removed.discard(message.id)
+            removed.discard(id)
             merged[known] = message
     if not removed:
         return merged
     return [message for message in merged if message.id not in removed]
 
 
-def _assign_ids(messages: list[Any]) -> None:
-    for message in messages:
-        if message.id is None:
-            message.id = _new_id()
+def _assign_ids(messages: list[Any]) -> list[Any]:
+    """Gives an id to every message that has none; the ids of all."""
+    ids = [message.id for message in messages]
+    for i, id in enumerate(ids):
+        if id is None:
+            # It has one by now if it is in the list twice.
+            if messages[i].id is None:
+                messages[i].id = _new_id()
+            ids[i] = messages[i].id
+    return ids
 
 
 def _new_id() -> str:
@@ -258,8 +283,8 @@ _TYPES: Final = frozenset(("ai", "function", "human", "remove", "system", "tool"
 
 # The classes met so far whose objects are messages and no chunks, and those of them that remove:
 # asking an abstract class costs more than the rest of a short merge.
-_message_classes: set[type] = set()
-_removal_classes: set[type] = set()
+_message_classes: Final[set[type]] = set()
+_removal_classes: Final[set[type]] = set()
 
 
 def _messages(items: list[Any]) -> list[Any]:
@@ -275,9 +300,17 @@ def _messages(items: list[Any]) -> list[Any]:
 
 def _are_messages(items: list[Any]) -> bool:
     """Whether all items are messages and no chunks; their classes are remembered."""
-    result = True
+    for item in items:
+        if type(item) not in _message_classes:
+            return _are_message_classes(set(map(type, items)) - _message_classes)
+    return True
+
+
+def _are_message_classes(kinds: set[type]) -> bool:
+    """As `_are_messages`, for classes of which nothing is known yet."""
     # All classes are asked: one that removes has to be known even where others are no messages.
-    for kind in set(map(type, items)) - _message_classes:
+    result = True
+    for kind in kinds:
         result = _is_message_class(kind) and result
     return result
 
