@@ -29,3 +29,8 @@ def unique(base: str, taken: dict[str, int]) -> str:
         taken[base] += 1
     taken[candidate] = 2
     return candidate
+
+
+def identifier_part(name: str) -> str:
+    """`name` as part of an identifier."""
+    return identifier(name, {}).strip("_") or "_"

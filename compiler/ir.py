@@ -142,7 +142,7 @@ class ChannelIR:
         reducer: of a BinaryOperatorAggregate, a function of the value and one write; of a
             DeltaChannel, a function of the value and the list of writes.
         seed: what makes its first value; None for none.
-        inline: the reducer as an expression of `value` and `write`; "" for a call
+        operator: the reducer as Python's operator; "" for a call
             (set by the pass `reducers`).
         guard: of EphemeralValue and UntrackedValue.
         accumulate: of Topic.
@@ -153,7 +153,7 @@ class ChannelIR:
     kind: ChannelKind
     reducer: Ref | None = None
     seed: Ref | None = None
-    inline: str = ""
+    operator: str = ""
     guard: bool = True
     accumulate: bool = False
     custom: Ref | None = None
@@ -403,7 +403,7 @@ class GraphIR:
         """Every object of the user's that the generated module needs, in order of use."""
         refs: list[Ref | None] = []
         for channel in self.channels:
-            refs += (channel.custom, channel.seed, None if channel.inline else channel.reducer)
+            refs += (channel.custom, channel.seed, channel.reducer)
         refs += [value.cls for value in self.managed]
         for node in self.nodes:
             refs += (None if node.call is None else node.call.function, node.schema)

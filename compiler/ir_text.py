@@ -81,7 +81,7 @@ def _type_text(ref: SymbolRef | None) -> str:
 def _channel_text(channel: ChannelIR) -> str:
     text = f"{channel.kind} {channel.custom}" if channel.custom else str(channel.kind)
     if channel.reducer is not None:
-        reducer = channel.inline or str(channel.reducer)
+        reducer = str(channel.reducer)
         text += f"({channel.seed or 'no seed'}, {reducer}"
         if channel.kind == "DeltaChannel":
             text += f", snapshot_frequency={channel.snapshot_frequency}"

@@ -36,7 +36,7 @@ def superstep_lines(ir: GraphIR) -> Iterator[str]:
         for key in dict.fromkeys(key for node in nodes for key in node.joins):
             starts, end = joins[key]
             ran = [name for name in superstep.nodes if name in starts]
-            yield f"    {' + '.join(ran)} -> {_names(ir, [end])}{_missing(starts, ran)}"
+            yield f"    {' + '.join(ran)} -> {_names(ir, [end])}{missing(starts, ran)}"
         yield from _next(ir, superstep)
 
 
@@ -56,7 +56,7 @@ def _leads(ir: GraphIR, node: NodeIR) -> Iterator[str]:
         yield f"    {node.name} -> {branch.name}? {ends}"
 
 
-def _missing(starts: set[str], ran: list[str]) -> str:
+def missing(starts: set[str], ran: list[str]) -> str:
     """What a join that has seen `ran` still waits for."""
     number = len(starts) - len(ran)
     if not number:

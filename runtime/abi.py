@@ -22,16 +22,19 @@ from lgc.runtime.channels import (
     EphemeralValue,
     ForeignChannel,
     LastValue,
-    NamedBarrierValue,
     Topic,
     UntrackedValue,
+    reduce,
 )
+from lgc.runtime.engine.flow import Run, label_of
 from lgc.runtime.engine.program import (
     AWAIT,
     AWAIT_WITH_TASK,
     CALL_WITH_TASK,
+    EVERYTHING,
     INVOKE,
     Branch,
+    Join,
     Managed,
     Node,
     Program,
@@ -49,8 +52,10 @@ __all__ = [
     "Branch",
     "Channel",
     "CompiledGraph",
+    "Join",
     "Managed",
     "Node",
+    "Run",
     "aggregate",
     "any_value",
     "channel_of",
@@ -70,6 +75,7 @@ __all__ = [
     "managed",
     "managed_of",
     "path_of",
+    "reduce",
     "reducer_of",
     "remaining_steps",
     "require",
@@ -78,45 +84,68 @@ __all__ = [
     "schema_of",
     "seed_of",
     "source_hash",
+    "together",
     "topic",
     "untracked",
 ]
 
-ABI: Final = 5
+ABI: Final = 6
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16
 """Stands for the body hash while it is computed."""
 
 
-def require(abi: int, body: str, file: str, command: str) -> None:
+def require(abi: int, body: str, file: str, command: str = "") -> None:
     """Checks a generated module while it is imported.
 
     Args:
         abi: the ABI the module was generated for.
         body: `lgc-body:<hash>` of the generated source this code was made from.
         file: the module's `__file__`.
-        command: how the module is made again.
+        command: how the module is made again, from a module of ABI 5 or older; newer ones say it
+            in their header.
 
     Raises:
         ImportError: the runtime speaks another ABI, or the native module was
             built from other source than the `.py` beside it.
     """
+    name = os.path.basename(file)
     if abi != ABI:
         raise ImportError(
-            f"{os.path.basename(file)} was generated for ABI {abi} of lgc; this lgc has ABI {ABI}. "
-            f"Generate it again: {command}"
+            f"{name} was generated for ABI {abi} of lgc; this lgc has ABI {ABI}. "
+            f"Generate it again: {command or _header(file, 'regenerate')}"
         )
     if file.endswith((".so", ".pyd")):
-        source = f"{file[: -len(os.path.basename(file))]}{os.path.basename(file).split('.')[0]}.py"
+        source = _source(file)
         if os.path.exists(source):
             with open(source, "rb") as text:
                 same = body == BODY_PREFIX + source_hash(text.read(), body)
             if not same:
                 raise ImportError(
-                    f"{os.path.basename(file)} was not built from the {os.path.basename(source)} "
-                    f"beside it. Build it again: {command}"
+                    f"{name} was not built from the {os.path.basename(source)} beside it. "
+                    f"Build it again: {_header(file, 'regenerate')}"
                 )
+
+
+def _source(file: str) -> str:
+    """The generated source of a module, beside its native file."""
+    name = os.path.basename(file)
+    return f"{file[: -len(name)]}{name.split('.')[0]}.py"
+
+
+def _header(file: str, what: str) -> str:
+    """What the header of a generated module says: its `source`, or how to `regenerate` it."""
+    try:
+        with open(_source(file), encoding="utf-8") as text:
+            for line in text:
+                if line.startswith(f"# {what}: "):
+                    return line.partition(": ")[2].rstrip("\n")
+                if not line.startswith("#"):
+                    break
+    except OSError:
+        pass
+    return "lgc compile" if what == "regenerate" else "the builder"
 
 
 def source_hash(source: bytes, body: str) -> str:
@@ -175,9 +204,14 @@ def topic(key: str, accumulate: bool = False) -> Channel:
     return Topic(key, accumulate)
 
 
-def join(key: str, names: tuple[str, ...], defer: bool = False) -> Channel:
-    """The barrier that waits for every node in `names`."""
-    return NamedBarrierValue(key, frozenset(names), defer)
+def join(key: str, starts: tuple[str, ...], end: str) -> Join:
+    """The barrier that starts `end` when every node in `starts` has run."""
+    return Join(key, starts, end)
+
+
+def together(*names: str) -> str:
+    """The label of a superstep of several nodes."""
+    return label_of(names)
 
 
 def custom(key: str, channel: Any) -> Channel:
@@ -202,13 +236,15 @@ def managed(key: str, cls: Any) -> Managed:
 
 def compiled(
     name: str,
+    supersteps: Callable[[Any, str], str],
+    apply: Callable[[Any, dict[str, Any], dict[Any, Any]], None],
     *,
     keys: tuple[Channel, ...] = (),
     nodes: tuple[Node, ...],
     managed: tuple[Managed, ...] = (),
-    joins: tuple[Channel, ...] = (),
-    inputs: tuple[str, ...] | None,
-    outputs: tuple[str, ...] | None,
+    joins: tuple[Join, ...] = (),
+    inputs: tuple[str, ...] | None = EVERYTHING,
+    outputs: tuple[str, ...] | None = EVERYTHING,
     output_schema: Any = None,
     state_schema: Any = None,
     context_schema: Any = None,
@@ -224,12 +260,14 @@ def compiled(
 
     Args:
         name: the graph's name.
+        supersteps: the control flow, as `Run` says.
+        apply: `(run, values, update)`: writes to the values of the state what a node returned.
         keys: the state keys, in the builder's order.
-        nodes: `__start__` first, the others in the builder's order.
+        nodes: in the builder's order; `__start__` only if it has routers.
         managed: the managed values.
         joins: the barriers.
-        inputs: the keys an input may set; None for the root value.
-        outputs: the output schema's keys; None for the root value.
+        inputs: the keys an input may set, all of the state's by default; None for the root value.
+        outputs: the output schema's keys, likewise.
         output_schema, state_schema: what dicts of the output and of the state are made into in
             typed chunks, or None.
         context_schema: what a context is made into, or None.
@@ -239,10 +277,15 @@ def compiled(
         debug: every run prints its updates and values.
         stream_mode: what `stream` yields by default.
         step_timeout: how long a superstep may take, in seconds; None for any time.
+
+    Raises:
+        ImportError: `supersteps` leads to what is not declared, as after an edit by hand.
     """
     graph: CompiledGraph[Any, Any, Any, Any] = CompiledGraph(
         Program(
             name,
+            supersteps,
+            apply,
             keys=keys,
             managed=managed,
             nodes=nodes,
@@ -267,11 +310,9 @@ def compiled(
 class _Builder:
     """A builder that was imported, and what the module that takes from it says when it is stale."""
 
-    def __init__(self, builder: Any, target: str, file: str, command: str) -> None:
+    def __init__(self, builder: Any, file: str) -> None:
         self.builder = builder
-        self.target = target
         self.file = file
-        self.command = command
 
 
 def _take(source: Any, what: str, get: Callable[[Any], Any]) -> Any:
@@ -286,20 +327,20 @@ def _take(source: Any, what: str, get: Callable[[Any], Any]) -> Any:
         return get(source.builder)
     except (KeyError, AttributeError) as exc:
         raise ImportError(
-            f"{os.path.basename(source.file)} is stale: {source.target} has no {what}, which it "
-            f"had when the module was generated. Generate it again: {source.command}"
+            f"{os.path.basename(source.file)} is stale: "
+            f"{_header(source.file, 'source').partition(' (')[0]} has no {what}, which it "
+            f"had when the module was generated. "
+            f"Generate it again: {_header(source.file, 'regenerate')}"
         ) from exc
 
 
-def from_builder(target: Any, name: str, file: str, command: str) -> Any:
+def from_builder(target: Any, file: str) -> Any:
     """The builder that callables without an importable name are taken from.
 
     Args:
         target: what the module's TARGET names: a StateGraph, a compiled graph, or a
             function without arguments, sync or async, that returns one.
-        name: the TARGET.
         file: the module's `__file__`.
-        command: how the module is made again.
     """
     if not hasattr(target, "nodes") and callable(target):
         target = target()
@@ -307,7 +348,7 @@ def from_builder(target: Any, name: str, file: str, command: str) -> Any:
             import asyncio
 
             target = asyncio.run(_result(target))
-    return _Builder(getattr(target, "builder", target), name, file, command)
+    return _Builder(getattr(target, "builder", target), file)
 
 
 def inject(builder: Any, execute: Callable[[], Any]) -> Any:

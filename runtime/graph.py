@@ -286,7 +286,7 @@ class CompiledGraph(AsyncGraph):
         if path is None:
             driver = SyncDriver(streamed_loop(self.program, options, input, request.wanted))
         else:
-            driver = FastStream(path, input)
+            driver = FastStream(path)
         advance = driver.advance
         # Two loops, because a chunk costs little more than the question would.
         try:

@@ -148,7 +148,7 @@ class AsyncGraph(GraphBase):
             loop = streamed_loop(self.program, options, input, request.wanted)
             driver = AsyncDriver(loop, AsyncCalls())
         else:
-            driver = AsyncFastStream(path, input)
+            driver = AsyncFastStream(path)
         try:
             while (due := await driver.advance()) is not None:
                 for chunk in due:

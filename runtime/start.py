@@ -82,7 +82,7 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
     sink = Sink(isinstance(modes, list))
-    path = FastPath(scope, _observers_of_values(sink, scope, wanted))
+    path = FastPath(scope, input, _observers_of_values(sink, scope, wanted))
     path.sink = sink
     path.emits_updates = "updates" in wanted
     path.emits_values = "values" in wanted

@@ -1,7 +1,6 @@
 """imports: the imports of the generated module, and the names they get there.
 
-After `reducers`, because a reducer that is written inline is not imported. The emitter looks every
-reference up here. A name of the user's that the module itself needs, or that two modules share,
+The emitter looks every reference up here. A name of the user's that the module itself needs, or that two modules share,
 gets an alias.
 """
 
@@ -26,12 +25,22 @@ RESERVED: Final = frozenset(
         "TypeAlias",
         "abi",
         "annotations",
+        "apply",
         "compile",
+        "due",
         "graph",
+        "int",
+        "key",
+        "list",
+        "run",
         "state",
+        "str",
+        "supersteps",
         "task",
-        "value",
-        "write",
+        "type",
+        "update",
+        "values",
+        "written",
     ]
 )
 """Names the template uses."""

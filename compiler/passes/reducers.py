@@ -1,7 +1,4 @@
-"""reducers: which reducers are written into the module as an expression.
-
-Before `imports`, because a reducer that is written inline is not imported.
-"""
+"""reducers: which reducers the module writes as an operator."""
 
 from __future__ import annotations
 
@@ -10,19 +7,19 @@ import dataclasses
 from lgc.compiler.ir import ChannelIR, GraphIR, Ref, SymbolRef
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
-_INLINE: dict[Ref, str] = {
-    SymbolRef("operator", "add"): "value + write",
-    SymbolRef("operator", "or_"): "value | write",
-    SymbolRef("operator", "mul"): "value * write",
+_OPERATORS: dict[Ref, str] = {
+    SymbolRef("operator", "add"): "+",
+    SymbolRef("operator", "or_"): "|",
+    SymbolRef("operator", "mul"): "*",
 }
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
-    """Sets `inline` of the channels whose reducer is a known operator."""
+    """Sets `operator` of the channels whose reducer is a known operator."""
 
-    def inlined(channel: ChannelIR) -> ChannelIR:
-        if channel.reducer is None or channel.reducer not in _INLINE:
+    def with_operator(channel: ChannelIR) -> ChannelIR:
+        if channel.reducer is None or channel.reducer not in _OPERATORS:
             return channel
-        return dataclasses.replace(channel, inline=_INLINE[channel.reducer])
+        return dataclasses.replace(channel, operator=_OPERATORS[channel.reducer])
 
-    return dataclasses.replace(ir, channels=tuple(inlined(c) for c in ir.channels)), []
+    return dataclasses.replace(ir, channels=tuple(with_operator(c) for c in ir.channels)), []

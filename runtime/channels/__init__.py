@@ -5,7 +5,7 @@ Values are `object`: mypyc must not convert what users store.
 """
 
 from lgc.runtime.channels.base import Channel
-from lgc.runtime.channels.binop import BinaryOperatorAggregate
+from lgc.runtime.channels.binop import BinaryOperatorAggregate, reduce
 from lgc.runtime.channels.delta import DeltaChannel, whole_frequency
 from lgc.runtime.channels.ephemeral_value import AnyValue, EphemeralValue
 from lgc.runtime.channels.foreign import ForeignChannel
@@ -29,5 +29,6 @@ __all__ = [
     "UntrackedValue",
     "delta_keys",
     "is_untracked",
+    "reduce",
     "whole_frequency",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lgc.runtime.channels.base import Channel, SingleValueChannel
 from lgc.runtime.constants import MISSING
@@ -91,6 +92,28 @@ class BinaryOperatorAggregate(SingleValueChannel):
             if not is_replaced:
                 self.value = self.reducer(self.value, write)
         return True
+
+
+def reduce(
+    values: dict[str, Any], key: Any, reducer: Callable[[Any, Any], Any], written: Any
+) -> Any:
+    """The value of a state key that is reduced, after a write.
+
+    Args:
+        values: those of the state; without `key` it has no value.
+        reducer: `(value, write) -> value`.
+        written: a value, or an Overwrite of it.
+    """
+    if key not in values:
+        # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
+        return written
+    # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
+    kind = type(written)
+    if kind is not list and kind is not str and kind is not int:
+        is_overwrite, replaced = overwritten(written)
+        if is_overwrite:
+            return replaced
+    return reducer(values[key], written)
 
 
 def two_overwrites() -> BaseException:

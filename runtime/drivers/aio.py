@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls, stopped
-from lgc.runtime.engine.loop import CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.loop import BACK, CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
 from lgc.runtime.engine.task import Task
 
 
@@ -41,7 +41,7 @@ class AsyncDriver:
         loop.run_call = self._run_call
 
     async def advance(self) -> list[Any] | None:
-        """Runs until chunks are due; those, or None when the run is over.
+        """Runs until chunks are due; those, or None when the run is over or goes back.
 
         Raises:
             As `Loop.next`.
@@ -53,7 +53,7 @@ class AsyncDriver:
                 what = loop.next()
             except StopIteration as exc:
                 raise stopped(exc) from exc
-            if what == OVER:
+            if what in (OVER, BACK):
                 return None
             if what == CHUNKS:
                 assert loop.sink is not None

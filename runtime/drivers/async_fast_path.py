@@ -35,8 +35,27 @@ async def ainvoke(
     calls = AsyncCalls()
     try:
         if is_fast and thread is None and can_start(scope):
-            path = FastPath(scope, [result])
-            task = path.start(value)
+            await _run_awaiting(FastPath(scope, value, [result]), calls)
+        else:
+            loop = Loop(scope, value, thread, recorder)
+            loop.superstep.observers = [result]
+            driver = AsyncDriver(loop, calls)
+            try:
+                while await driver.advance() is not None:
+                    pass
+            finally:
+                await driver.close()
+    except (StopIteration, StopAsyncIteration) as exc:
+        raise stopped(exc) from exc
+    return result.result()
+
+
+async def _run_awaiting(path: FastPath, calls: AsyncCalls) -> None:
+    """Runs superstep by superstep, as `supersteps` says, until the run is over."""
+    driver: AsyncDriver | None = None
+    try:
+        task = path.begin()
+        while True:
             while task is not None:
                 try:
                     returned = await calls.call(task)
@@ -46,69 +65,72 @@ async def ainvoke(
                     task = path.raised(task, exc)
                 else:
                     task = path.returned(task, returned)
-            loop = path.loop
+            loop = path.loop_to_go_on()
             if loop is None:
-                return result.result()
-            if path.left is not None:
-                await calls.make_calls(path.left)
-                loop.finished(path.left)
-        else:
-            loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result]
-        driver = AsyncDriver(loop, calls)
-        try:
+                return
+            if driver is None:
+                driver = AsyncDriver(loop, calls)
             while await driver.advance() is not None:
                 pass
-        finally:
+            due = path.come_back()
+            if not due:
+                return
+            task = path.go_on(due)
+    finally:
+        if driver is not None:
             await driver.close()
-    except (StopIteration, StopAsyncIteration) as exc:
-        raise stopped(exc) from exc
-    return result.result()
 
 
 class AsyncFastStream:
     """`fast_path.FastStream` on the running event loop; arguments as there."""
 
-    def __init__(self, path: FastPath, value: Any) -> None:
+    def __init__(self, path: FastPath) -> None:
         self._path = path
-        self._value: Any = value
         self._has_started = False
+        self._is_driving = False
         self._task: Task | None = None
         self._calls = AsyncCalls()
         self._driver: AsyncDriver | None = None
 
     async def advance(self) -> list[Any] | None:
         """As `AsyncDriver.advance`."""
-        if self._driver is not None:
-            return await self._driver.advance()
         path, calls = self._path, self._calls
         sink = path.sink
         assert sink is not None
-        try:
-            if not self._has_started:
-                self._has_started = True
-                self._task = path.start(self._value)
-            while (task := self._task) is not None:
-                if sink.chunks:
-                    return sink.take()
+        while True:
+            if not self._is_driving:
                 try:
-                    returned = await calls.call(task)
-                except BaseException as exc:
-                    if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
-                        raise
-                    self._task = path.raised(task, exc)
-                else:
-                    self._task = path.returned(task, returned)
-        except StopIteration as exc:
-            raise stopped(exc) from exc
-        loop = path.loop
-        if loop is None:
-            return sink.take() if sink.chunks else None
-        self._driver = AsyncDriver(loop, calls)
-        if path.left is not None:
-            await calls.make_calls(path.left)
-            loop.finished(path.left)
-        return await self._driver.advance()
+                    if not self._has_started:
+                        self._has_started = True
+                        self._task = path.begin()
+                    while (task := self._task) is not None:
+                        if sink.chunks:
+                            return sink.take()
+                        try:
+                            returned = await calls.call(task)
+                        except BaseException as exc:
+                            if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
+                                raise
+                            self._task = path.raised(task, exc)
+                        else:
+                            self._task = path.returned(task, returned)
+                except StopIteration as exc:
+                    raise stopped(exc) from exc
+                loop = path.loop_to_go_on()
+                if loop is None:
+                    return sink.take() if sink.chunks else None
+                self._is_driving = True
+                if self._driver is None:
+                    self._driver = AsyncDriver(loop, calls)
+            assert self._driver is not None
+            chunks = await self._driver.advance()
+            if chunks is not None:
+                return chunks
+            due = path.come_back()
+            if not due:
+                return None
+            self._is_driving = False
+            self._task = path.go_on(due)
 
     async def close(self) -> None:
         """As `AsyncDriver.close`."""

@@ -1,24 +1,26 @@
-"""The fast path: a run of which only the result is wanted (architecture §5.5).
+"""The fast path: a run of which only the result, or updates and values, are wanted.
 
-A superstep of one node that edges started, which writes state and triggers and nothing else, is run
-here without the lists and objects that chunks, parallel tasks and barriers need. All else is the
-loop's, on the same state; a property test holds the two to the same results
-(tests/parity/test_graphs.py).
+It is what a module's `supersteps` runs on (architecture §5.5). Where that calls it directly, a
+superstep of one node is over when the call returns; where a run must stop between supersteps, for
+chunks or on an event loop, it follows the blocks that were read from the same `supersteps`. A
+superstep of several tasks, a Send and a failure are the loop's, on the same state; then the run
+comes back here.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
-from lgc.runtime.constants import END, MISSING
+from lgc.runtime.constants import END, MISSING, START
 from lgc.runtime.drivers.call import call, continue_task
 from lgc.runtime.drivers.sync import SyncDriver
+from lgc.runtime.engine.flow import Run
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.observer import Observer, Sink
-from lgc.runtime.engine.prepare import node_input
-from lgc.runtime.engine.program import Node
+from lgc.runtime.engine.prepare import node_input, triggered
+from lgc.runtime.engine.program import Node, Program
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.chunks import ResultObserver
@@ -49,30 +51,15 @@ def invoke(
     result = ResultObserver(scope.values, scope.options.typed_result)
     try:
         if is_fast and thread is None and can_start(scope):
-            path = FastPath(scope, [result])
-            task = path.start(value)
-            while task is not None:
-                try:
-                    returned = call(task)
-                except BaseException as exc:
-                    task = path.raised(task, exc)
-                else:
-                    task = path.returned(task, returned)
-            loop = path.loop
-            if loop is None:
-                return result.result()
-            left = path.left
-            if left is not None:
-                continue_task(left)
-                loop.finished(left)
+            _run_straight(FastPath(scope, value, [result]))
         else:
             loop = Loop(scope, value, thread, recorder)
             loop.superstep.observers = [result]
-        driver = SyncDriver(loop)
-        try:
-            driver.run()
-        finally:
-            driver.close()
+            driver = SyncDriver(loop)
+            try:
+                driver.run()
+            finally:
+                driver.close()
     except StopIteration as exc:
         # Upstream's invoke consumes a generator, which may not raise this.
         error = RuntimeError("generator raised StopIteration")
@@ -86,184 +73,385 @@ def can_start(scope: RunScope) -> bool:
     return scope.values.output.readable_at_end and scope.options.step_timeout is None
 
 
-class FastPath:
+def _run_straight(path: FastPath) -> None:
+    """Runs `supersteps` until the run is over."""
+    supersteps = path.program.supersteps
+    driver: SyncDriver | None = None
+    due = START
+    try:
+        while due:
+            due = supersteps(path, due)
+            if due:
+                continue
+            loop = path.loop_to_go_on()
+            if loop is None:
+                return
+            if driver is None:
+                driver = SyncDriver(loop)
+            driver.run()
+            due = path.come_back()
+    finally:
+        if driver is not None:
+            driver.close()
+
+
+class Listener:
+    """Is told how the supersteps of runs are run, for tests and benchmarks."""
+
+    def left(self, step: int, why: str) -> None:
+        """A superstep, and perhaps more, is the loop's."""
+
+    def ended(self, step: int) -> None:
+        """A run is over whose next superstep would have been `step`."""
+
+
+class _Listening:
+    def __init__(self) -> None:
+        self.listener: Listener | None = None
+
+
+_LISTENING: Final = _Listening()
+
+
+def listen(listener: Listener | None) -> None:
+    """Has a listener told of the supersteps of all runs from now on; None for no one."""
+    _LISTENING.listener = listener
+
+
+class FastPath(Run):
     """The supersteps that the fast path runs of one run.
 
-    It is a state machine: `start`, `returned` and `raised` say which task has a call to be made
-    next, and whoever drives it makes that. None says that the path ends: the run is over, or
-    `loop` goes on with it.
+    `supersteps` of the module calls it as its `Run`. Whoever makes the calls of nodes himself, and
+    stops between them, calls `begin`, `returned` and `raised` instead: they say which task has a
+    call to be made next, or None where the path ends.
 
     Args:
         scope: the run, without a thread. Where only its result is wanted, that is readable at its
             end.
+        value: the input.
         observers: of the loop.
 
     Attributes:
         sink: where chunks are put; None when nobody consumes them.
         emits_updates, emits_values: which.
-        loop: goes on with the run, once the fast path has left it; None when the run is over.
-        left: the task that the loop has to be told of with `finished`, after the calls that are
-            left of it are made; or None.
     """
 
-    def __init__(self, scope: RunScope, observers: list[Observer]) -> None:
+    def __init__(self, scope: RunScope, value: Any, observers: list[Observer]) -> None:
         self.scope: RunScope = scope
+        self.program: Program = scope.program
         self.observers: list[Observer] = observers
         self.sink: Sink | None = None
         self.emits_updates: bool = False
         self.emits_values: bool = False
-        self.loop: Loop | None = None
-        self.left: Task | None = None
-        # What the node has returned whose routers are called.
-        self._output: Any = None
+        self._value: Any = value
+        self._nodes: dict[str, Node] = scope.program.by_name
+        self._apply: Any = scope.program.apply
+        # Goes on with the run, once that has left the path for the first time.
+        self._loop: Loop | None = None
+        self._has_left: bool = False
 
-    def _go_on(self, value: Any = None) -> Loop:
-        """The loop that goes on, to be told where."""
-        loop = Loop(self.scope, value, None, None)
-        loop.superstep.observers = self.observers
-        loop.sink = self.sink
-        self.loop = loop
-        return loop
+    # -- what `supersteps` calls --------------------------------------------------
 
-    def start(self, value: Any) -> Task | None:
+    def start(
+        self,
+        then: str = "",
+        deferred: tuple[str, ...] = (),
+        joins: tuple[str, ...] = (),
+        edges: tuple[str, ...] = (),
+    ) -> str:
+        start = self.program.start
+        update = self._input()
+        if update is None or not start.is_plain:
+            self._leave("the input")
+            return ""
+        self._value = None
+        self.scope.step = 0
+        return self._applied(start, update, then)
+
+    def node(
+        self,
+        name: str,
+        then: str = "",
+        deferred: tuple[str, ...] = (),
+        joins: tuple[str, ...] = (),
+        edges: tuple[str, ...] = (),
+    ) -> str:
+        node = self._nodes[name]
+        task = self._open(node)
+        if task is None:
+            return ""
+        try:
+            result = call(task)
+        except BaseException as exc:
+            return self._failed(task, exc)
+        if node.is_plain and type(result) is dict and self._is_usual(task):
+            return self._applied(node, result, then)
+        return self._finished(task, result)
+
+    def routed(
+        self,
+        name: str,
+        routers: Any,
+        then: str = "",
+        deferred: tuple[str, ...] = (),
+        joins: tuple[str, ...] = (),
+        edges: tuple[str, ...] = (),
+    ) -> str:
+        node = self._nodes[name]
+        task = self._open_start() if node.is_start else self._open(node)
+        if task is None:
+            return ""
+        result: Any
+        if node.is_start:
+            result = task.input
+        else:
+            try:
+                result = call(task)
+            except BaseException as exc:
+                return self._failed(task, exc)
+        if not node.has_plain_router or type(result) is not dict or not self._is_usual(task):
+            return self._finished(task, result)
+        try:
+            self._begin_routing(task, result)
+            target = call(task)
+        except BaseException as exc:
+            return self._failed(task, exc)
+        successor = self._successor(task, target)
+        if successor is None:
+            return self._finished(task, target)
+        return self._routed(task, successor)
+
+    def parallel(self, label: str) -> str:
+        self._leave("several nodes")
+        return ""
+
+    def write(self, key: str, value: object) -> None:
+        self.scope.values.write_other(key, value)
+
+    # -- for whoever makes the calls ------------------------------------------------
+
+    def begin(self) -> Task | None:
         """Applies the input; the task whose call is next."""
-        scope = self.scope
-        values = scope.values
-        start = scope.program.start
-        if type(value) is not dict or not scope.program.direct or not start.has_fast_path:
-            self._go_on(value)
+        start = self.program.start
+        if not start.branches:
+            return self.go_on(self.start(start.then))
+        task = self._open_start()
+        if task is None:
             return None
-        self._gather(value, scope.program.input_slots)
-        if start.branches:
-            return self._start_by_routers(value)
-        values.updated = start.targets
-        try:
-            values.apply_pending()
-        except Exception as exc:
-            self._refuse(Task(scope, start, value, -1), exc)
-            return None
-        if self.sink is not None:
-            self._emit(start, value)
-        scope.step = 1
-        return self._follow(start.successor)
+        result: Any = task.input
+        if start.has_plain_router and self._is_usual(task):
+            try:
+                self._begin_routing(task, result)
+            except BaseException as exc:
+                return self.raised(task, exc)
+            return task
+        return self._go_on_with(task, result)
 
-    def _start_by_routers(self, value: Any) -> Task | None:
-        """`start`, where routers lead away from it, with the input pending."""
-        scope = self.scope
-        scope.values.write_start(value)
-        scope.step = 0
-        task = Task(scope, scope.program.start, value, -1)
-        task.mark_started()
-        return self._begin_routing(task, value)
-
-    def _superstep(self, node: Node) -> Task | None:
-        """The task of the next superstep, in which only `node` is due."""
-        scope = self.scope
-        if scope.is_past_stop() or scope.is_asked_to_stop():
-            self.leave()
+    def go_on(self, due: str) -> Task | None:
+        """The task of the superstep of a label, if it is one of a single node."""
+        if not due:
             return None
-        try:
-            value = node_input(scope, node)
-        except Exception as exc:
-            self._go_on().fail(exc)
+        node = self.program.by_label.get(due)
+        if node is None:
+            self.parallel(due)
             return None
-        if value is MISSING:
-            self.leave()
-            return None
-        task = Task(scope, node, value, -1)
-        task.mark_started()
-        return task
+        return self._open(node)
 
     def raised(self, task: Task, exc: BaseException) -> Task | None:
         """The call of a task has raised `exc`; as `returned`."""
         task.raised(exc)
-        return self._hand_over(task)
+        return task if not task.is_over else self.go_on(self._over(task))
 
     def returned(self, task: Task, result: Any) -> Task | None:
         """The call of a task has returned `result`; the task whose call is next."""
+        node = task.node
         if task.router is not None:
-            return self._returned_target(task, result)
+            successor = self._successor(task, result)
+            if successor is not None:
+                return self.go_on(self._routed(task, successor))
+        elif type(result) is dict and self._is_usual(task):
+            if node.is_plain:
+                return self.go_on(self._applied(node, result, node.then))
+            if node.has_plain_router:
+                try:
+                    self._begin_routing(task, result)
+                except BaseException as exc:
+                    return self.raised(task, exc)
+                return task
+        return self._go_on_with(task, result)
+
+    def loop_to_go_on(self) -> Loop | None:
+        """Nothing is due on the path: the loop that goes on with the run; None if that is over."""
+        if not self._has_left and self.scope.is_past_stop():
+            self._leave("the recursion limit")
+        if self._has_left:
+            return self._loop
+        self._tell_ended()
+        return None
+
+    def _tell_ended(self) -> None:
+        if _LISTENING.listener is not None:
+            _LISTENING.listener.ended(self.scope.step)
+
+    def come_back(self) -> str:
+        """The loop has stopped: the label that is due on the path, or "" if the run is over."""
+        loop = self._loop
+        assert loop is not None
+        due = loop.due
+        loop.due = ""
+        if not due:
+            self._tell_ended()
+        else:
+            self._has_left = False
+            # From here on it tells whether the next superstep writes an output key.
+            if self.sink is not None:
+                self.scope.values.has_values = False
+        return due
+
+    # -- a superstep ------------------------------------------------------------------
+
+    def _input(self) -> dict[Any, Any] | None:
+        """The input as an update of the state; None for one that the loop has to look at."""
+        value = self._value
+        if type(value) is not dict or not self.program.direct:
+            return None
+        update: dict[Any, Any] = value
+        if self.program.takes_everything:
+            return update
+        slots = self.program.input_slots
+        return {key: written for key, written in update.items() if key in slots}
+
+    def _open_start(self) -> Task | None:
+        """The task of `__start__`, whose routers are to be called; None where the loop does it."""
+        value = self._value
+        if type(value) is not dict or not self.program.direct:
+            self._leave("the input")
+            return None
+        scope = self.scope
+        scope.values.write_start(value)
+        scope.step = 0
+        task = Task(scope, self.program.start, value, -1)
+        task.mark_started()
+        return task
+
+    def _open(self, node: Node) -> Task | None:
+        """The task of the next superstep, in which only `node` is due."""
+        scope = self.scope
+        if scope.is_past_stop():
+            self._leave("the recursion limit")
+            return None
+        if scope.control is not None and scope.is_asked_to_stop():
+            self._leave("a request to drain")
+            return None
+        value: object
+        if node.view.is_copied:
+            value = scope.values.state.copy()
+        else:
+            try:
+                value = node_input(scope, node)
+            except Exception as exc:
+                self._left("a task without input").fail(exc)
+                return None
+            if value is MISSING:
+                self._leave("a task without input")
+                return None
+        task = Task(scope, node, value, -1)
+        task.mark_started()
+        return task
+
+    def _is_usual(self, task: Task) -> bool:
+        """Whether nobody has looked at a task, and no channel waits for its superstep to end."""
+        unsettled = self.scope.values.unsettled
+        return task.is_unseen() and (not unsettled or task.node.is_start)
+
+    def _applied(self, node: Node, update: dict[Any, Any], then: str) -> str:
+        """A superstep ends in which a node has returned `update`, and its edges say what is due."""
         scope = self.scope
         values = scope.values
-        node = task.node
-        if type(result) is not dict or not scope.program.direct or not task.is_unseen():
-            task.returned(result)
-            return self._hand_over(task)
-        if node.branches:
-            self._gather(result, scope.program.slots)
-            return self._begin_routing(task, result)
-        values.updated = node.targets
+        state = values.state
+        known = len(state)
         try:
-            values.apply_update(result)
+            self._apply(self, state, update)
         except Exception as exc:
+            task = Task(scope, node, update, -1)
+            task.add_output(update, self.program)
+            self._refused(task, exc)
+            return ""
+        if len(state) != known:
             values.reorder()
-            task.add_output(result, scope.program)
-            values.updated = node.trigger
-            self._go_on().refuse(task, exc)
-            return None
+        if not values.has_values:
+            self._note_written(update)
+        values.updated = node.targets
         if self.sink is not None:
-            self._emit(node, result)
+            self._emit(node, update)
         scope.step += 1
-        return self._follow(node.successor)
+        return then
 
-    def _gather(self, update: dict[Any, Any], slots: dict[str, int]) -> None:
-        """Takes over what a dict writes; keys that are not in `slots` are left out."""
+    def _begin_routing(self, task: Task, update: dict[Any, Any]) -> None:
+        """The only router of a task is next, with the state as the node's update leaves it."""
         values = self.scope.values
-        pending = values.pending
-        touched = values.touched
-        for key, value in update.items():
-            slot = slots.get(key, -1)
-            if slot >= 0:
-                pending[slot] = value
-                touched.append(slot)
-
-    def _begin_routing(self, task: Task, output: Any) -> Task | None:
-        """The first router of a task is next, whose writes are pending."""
-        task.writes_are_pending = True
-        self.scope.values.updated = task.node.targets
-        self._output = output
-        return self._route(task, 0)
-
-    def _route(self, task: Task, number: int) -> Task | None:
-        """The router at `number` among those of the task's node is next."""
-        task.resume_routing(self._output, number)
-        return self._hand_over(task) if task.is_over else task
-
-    def _returned_target(self, task: Task, target: Any) -> Task | None:
-        """A router has returned `target`; `updated` becomes the triggers that are due."""
-        router = task.router
-        assert router is not None
-        values = self.scope.values
-        end: Any = target
-        if type(target) is str and router.branch.ends:
-            end = router.branch.ends.get(target)
-        if not task.writes_are_pending or type(end) is not str:
-            task.returned(target)
-            return self._hand_over(task)
-        if end != END:
-            successor = self.scope.program.successors.get(end)
-            if successor is None:
-                task.returned(target)
-                return self._hand_over(task)
-            updated = values.updated
-            if not updated:
-                values.updated = successor.trigger
-            elif successor.trigger[0] not in updated:
-                values.updated = updated + successor.trigger
-        if router.number + 1 < len(task.node.branches):
-            return self._route(task, router.number + 1)
-        task.end()
+        state = values.state.copy()
+        known = len(state)
+        if task.node.is_start:
+            update = self._input() or {}
+            self._value = None
         try:
-            values.apply_pending()
-        except Exception as exc:
-            self._refuse(task, exc)
+            self._apply(self, state, update)
+        finally:
+            task.begin_routing(update, state)
+        if len(state) != known:
+            task.argument = values.ordered(state)
+
+    def _successor(self, task: Task, target: Any) -> Node | None:
+        """The node that the only router of a task has chosen, `__start__` for END.
+
+        None where the task has to see to it.
+        """
+        if not task.writes_are_pending or type(target) is not str:
             return None
+        ends = task.node.branches[0].ends
+        if ends:
+            target = ends.get(target)
+        if target == END:
+            return self.program.start
+        return self.program.successors.get(target)
+
+    def _routed(self, task: Task, successor: Node) -> str:
+        """A superstep ends whose router has chosen `successor`."""
+        update = task.take_output()
+        scope = self.scope
+        values = scope.values
+        state = values.state
+        known = len(state)
+        try:
+            self._apply(self, state, update)
+        except Exception as exc:
+            task.add_output(update, self.program)
+            for slot in successor.trigger:
+                task.writes.append((self.program.channels[slot].key, None))
+            self._refused(task, exc)
+            return ""
+        if len(state) != known:
+            values.reorder()
+        if not values.has_values:
+            self._note_written(update)
         if task.node.is_start:
             values.forget_start()
+        values.updated = successor.trigger
         if self.sink is not None:
-            self._emit(task.node, self._output)
-        self.scope.step += 1
-        return self._next()
+            self._emit(task.node, update)
+        scope.step += 1
+        return "" if successor.is_start else successor.label
+
+    def _note_written(self, update: dict[Any, Any]) -> None:
+        """Notes whether `update` has written an output key; `write` does that for other keys."""
+        values = self.scope.values
+        output = values.output
+        in_state = self.program.channels_in_state
+        for key in update:
+            if key in output.slot_of and key in in_state:
+                values.has_values = True
+                return
 
     def _emit(self, node: Node, update: dict[Any, Any]) -> None:
         """Puts the chunks of a superstep into the sink whose node has written `update`."""
@@ -283,47 +471,85 @@ class FastPath:
         # From here on it tells whether the next superstep writes an output key.
         values.has_values = False
 
-    def _hand_over(self, task: Task) -> Task | None:
-        """What is left of a task, and of its superstep, is done as the loop does it."""
-        task.materialize_writes()
-        self._go_on().adopt(task)
-        self.left = task
-        return None
+    # -- a superstep that is not the usual one ------------------------------------------
 
-    def _refuse(self, task: Task, exc: Exception) -> None:
-        """A reducer has refused the writes of a task: the loop raises, and has them as a list."""
-        task.writes_are_pending = True
-        task.materialize_writes()
-        self._go_on().refuse(task, exc)
+    def _go_on_with(self, task: Task, result: Any) -> Task | None:
+        """As `_finished`, where others make the calls that are left of the task."""
+        task.returned(result)
+        return task if not task.is_over else self.go_on(self._over(task))
 
-    def leave(self) -> None:
-        """The loop goes on with the next superstep."""
-        self._go_on().enter()
+    def _finished(self, task: Task, result: Any) -> str:
+        """A call of a task has returned `result`: the task goes on as in any superstep."""
+        task.returned(result)
+        continue_task(task)
+        return self._over(task)
 
-    def _follow(self, node: Node | None) -> Task | None:
-        """The task of `node`, if the fast path can run it now."""
-        if self.scope.values.unsettled:
-            self.leave()
-            return None
-        if node is None:
-            if self.scope.values.updated or self.scope.is_past_stop():
-                self.leave()
-            return None
-        return self._superstep(node)
+    def _failed(self, task: Task, exc: BaseException) -> str:
+        """A call of a task has raised `exc`, which may be a Command for this graph."""
+        task.raised(exc)
+        continue_task(task)
+        return self._over(task)
 
-    def _next(self) -> Task | None:
-        """The task of the only node that is due, as `_follow`."""
-        values = self.scope.values
-        program = self.scope.program
-        due: Node | None = None
-        for slot in values.updated:
-            for position in program.triggered[slot]:
-                node = program.nodes[position]
-                if due is not None and node is not due:
-                    self.leave()
-                    return None
-                due = node
-        return self._follow(due if due is not None and due.has_fast_path else None)
+    def _over(self, task: Task) -> str:
+        """A superstep ends whose only task is over."""
+        scope, program = self.scope, self.program
+        if task.error is not None or program.delta_keys:
+            loop = self._left("a failure" if task.error is not None else "a delta channel")
+            loop.adopt(task)
+            loop.finished(task)
+            return ""
+        task.complete(program.delta_keys)
+        if not task.node.is_start:
+            for observer in self.observers:
+                observer.on_output(task)
+        # As Any: a list of Task is no list of TaskWrites to a type checker.
+        tasks: Any = [task]
+        try:
+            scope.values.apply(tasks)
+        except Exception as exc:
+            self._refused(task, exc)
+            return ""
+        for observer in self.observers:
+            observer.on_superstep(tasks)
+        if self.sink is not None:
+            scope.values.has_values = False
+        scope.step += 1
+        if program.tasks_slot in scope.values.updated:
+            self._leave("a Send")
+            return ""
+        positions = triggered(scope)
+        if not positions:
+            return ""
+        label = program.label_of(positions)
+        if not label:
+            self._leave("nodes that supersteps does not name together")
+        return label
+
+    def _refused(self, task: Task, exc: Exception) -> None:
+        """A channel has refused the writes of a task."""
+        self.scope.values.reorder()
+        self._left("a refused update").refuse(task, exc)
+
+    def _leave(self, why: str) -> None:
+        """The loop goes on with what is due."""
+        if self._loop is None and self.scope.step < 0:
+            self._left(why)
+        else:
+            self._left(why).enter()
+
+    def _left(self, why: str) -> Loop:
+        """The loop that goes on, to be told where."""
+        self._has_left = True
+        if _LISTENING.listener is not None:
+            _LISTENING.listener.left(self.scope.step, why)
+        loop = self._loop
+        if loop is None:
+            loop = Loop(self.scope, self._value, None, None)
+            loop.superstep.observers = self.observers
+            loop.sink = self.sink
+            loop.may_go_back = True
+            self._loop = loop
+        return loop
 
 
 class FastStream:
@@ -331,46 +557,50 @@ class FastStream:
 
     Args:
         path: the run; nothing has happened of it yet.
-        value: the input.
     """
 
-    def __init__(self, path: FastPath, value: Any) -> None:
+    def __init__(self, path: FastPath) -> None:
         self.path: FastPath = path
-        self._value: Any = value
         self._has_started: bool = False
+        self._is_driving: bool = False
         self._task: Task | None = None
         self._driver: SyncDriver | None = None
 
     def advance(self) -> list[Any] | None:
         """As `SyncDriver.advance`."""
-        if self._driver is not None:
-            return self._driver.advance()
         path = self.path
         sink = path.sink
         assert sink is not None
         if not self._has_started:
             self._has_started = True
-            self._task = path.start(self._value)
-            self._value = None
-        while self._task is not None:
-            if sink.chunks:
-                return sink.take()
-            task = self._task
-            try:
-                returned = call(task)
-            except BaseException as exc:
-                self._task = path.raised(task, exc)
-            else:
-                self._task = path.returned(task, returned)
-        loop = path.loop
-        if loop is None:
-            return sink.take() if sink.chunks else None
-        self._driver = SyncDriver(loop)
-        left = path.left
-        if left is not None:
-            continue_task(left)
-            loop.finished(left)
-        return self._driver.advance()
+            self._task = path.begin()
+        while True:
+            if not self._is_driving:
+                while self._task is not None:
+                    if sink.chunks:
+                        return sink.take()
+                    task = self._task
+                    try:
+                        returned = call(task)
+                    except BaseException as exc:
+                        self._task = path.raised(task, exc)
+                    else:
+                        self._task = path.returned(task, returned)
+                loop = path.loop_to_go_on()
+                if loop is None:
+                    return sink.take() if sink.chunks else None
+                self._is_driving = True
+                if self._driver is None:
+                    self._driver = SyncDriver(loop)
+            assert self._driver is not None
+            chunks = self._driver.advance()
+            if chunks is not None:
+                return chunks
+            due = path.come_back()
+            if not due:
+                return None
+            self._is_driving = False
+            self._task = path.go_on(due)
 
     def close(self) -> None:
         """As `SyncDriver.close`."""

@@ -12,7 +12,7 @@ from typing import Any
 from lgc.runtime.drivers.call import run_task
 from lgc.runtime.drivers.thread_pool import POOL
 from lgc.runtime.engine.inbox import Inbox
-from lgc.runtime.engine.loop import CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.loop import BACK, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
 from lgc.runtime.engine.task import Task
 
 
@@ -34,7 +34,7 @@ class SyncDriver:
             self._background = Background()
 
     def advance(self) -> list[Any] | None:
-        """Runs until chunks are due; those, or None when the run is over.
+        """Runs until chunks are due; those, or None when the run is over or goes back.
 
         The points at which chunks come out are upstream's (spec §5.3, granularity), so that a
         consumer who stops sees the same effects.
@@ -45,7 +45,7 @@ class SyncDriver:
         loop = self.loop
         while True:
             what = loop.next()
-            if what == OVER:
+            if what in (OVER, BACK):
                 return None
             if what == CHUNKS:
                 assert loop.sink is not None
@@ -53,7 +53,7 @@ class SyncDriver:
             self._perform(what)
 
     def run(self) -> None:
-        """Runs to the end a run without chunks.
+        """Runs a run without chunks to its end, or until it goes back.
 
         Raises:
             As `Loop.next`.

@@ -32,7 +32,7 @@ class ChannelValues:
         updated: the slots that changed in the last superstep and have a value.
         unsettled: the slots whose channel holds a value that an empty update would change.
         touched: the slots that this superstep writes, in the order of their first write.
-        pending: the first value written to each of them.
+        pending: by slot, the first value written to each of them; empty before the first `apply`.
         has_values: whether an output key was ever written.
         transient_trigger: the slots of which `updated` says all there is to know; their channels
             are not written.
@@ -51,7 +51,7 @@ class ChannelValues:
             self.set_channel(slot, program.channels[slot].fresh())
         self.updated: list[int] = []
         self.touched: list[int] = []
-        self.pending: list[object] = program.unwritten.copy()
+        self.pending: list[object] = []
         self.has_values: bool = False
         self.transient_trigger: list[bool] = program.transient_trigger
 
@@ -90,9 +90,9 @@ class ChannelValues:
         if not self._is_unordered:
             return
         self._is_unordered = False
-        self.state = self._ordered(self.state)
+        self.state = self.ordered(self.state)
 
-    def _ordered(self, state: dict[str, Any]) -> dict[str, Any]:
+    def ordered(self, state: dict[str, Any]) -> dict[str, Any]:
         """Values of keys that are in `state`, in the order of the state's keys."""
         return {key: state[key] for key in self.program.state_keys if key in state}
 
@@ -224,55 +224,6 @@ class ChannelValues:
         state.update(due)
         return {key: state[key] for key in keys if key in state}
 
-    def local_pending(self, view: View) -> dict[str, Any]:
-        """`local` of a task whose writes are `pending`, while no channel is unsettled."""
-        if view.is_whole_state:
-            return self._whole_pending()
-        values: dict[int, object] = {}
-        for slot in view.order:
-            values[slot] = self._after_pending(slot)
-        state: dict[str, Any] = {}
-        for i in range(len(view.keys)):
-            value = values[view.slots[i]]
-            if value is not MISSING:
-                state[view.keys[i]] = value
-        return state
-
-    def _whole_pending(self) -> dict[str, Any]:
-        """`local_pending` of the whole state, where all of it is in `state`."""
-        state = self.state.copy()
-        known = len(state)
-        touched = self.touched
-        if len(touched) > 1:
-            touched = sorted(touched)
-        for slot in touched:
-            state[self.channels[slot].key] = self._after_pending(slot)
-        return state if len(state) == known else self._ordered(state)
-
-    def _after_pending(self, slot: int) -> object:
-        written = self.pending[slot]
-        if written is MISSING:
-            return self.get(slot)
-        channel = self.channels[slot]
-        if self._in_state[slot]:
-            return channel.folded(self.get(slot), written)
-        return channel.after(written)
-
-    def materialize_writes(self, task: TaskWrites) -> None:
-        """Moves what is pending, and the triggers in `updated`, to the writes of a task.
-
-        The fast path gathers the writes of its only task in `pending`; a task that somebody looks
-        at, or that fails, has to have them as a list.
-        """
-        for slot in self.touched:
-            task.writes.append((self.program.channels[slot].key, self.pending[slot]))
-            self.pending[slot] = MISSING
-        self.touched.clear()
-        for slot in self.updated:
-            task.writes.append((self.program.channels[slot].key, None))
-        # Until the writes are applied, what started the task is what tasks can read.
-        self.updated = task.node.trigger
-
     def read(self) -> Any:
         """The available values of the output keys; the bare value when that is asked for."""
         return self.read_as(self.output)
@@ -362,6 +313,8 @@ class ChannelValues:
             All values of the slots that are given several.
         """
         more: dict[int, list[object]] | None = None
+        if not self.pending:
+            self.pending = self.program.unwritten.copy()
         # What is left of writes that a channel has refused.
         for slot in self.touched:
             self.pending[slot] = MISSING
@@ -480,62 +433,19 @@ class ChannelValues:
                     if slot not in updated and channel.is_available():
                         updated.append(slot)
 
-    def apply_update(self, update: dict[Any, Any]) -> None:
-        """Applies what a node returned, as `apply_pending` does with what is pending.
-
-        Args:
-            update: its keys that are none of the state's are left out.
+    def write_other(self, key: str, value: object) -> None:
+        """Writes to a state key whose channel holds its own value, in a superstep of one task.
 
         Raises:
-            As `apply`; the keys before the one that is refused are applied.
+            As `apply`.
         """
-        in_state = self.program.channels_in_state
-        state = self.state
-        known = len(state)
-        for key, value in update.items():
-            channel = in_state.get(key)
-            if channel is None:
-                self._update_other(key, value)
-                continue
-            if channel.keeps_last:
-                state[key] = value
-            else:
-                state[key] = channel.folded(state.get(key, MISSING), value)
-            if not self.has_values and key in self.output.slot_of:
-                self.has_values = True
-        if len(state) != known:
-            self._is_unordered = True
-            self.order()
-
-    def _update_other(self, key: Any, value: object) -> None:
-        """`apply_update` of a key whose channel holds its own value, or of none of the state's."""
-        slot = self.program.slots.get(key, -1)
-        if slot < 0:
-            return
+        slot = self.program.slots[key]
         channel = self._own(slot)
         if channel.update_one(value) and channel.is_available():
             if channel.changes_without_write:
                 self.unsettled.append(slot)
             if self.output.contains[slot]:
                 self.has_values = True
-
-    def apply_pending(self) -> None:
-        """Applies `pending` when no channel is unsettled or deferred, and no trigger was written.
-
-        Raises:
-            As `apply`.
-        """
-        pending = self.pending
-        for slot in self.touched:
-            if self.update(slot, None) and self.is_available(slot):
-                if self.channels[slot].changes_without_write:
-                    self.unsettled.append(slot)
-                if self.output.contains[slot]:
-                    self.has_values = True
-        self.order()
-        for slot in self.touched:
-            pending[slot] = MISSING
-        self.touched.clear()
 
 
 def warn(text: str) -> None:

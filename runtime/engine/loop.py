@@ -22,7 +22,7 @@ from lgc.runtime.constants import START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
 from lgc.runtime.engine.observer import Sink
-from lgc.runtime.engine.prepare import prepare_tasks, triggered
+from lgc.runtime.engine.prepare import prepare_tasks, single_due, triggered
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.superstep import Superstep
 from lgc.runtime.engine.task import Task, set_first_context
@@ -48,6 +48,8 @@ CHUNKS: Final = 6
 """Hand out `sink.take`, whose consumer may not come back."""
 CANCEL: Final = 7
 """Cancel the tasks that run; they come into the inbox when they are over. Of async runs only."""
+BACK: Final = 8
+"""The fast path goes on with `due`; `next` is called again once it has left again, or to close."""
 
 _NOTHING: Final = -1
 _POINT: Final = -2
@@ -91,6 +93,8 @@ class Loop:
         superstep: the tasks that run.
         sink: where observers put chunks; None when nobody consumes them.
         loading: has the saver call of LOAD.
+        may_go_back: the fast path has left the run to this, and takes it back where it can.
+        due: the label of the superstep that it takes back.
         run_call: of the driver: takes a task, on any thread, and returns while it runs on another;
             that it is over is put into the inbox.
     """
@@ -107,6 +111,8 @@ class Loop:
         self.sink: Sink | None = None
         self.superstep: Superstep = Superstep(scope, recorder)
         self.loading: ThreadLoading | None = None
+        self.may_go_back: bool = False
+        self.due: str = ""
         self.run_call: Any = None
         self._value: Any = value
         self._first_input: FirstInput | None = None
@@ -166,6 +172,10 @@ class Loop:
         if phase == _APPLIED:
             self._phase = _TICK
             self._stop_after()
+            if self.may_go_back:
+                self.due = single_due(self.scope)
+                if self.due:
+                    return BACK
             return _NOTHING
         if phase == _FAILING:
             return self._await_siblings()

@@ -31,6 +31,14 @@ def triggered(scope: RunScope) -> list[int]:
     return positions
 
 
+def single_due(scope: RunScope) -> str:
+    """The label of the superstep that is due, if it is one of a single node; else ""."""
+    if scope.program.tasks_slot in scope.values.updated:
+        return ""
+    positions = triggered(scope)
+    return scope.program.label_of(positions) if len(positions) == 1 else ""
+
+
 def prepare_tasks(scope: RunScope, positions: list[int]) -> list[Task]:
     """The tasks of a superstep: one for every Send, then one for each of the nodes that has input.
 

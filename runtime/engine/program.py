@@ -16,11 +16,13 @@ from lgc.runtime.channels import (
     ForeignChannel,
     LastValue,
     LastValueAfterFinish,
+    NamedBarrierValue,
     Topic,
     delta_keys,
     is_untracked,
 )
-from lgc.runtime.constants import BRANCH_TO, END, MISSING, PULL, START, TASKS
+from lgc.runtime.constants import BRANCH_TO, MISSING, PULL, START, TASKS
+from lgc.runtime.engine.flow import Block, FlowReader, label_of, names_of
 from lgc.runtime.ids import path_text
 
 CALL: Final = 0
@@ -33,6 +35,10 @@ AWAIT: Final = 3
 """A node's body is an async function that takes the state."""
 AWAIT_WITH_TASK: Final = 4
 """A node's body takes the state and the task, and returns what an async function does."""
+
+
+EVERYTHING: Final[tuple[str, ...]] = ("",)
+"""In place of the keys that something reads or writes: all of the state's, or the root value."""
 
 
 class Managed:
@@ -60,6 +66,7 @@ class View:
         order: the slots in the order in which a fresh read updates copies of their channels;
             those of the users' own classes are among them, whether they are read or not.
         is_whole_state: it reads all of the state, and all of that is in `ChannelValues.state`.
+        is_copied: a copy of that is what is given.
     """
 
     def __init__(self, reads: tuple[str, ...] | None, schema: Any) -> None:
@@ -71,6 +78,7 @@ class View:
         self.slots: list[int] = []
         self.order: list[int] = []
         self.is_whole_state: bool = False
+        self.is_copied: bool = False
         self.managed: list[Managed] = []
         # What the shared input of a superstep goes by (spec §4.6, step 3).
         self.group: int = 0
@@ -85,7 +93,8 @@ class Branch:
         reads, schema: what it is given of the state.
         merges: whether the node's raw output is merged in (the router's first
             parameter has no schema of its own, spec §2.5).
-        ends: what a returned value stands for, or None.
+        ends: what a returned value stands for, a dict; a set of the nodes that are returned by
+            name; or None.
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
         anonymous: the router has no name of its own; errors that name it call it None, and not by
             `name`.
@@ -96,10 +105,10 @@ class Branch:
         name: str,
         path: Any,
         *,
-        reads: tuple[str, ...] | None,
+        reads: tuple[str, ...] | None = EVERYTHING,
         schema: Any = None,
         merges: bool = False,
-        ends: dict[Any, str] | None = None,
+        ends: Any = None,
         call: int = CALL,
         anonymous: bool = False,
     ) -> None:
@@ -109,6 +118,8 @@ class Branch:
         self.view: View = View(reads, schema)
         self.merges: bool = merges
         self.ends: dict[Any, str] | None = ends
+        if isinstance(ends, (set, frozenset)):
+            self.ends = {end: end for end in ends}
         self.call: int = call
 
     @property
@@ -118,17 +129,15 @@ class Branch:
 
 
 class Node:
-    """One node.
+    """One node. Where it leads is said by the module's `supersteps`.
 
     Args:
         name: as in the builder.
         body: the user's function, a Runnable, or a generated function; None for
             `__start__`. What it is called with is said by `call`.
         reads, schema: what it is given of the state.
-        edges: the nodes its static edges lead to.
-        feeds: the barriers it writes to.
-        joins: the barriers that start it, besides its own trigger channel.
-        branches: its conditional edges, in the builder's order.
+        branches: its conditional edges.
+        destinations: the nodes that a Command of it is declared to lead to.
         defer: it waits until the run has no other trigger left.
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
         subgraph: it calls a graph, as far as its code tells (spec §9.1).
@@ -142,14 +151,12 @@ class Node:
     def __init__(
         self,
         name: str,
-        body: Any,
+        body: Any = None,
         *,
-        reads: tuple[str, ...] | None,
+        reads: tuple[str, ...] | None = EVERYTHING,
         schema: Any = None,
-        edges: tuple[str, ...] = (),
-        feeds: tuple[str, ...] = (),
-        joins: tuple[str, ...] = (),
         branches: tuple[Branch, ...] = (),
+        destinations: tuple[str, ...] = (),
         defer: bool = False,
         call: int = CALL,
         subgraph: bool = False,
@@ -157,26 +164,62 @@ class Node:
         self.name: str = name
         self.subgraph: bool = subgraph
         self.body: Any = body
-        self.view: View = View(reads, schema)
         self.is_start: bool = name == START
-        own = START if self.is_start else BRANCH_TO + name
-        self.triggers: tuple[str, ...] = tuple(sorted((own, *joins)))
-        static: list[tuple[str, object]] = [(BRANCH_TO + end, None) for end in edges if end != END]
-        static.extend((key, name) for key in feeds)
-        self.static: list[tuple[str, object]] = static
-        self.edges: tuple[str, ...] = edges
+        self.view: View = View(None if self.is_start else reads, schema)
         self.path_text: str = path_text((PULL, name))
         self.branches: tuple[Branch, ...] = branches
+        self.destinations: tuple[str, ...] = destinations
         self.defer: bool = defer
         self.call: int = call
-        # Filled in by Program: the channels it empties when it runs, its own trigger, the
-        # triggers its edges write, whether the fast path runs it, and the node that its
-        # edges start when there is just one and the fast path runs that too.
+        # Filled in by Program: what `supersteps` says of it, the channels that start it, the
+        # barriers that it empties when it runs, its own trigger, and what its edges and joins
+        # write, as slots.
+        self.label: str = label_of((name,))
+        self.then: str = ""
+        self.edges: tuple[str, ...] = ()
+        self.triggers: tuple[str, ...] = ()
+        self.static: list[tuple[str, object]] = []
         self.consumes: list[int] = []
         self.trigger: list[int] = []
         self.targets: list[int] = []
-        self.has_fast_path: bool = False
-        self.successor: Node | None = None
+        # A dict that it returns is all that it writes besides the triggers of `then`, and
+        # `apply` of the module does it; or its only router chooses the one node that is next.
+        self.is_plain: bool = False
+        self.has_plain_router: bool = False
+
+    def lead(self, block: Block) -> None:
+        """Takes over where it leads.
+
+        Raises:
+            ImportError: the block asks other routers than the node has.
+        """
+        self.then = block.then
+        self.edges = block.edges
+        by_name = {branch.name: branch for branch in self.branches}
+        if len(block.routers) != len(by_name) or any(n not in by_name for n in block.routers):
+            raise ImportError(
+                f"supersteps asks the routers {block.routers!r} of node {self.name!r}, which has "
+                f"{tuple(by_name)!r}"
+            )
+        self.branches = tuple([by_name[name] for name in block.routers])
+        static: list[tuple[str, object]] = [(BRANCH_TO + end, None) for end in block.edges]
+        static.extend((key, self.name) for key in block.joins)
+        self.static = static
+
+
+class Join:
+    """A barrier.
+
+    Args:
+        key: of its channel.
+        starts: the nodes that it waits for.
+        end: the node that it starts.
+    """
+
+    def __init__(self, key: str, starts: tuple[str, ...], end: str) -> None:
+        self.key: str = key
+        self.starts: tuple[str, ...] = starts
+        self.end: str = end
 
 
 class Output:
@@ -218,9 +261,11 @@ class Program:
 
     Args:
         name: the graph's name.
+        supersteps: the control flow (engine/flow.py).
+        apply: `(run, values, update)`: writes a node's update to the values of the state.
         keys: a prototype for every state key, in the builder's order.
         managed: the managed values.
-        nodes: `__start__` first, the others in the builder's order.
+        nodes: in the builder's order; `__start__` only if it has routers.
         joins: the barriers.
         inputs: the keys an input may set; None for the root value.
         outputs: the keys `invoke` returns; None for the root value.
@@ -228,16 +273,21 @@ class Program:
             typed chunks, or None.
         context_schema: what a `context=` dict is made into, or None.
         allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
+
+    Raises:
+        ImportError: `supersteps` does not fit to the nodes.
     """
 
     def __init__(
         self,
         name: str,
+        supersteps: Callable[[Any, str], str],
+        apply: Callable[[Any, dict[str, Any], dict[Any, Any]], None],
         *,
         keys: tuple[Channel, ...],
         managed: tuple[Managed, ...],
         nodes: tuple[Node, ...],
-        joins: tuple[Channel, ...],
+        joins: tuple[Join, ...],
         inputs: tuple[str, ...] | None,
         outputs: tuple[str, ...] | None,
         context_schema: Any,
@@ -246,18 +296,36 @@ class Program:
         allowlist: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.name: str = name
+        self.supersteps: Callable[[Any, str], str] = supersteps
+        self.apply: Callable[[Any, dict[str, Any], dict[Any, Any]], None] = apply
         self.allowlist: frozenset[tuple[str, str]] = frozenset(allowlist)
         self.context_schema: Any = context_schema
         self.output_schema: Any = output_schema
         self.state_schema: Any = state_schema
         names = tuple(channel.key for channel in keys)
         self.is_root: bool = names == ("__root__",)
+        everything = None if self.is_root else names
+        if inputs == EVERYTHING:
+            inputs = everything
+        if outputs == EVERYTHING:
+            outputs = everything
         self.root_input: bool = inputs is None
         self.outputs: tuple[str, ...] | None = outputs
         self.managed: dict[str, Managed] = {value.key: value for value in managed}
+        # What a node is given that reads everything: channels before managed values.
+        self.everything: tuple[str, ...] | None = None if self.is_root else (*names, *self.managed)
+        if not nodes[0].is_start:
+            nodes = (Node(START), *nodes)
+        self.by_name: dict[str, Node] = {node.name: node for node in nodes}
+        self.by_label: dict[str, Node] = {node.label: node for node in nodes}
+        self._reader: FlowReader = FlowReader(supersteps)
+        # By the sorted names of nodes that run together, what `supersteps` calls them.
+        self._labels: dict[tuple[str, ...], str] = {}
+        self._read_flow(joins)
         start = EphemeralValue(START)
         triggers = [_trigger(node) for node in nodes if not node.is_start]
-        self.channels: list[Channel] = [*keys, start, Topic(TASKS), *triggers, *joins]
+        barriers = [_barrier(join, self.by_name) for join in joins]
+        self.channels: list[Channel] = [*keys, start, Topic(TASKS), *triggers, *barriers]
         channels = self.channels
         for channel in channels:
             channel.prototype = True
@@ -280,7 +348,6 @@ class Program:
         self.start_slot: int = self.index[START]
         self.tasks_slot: int = self.index[TASKS]
         self.start: Node = nodes[0]
-        self.by_name: dict[str, Node] = {node.name: node for node in nodes}
         # Triggers that hold None for one superstep: `updated` says all there is to know.
         self.transient_trigger: list[bool] = [False] * len(channels)
         # A run with checkpoints stores those, too, and has none of that kind.
@@ -293,14 +360,21 @@ class Program:
                 if not node.defer:
                     self.transient_trigger[node.trigger[0]] = True
                     self.successors[node.name] = node
+        # A reducer is called in the order of the schema where a router reads, and in the order of
+        # an update where that is applied: with one reducer, these are the same.
+        reducers = [c for c in self.channels_in_state.values() if not c.keeps_last]
+        self._has_one_order: bool = self.is_simple_state and len(reducers) < 2
         self.unwritten: list[object] = [MISSING] * len(channels)
         # A dict that a node returns is its writes, key by key.
-        self.direct: bool = not self.is_root and not managed and not self.root_input
+        self.direct: bool = (
+            not self.is_root and not managed and not self.root_input and not delta_keys(keys)
+        )
         # The slots of the keys that a node and an input may write; managed values have none.
         written = [*names, *self.managed]
         self.slots: dict[str, int] = {key: self.index.get(key, -1) for key in written}
         input_keys = names if inputs is None else inputs
         self.input_slots: dict[str, int] = {key: self.index[key] for key in input_keys}
+        self.takes_everything: bool = inputs is not None and inputs == everything
         self._outputs: dict[tuple[tuple[str, ...], bool], Output] = {}
         self.default_output: Output = self.output(
             ("__root__",) if outputs is None else outputs, outputs is None
@@ -336,15 +410,70 @@ class Program:
         # The keys whose values are not stored.
         self.untracked: dict[str, bool] = {c.key: True for c in keys if is_untracked(c)}
         self.edges: list[tuple[str, str]] = [(n.name, end) for n in nodes for end in n.edges]
-        is_simple = not self.deferred and not self.delta_keys
         for node in nodes:
             node.targets = [self.index[name] for name, _ in node.static]
-            triggers_only = all(self.transient_trigger[slot] for slot in node.targets)
-            node.has_fast_path = is_simple and triggers_only and not node.consumes
-        for node in nodes:
-            if node.has_fast_path and len(node.targets) == 1:
-                successor = self.nodes[self.triggered[node.targets[0]][0]]
-                node.successor = successor if successor.has_fast_path else None
+            self._set_plain(node)
+
+    def _read_flow(self, joins: tuple[Join, ...]) -> None:
+        """Takes over where every node leads.
+
+        Raises:
+            ImportError: as the class.
+        """
+        keys = {join.key for join in joins}
+        for node in self.by_name.values():
+            block = self._reader.block(node.name)
+            node.lead(block)
+            for names, is_deferred in ((names_of(block.then), False), (block.deferred, True)):
+                for name in names:
+                    if name == START or name not in self.by_name:
+                        raise ImportError(f"supersteps: {node.name!r} leads to no node {name!r}")
+                    if self.by_name[name].defer != is_deferred:
+                        wrong = "no deferred node" if is_deferred else "a deferred node"
+                        raise ImportError(f"supersteps: {node.name!r} leads to {wrong}, {name!r}")
+            if sorted(block.edges) != sorted((*names_of(block.then), *block.deferred)):
+                raise ImportError(f"supersteps: the edges of {node.name!r} are not where it leads")
+            for key in block.joins:
+                if key not in keys:
+                    raise ImportError(f"supersteps: {node.name!r} writes to no join {key!r}")
+            together = tuple(sorted(names_of(block.then)))
+            if len(together) > 1 and self._labels.get(together) != block.then:
+                if together in self._labels or not self._reader.has_parallel(block.then):
+                    raise ImportError(f"supersteps has no block for {block.then!r}")
+                self._labels[together] = block.then
+        for node in self.by_name.values():
+            own = START if node.is_start else BRANCH_TO + node.name
+            ending = [join.key for join in joins if join.end == node.name]
+            node.triggers = tuple(sorted((own, *ending)))
+
+    def _set_plain(self, node: Node) -> None:
+        is_plain = self.direct and not node.consumes
+        triggers_only = all(self.transient_trigger[slot] for slot in node.targets)
+        # Where nothing is due next, deferred nodes are.
+        leads_on = len(node.targets) > 0 or not self.deferred
+        node.is_plain = is_plain and not node.branches and triggers_only and leads_on
+        if is_plain and len(node.branches) == 1 and not node.static and self._has_one_order:
+            branch = node.branches[0]
+            node.has_plain_router = (
+                branch.view.is_copied and not branch.merges and not self.deferred
+            )
+
+    def label_of(self, positions: list[int]) -> str:
+        """What `supersteps` calls the superstep of these nodes; "" if it has no block for them.
+
+        Args:
+            positions: their places in `nodes`.
+        """
+        if len(positions) == 1:
+            return self.nodes[positions[0]].label
+        names = tuple([self.nodes[position].name for position in positions])
+        label = self._labels.get(names)
+        if label is None:
+            label = label_of(names)
+            if not self._reader.has_parallel(label):
+                return ""
+            self._labels[names] = label
+        return label
 
     def output(self, keys: tuple[str, ...], is_single: bool) -> Output:
         """What a run that reports `keys` reports; made once.
@@ -364,7 +493,8 @@ class Program:
         view.order = sorted({*view.slots, *self.foreign})
 
     def _resolve(self, view: View) -> None:
-        reads = view.reads
+        reads = self.everything if view.reads == EVERYTHING else view.reads
+        view.reads = reads
         if reads is None:
             view.root = self.index.get("__root__", -1)
             view.keys = ["__root__"]
@@ -374,6 +504,9 @@ class Program:
         view.slots = [self.index[key] for key in view.keys if key in self.index]
         self.set_order(view)
         view.is_whole_state = self.is_simple_state and view.keys == self.state_keys
+        view.is_copied = (
+            view.is_whole_state and reads is not None and view.schema is None and not view.managed
+        )
         identity = (reads, None if view.schema is None else id(view.schema))
         view.group = self.groups.setdefault(identity, len(self.groups))
 
@@ -391,6 +524,11 @@ def _trigger(node: Node) -> Channel:
     """The channel that starts a node by an edge."""
     key = BRANCH_TO + node.name
     return LastValueAfterFinish(key) if node.defer else EphemeralValue(key, False)
+
+
+def _barrier(join: Join, by_name: dict[str, Node]) -> Channel:
+    """The channel of a join."""
+    return NamedBarrierValue(join.key, frozenset(join.starts), by_name[join.end].defer)
 
 
 def _is_in_state(channel: Channel) -> bool:

@@ -52,7 +52,7 @@ class Task(TaskWrites):
         is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
-        writes_are_pending: what it wrote is in the `pending` of the run's values still (fast path).
+        writes_are_pending: its node has returned a dict, which is not in `writes` yet (fast path).
     """
 
     def __init__(self, scope: RunScope, node: Node, value: object, push: int) -> None:
@@ -113,13 +113,17 @@ class Task(TaskWrites):
         except BaseException as exc:
             self.raised(exc)
 
-    def resume_routing(self, output: Any, number: int) -> None:
-        """Goes on with the router at `number`; the writes of what comes before it are there."""
-        try:
-            self._output = output
-            self._route(number)
-        except BaseException as exc:
-            self.raised(exc)
+    def begin_routing(self, output: dict[Any, Any], state: dict[str, Any]) -> None:
+        """The first router is to be called next; what the node returned is not written yet.
+
+        Args:
+            output: what the node returned.
+            state: what the router is given.
+        """
+        self._output = output
+        self.writes_are_pending = True
+        self.argument = state
+        self.router = Router(self, self.node.branches[0], 0)
 
     def _route(self, number: int) -> None:
         """The router at `number` among the node's is to be called next, or nothing is left."""
@@ -131,6 +135,13 @@ class Task(TaskWrites):
         router = Router(self, branch, number)
         self.argument = self.router_input(branch, self._output)
         self.router = router
+
+    def take_output(self) -> dict[Any, Any]:
+        """Ends it; what its node has returned, and nobody has asked for as `writes`."""
+        output: dict[Any, Any] = self._output
+        self.writes_are_pending = False
+        self.end()
+        return output
 
     def end(self) -> None:
         """Nothing is left to be called."""
@@ -238,7 +249,7 @@ class Task(TaskWrites):
         """Has its writes in `writes`, wherever they were gathered."""
         if self.writes_are_pending:
             self.writes_are_pending = False
-            self.scope.values.materialize_writes(self)
+            self.add_output(self._output, self.scope.program)
 
     def is_unseen(self) -> bool:
         """Whether nobody can have read the task, or written through it."""
@@ -351,8 +362,7 @@ class Task(TaskWrites):
         """
         view = branch.view
         values = self.scope.values
-        is_pending = self.writes_are_pending
-        state: Any = values.local_pending(view) if is_pending else values.local(self, view)
+        state: Any = values.local(self, view)
         if view.reads is None:
             state = state.get("__root__")
         elif view.managed or view.schema is not None:
