@@ -281,7 +281,7 @@ class _Emitter:
         Args:
             rows: with the names of what they declare.
         """
-        calls = []
+        calls: list[str] = []
         for first, part in _parts(rows):
             whole = name if not calls else f"{name}_from_{identifier_part(first)}"
             function = identifier(whole, self.taken)
@@ -380,7 +380,8 @@ def _how(target: Call | None) -> list[str]:
 def _parts(rows: Sequence[tuple[str, Group]]) -> Iterator[tuple[str, list[Group]]]:
     """The rows of a table, and those of a large one in parts, each with its first row's name."""
     is_large = sum(brackets(row) for _, row in rows) > _TABLE_BRACKETS
-    first, part, size = rows[0][0], [], 0
+    first, size = rows[0][0], 0
+    part: list[Group] = []
     for name, row in rows:
         size += brackets(row)
         if is_large and part and (cuts(name) or size > _MOST_BRACKETS):

@@ -1,7 +1,7 @@
 """imports: the imports of the generated module, and the names they get there.
 
-The emitter looks every reference up here. A name of the user's that the module itself needs, or that two modules share,
-gets an alias.
+The emitter looks every reference up here. A name of the user's that the module itself needs, or
+that two modules share, gets an alias.
 """
 
 from __future__ import annotations

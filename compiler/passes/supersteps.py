@@ -10,19 +10,64 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 from lgc.compiler.decisions import Decision, decisions_of, may_all_end, names_any_node
 from lgc.compiler.due_sets import due_sets
-from lgc.compiler.ir import GraphIR, Superstep
+from lgc.compiler.ir import GraphIR, NodeIR, Superstep
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
-    """Sets `supersteps`."""
-    position = {node.name: i for i, node in enumerate(ir.nodes)}
+    """Sets `supersteps`, in an order in which they may run, and nodes in the builder's."""
+    position = {name: i for i, name in enumerate(execution_order(ir))}
     sets = sorted(due_sets(ir), key=lambda names: sorted(map(position.__getitem__, names)))
     superstep = _Supersteps(ir).of
     return dataclasses.replace(ir, supersteps=tuple(map(superstep, sets))), []
+
+
+def execution_order(ir: GraphIR) -> list[str]:
+    """The nodes so that each comes behind those that lead to it, where no cycle forbids it.
+
+    Of several that may be next, it is the first in the builder's order that is next: a builder that
+    adds its nodes in an order in which they may run keeps it.
+    """
+    position = {node.name: i for i, node in enumerate(ir.nodes)}
+    joined = {join.key: join.end for join in ir.joins}
+    followers = {node.name: _followers(node, joined) for node in ir.nodes}
+    before = dict.fromkeys(position, 0)
+    for ends in followers.values():
+        for end in ends:
+            before[end] += 1
+    ready = [i for i, node in enumerate(ir.nodes) if not before[node.name]]
+    # Nodes that something has led to, for the way into a cycle; then those that nothing leads to.
+    reached: list[int] = []
+    rest = iter(range(len(ir.nodes)))
+    order: list[str] = []
+    placed: set[int] = set()
+    while len(order) < len(ir.nodes):
+        if ready:
+            place = heappop(ready)
+        elif reached:
+            place = heappop(reached)
+        else:
+            place = next(rest)
+        if place in placed:
+            continue
+        placed.add(place)
+        name = ir.nodes[place].name
+        order.append(name)
+        for end in followers[name]:
+            before[end] -= 1
+            heappush(reached if before[end] else ready, position[end])
+    return order
+
+
+def _followers(node: NodeIR, ends_of_joins: dict[str, str]) -> list[str]:
+    """The nodes that a node is known to lead to, each once."""
+    ends = [*node.edges, *(end for decision in decisions_of(node) for end in decision.ends)]
+    ends += [ends_of_joins[key] for key in node.joins]
+    return [end for end in dict.fromkeys(ends) if end not in ("__end__", node.name)]
 
 
 class _Supersteps:
