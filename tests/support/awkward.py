@@ -45,6 +45,8 @@ AWKWARD_FROM = 2
 """The count from which on a node does its act; it counts before."""
 ENOUGH = 6
 """The count at which a loop ends."""
+_OTHERS = "bcz"
+"""The nodes beside the awkward one."""
 _WAIT = 60.0
 """Seconds after which a thread of a node's counts as stuck."""
 
@@ -117,7 +119,7 @@ def look(notes: Notes, who: str) -> None:
         read = config["configurable"]["__pregel_read"]
         notes.note(who, "config", comparable_config(config))
         for fresh in (False, True):
-            notes.note(who, f"read {fresh}", (read(["count", "log"], fresh), read("count", fresh)))
+            notes.note(who, f"read {fresh}", (read([*read.args[1]], fresh), read("count", fresh)))
     except Exception as exc:
         notes.note(who, "fails", exc)
 
@@ -251,8 +253,19 @@ class _Engine:
 
 
 def _unordered(seen: dict[str, Any]) -> dict[str, Any]:
-    """What is seen, without the order in which nodes that run at once come."""
-    return {**without_order(seen), "log": sorted(seen["log"], key=repr)}
+    """What is seen, without what is chance when nodes run at once.
+
+    That is their order; and, when one fails, whether the others have come to their ends before.
+    """
+    seen = {**seen, "log": sorted(seen["log"], key=repr)}
+    if seen["error"] is not None:
+        last = max(
+            (i for i, chunk in enumerate(seen["chunks"]) if chunk[0] == "values"), default=-1
+        )
+        seen["chunks"] = seen["chunks"][: last + 1]
+        seen["log"] = [entry for entry in seen["log"] if entry[0] not in _OTHERS]
+        del seen["rows"]
+    return without_order(seen)
 
 
 def check(

@@ -59,6 +59,20 @@ class Hidden(dict[Any, Any]):
         return ["item"]
 
 
+class Twice(dict[Any, Any]):
+    """A dict that gives an item twice."""
+
+    def items(self) -> Any:
+        return [("log", ["once"]), ("count", 8), ("log", ["twice"])]
+
+
+class Failing(dict[Any, Any]):
+    """A dict that gives no items."""
+
+    def items(self) -> Any:
+        raise ValueError("no items")
+
+
 @dataclass
 class Update:
     """An update by attributes."""
@@ -348,6 +362,8 @@ NODES: dict[str, Act] = {
     "returns an OrderedDict": lambda state, notes: OrderedDict(advance(state)),
     "returns a defaultdict": lambda state, notes: defaultdict(list, advance(state)),
     "returns what hides": lambda state, notes: Hidden(advance(state)),
+    "returns an item twice": lambda state, notes: Twice(advance(state)),
+    "returns what has no items": lambda state, notes: Failing(advance(state)),
     "has Enum keys": lambda state, notes: {Key.COUNT: state["count"] + 1, Key.LOG: ["enum"]},
     "has own keys": lambda state, notes: {Named("count"): 8, Named("log"): ["named"]},
     "has int keys": lambda state, notes: {1: 2, None: 3, **advance(state)},
