@@ -26,7 +26,8 @@ from awkward import (
     sent,
     two_routers,
 )
-from awkward_acts import AT_ONCE_BY_THEMSELVES, NODES
+from awkward_acts import AT_ONCE_BY_THEMSELVES, NODES, Failing, Twice
+from langgraph.channels import EphemeralValue
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Command, Interrupt, Overwrite
 
@@ -221,6 +222,25 @@ def test_reducer_that_interrupts_a_stream() -> None:
     check(build, [FROM_TWO], SYNC[1:])
 
 
+@pytest.mark.parametrize("graph", [loop, routed, two_routers])
+def test_keys_that_last_a_superstep(graph: Any) -> None:
+    """Written by the awkward node each time, they are gone after the next one."""
+
+    def writes_all(state: Any, notes: Notes) -> Any:
+        return {"once": state["count"], **advance(state)}
+
+    def build(notes: Notes) -> Any:
+        keys = {
+            "once": Annotated[int, EphemeralValue],
+            "count": int,
+            "log": Annotated[list, operator.add],
+        }
+        notes.schema = TypedDict("State", keys)
+        return graph(notes, node(notes, "a", writes_all), False)
+
+    check(build, [FROM_TWO, Run({"count": 2, "once": 1})], (*SYNC, *SAVED))
+
+
 class _OwnInput(dict[str, Any]):
     """An input that is no plain dict."""
 
@@ -234,6 +254,8 @@ _INPUTS = {
     "only unknown keys": {"unknown": 1},
     "int keys": {1: 2, "count": 3},
     "own class": _OwnInput(count=3, log=["own"]),
+    "items twice": lambda: Twice(count=3, log=["own"]),
+    "no items": lambda: Failing(count=3),
     "no list": {"count": 3, "log": 5},
     "None values": {"count": None, "log": None},
     "Overwrite": {"count": 3, "log": Overwrite(["over"])},

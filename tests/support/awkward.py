@@ -193,7 +193,7 @@ ASYNC = (Call("ainvoke"), Call("astream"))
 
 @dataclass(frozen=True)
 class Run:
-    """The input of a run, and its recursion limit."""
+    """The input of a run, or what makes it, and its recursion limit."""
 
     input: Any
     limit: int = 12
@@ -228,10 +228,11 @@ class _Engine:
         if call.saved:
             config["configurable"]["thread_id"] = THREAD
         self._notes.forget()
+        input = run.input() if callable(run.input) else copy.deepcopy(run.input)
         seen: dict[str, Any] = {"result": None, "chunks": [], "error": None}
         with pinned(), logged() as warnings, nullcontext() if is_fast else full_path():
             try:
-                self._call(graph, copy.deepcopy(run.input), config, call, seen)
+                self._call(graph, input, config, call, seen)
             except (Exception, Ended) as exc:
                 seen["chunks"] += exc.__dict__.pop("chunks", [])
                 seen["error"] = failure(exc)
@@ -405,6 +406,16 @@ def router_loop(notes: Notes, route: Route, is_async: bool) -> Built:
     return builder
 
 
+def mapped_router(notes: Notes, route: Route, is_async: bool) -> Built:
+    """The router's answers stand for other nodes than those of their names."""
+    builder = _graph(notes, node(notes, "a", None, is_async), "bc", is_async)
+    builder.add_edge(START, "b")
+    ends: dict[Any, str] = {"a": "c", "nowhere": "a", "__end__": "__end__", True: "c", 5: "a"}
+    builder.add_conditional_edges("b", route("router"), ends)
+    builder.add_edge("c", "b")
+    return builder
+
+
 def open_router(notes: Notes, route: Route, is_async: bool) -> Built:
     """The same with a router that may lead anywhere, and an edge to `c` beside it."""
     builder = _graph(notes, node(notes, "a", None, is_async), "bc", is_async)
@@ -453,5 +464,5 @@ def routers_at_once(notes: Notes, route: Route, is_async: bool) -> Built:
     return builder
 
 
-ROUTED = (router_loop, first_router, second_router)
+ROUTED = (router_loop, mapped_router, first_router, second_router)
 ROUTED_AT_ONCE = (open_router, start_router, routers_at_once)
