@@ -1,0 +1,130 @@
+"""Async nodes and routers that do what few do, and sync ones in async runs, as under LangGraph."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from typing import Any
+
+import pytest
+from awkward import (
+    ASYNC,
+    AT_ONCE,
+    ROUTED_AT_ONCE,
+    SYNC,
+    Notes,
+    Run,
+    advance,
+    check,
+    fan,
+    loop,
+    node,
+    routed,
+    router,
+    router_loop,
+    routers_at_once,
+    second_router,
+    sent,
+    start_router,
+)
+from awkward_acts import AT_ONCE_BY_THEMSELVES, NODES
+from awkward_routes import ROUTERS
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph makes no config ambient in async nodes then"
+)
+
+FROM_TWO = Run({"log": ["in"], "count": 2})
+
+
+_NO_WRITES = (
+    "a task's own writes are gone for fresh reads and sends after its superstep (fast path)"
+)
+_CHANGED = "an update that is changed while routers run shows so in its chunk (fast path)"
+_DIFFERENT = {
+    (loop, "looks late"): _NO_WRITES,
+    (loop, "sends late"): _NO_WRITES,
+    (routed, "changes late"): _CHANGED,
+    (router_loop, "looks late"): _NO_WRITES,
+    (second_router, "looks late"): _NO_WRITES,
+    (start_router, "looks late"): _NO_WRITES,
+}
+
+
+def _cases(graphs: Any, names: Any) -> list[Any]:
+    """Every name with every graph, those with a reason why lgc differs expected to fail."""
+    cases = []
+    for graph, name in product(graphs, names):
+        reason = _DIFFERENT.get((graph, name))
+        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
+        cases.append(pytest.param(graph, name, marks=marks, id=f"{graph.__name__}-{name}"))
+    return cases
+
+
+@pytest.mark.parametrize(("graph", "name"), _cases([loop, routed, fan, sent], NODES))
+def test_node(graph: Any, name: str) -> None:
+    """All nodes and routers are async."""
+
+    def build(notes: Notes) -> Any:
+        return graph(notes, node(notes, "a", NODES[name], True), True)
+
+    check(build, [FROM_TWO], ASYNC, graph in AT_ONCE or name in AT_ONCE_BY_THEMSELVES)
+
+
+@pytest.mark.parametrize(("graph", "name"), _cases([loop], NODES))
+def test_sync_node(graph: Any, name: str) -> None:
+    """No node and no router is async."""
+
+    def build(notes: Notes) -> Any:
+        return graph(notes, node(notes, "a", NODES[name]), False)
+
+    check(build, [FROM_TWO], ASYNC, name in AT_ONCE_BY_THEMSELVES)
+
+
+@pytest.mark.parametrize(
+    ("graph", "name"), _cases([router_loop, second_router, start_router, routers_at_once], ROUTERS)
+)
+def test_router(graph: Any, name: str) -> None:
+    """It ends a loop, is at START, beside another router, and beside a join."""
+
+    def build(notes: Notes) -> Any:
+        return graph(notes, lambda own: router(notes, own, ROUTERS[name], True), True)
+
+    check(build, [FROM_TWO], ASYNC, graph in ROUTED_AT_ONCE or "Send" in name)
+
+
+@pytest.mark.parametrize("graph", [loop, routed, fan])
+def test_async_nodes_in_a_sync_run(graph: Any) -> None:
+    """Which refuses them."""
+    check(lambda notes: graph(notes, node(notes, "a", None, True), True), [FROM_TWO], SYNC, True)
+
+
+def _last_of_generator(notes: Notes) -> Any:
+    async def a(state: Any) -> Any:
+        notes.note("a", "state", state)
+        yield {"log": ["lost"]}
+        yield advance(state)
+
+    return a
+
+
+def _generator_that_fails(notes: Notes) -> Any:
+    async def a(state: Any) -> Any:
+        yield advance(state)
+        raise ValueError("after a chunk")
+
+    return a
+
+
+def _generator_of_nothing(notes: Notes) -> Any:
+    async def a(state: Any) -> Any:
+        for nothing in ():
+            yield nothing
+
+    return a
+
+
+@pytest.mark.parametrize("make", [_last_of_generator, _generator_that_fails, _generator_of_nothing])
+@pytest.mark.parametrize("graph", [loop, fan])
+def test_generator_function(graph: Any, make: Any) -> None:
+    check(lambda notes: graph(notes, make(notes), True), [FROM_TWO], ASYNC, graph is fan)
