@@ -166,7 +166,10 @@ class FastPath(Run):
             return ""
         self._value = None
         self.scope.step = 0
-        return self._applied(start, update, then)
+        if not self._apply_update(start, None, update):
+            return ""
+        self.scope.values.updated = start.targets
+        return then
 
     def node(
         self,
@@ -185,7 +188,7 @@ class FastPath(Run):
         except BaseException as exc:
             return self._failed(task, exc)
         if node.is_plain and type(result) is dict and self._is_usual(task):
-            return self._applied(node, result, then)
+            return self._applied(task, result, then)
         return self._finished(task, result)
 
     def routed(
@@ -271,7 +274,7 @@ class FastPath(Run):
                 return self.go_on(self._routed(task, successor))
         elif type(result) is dict and self._is_usual(task):
             if node.is_plain:
-                return self.go_on(self._applied(node, result, node.then))
+                return self.go_on(self._applied(task, result, node.then))
             if node.has_plain_router:
                 try:
                     self._begin_routing(task, result)
@@ -364,28 +367,45 @@ class FastPath(Run):
         unsettled = self.scope.values.unsettled
         return task.is_unseen() and (not unsettled or task.node.is_start)
 
-    def _applied(self, node: Node, update: dict[Any, Any], then: str) -> str:
+    def _applied(self, task: Task, update: dict[Any, Any], then: str) -> str:
         """A superstep ends in which a node has returned `update`, and its edges say what is due."""
-        scope = self.scope
-        values = scope.values
+        task.leave_output(update, None)
+        if not self._apply_update(task.node, task, update):
+            return ""
+        self.scope.values.updated = task.node.targets
+        return then
+
+    def _apply_update(self, node: Node, task: Task | None, update: dict[Any, Any]) -> bool:
+        """Applies what the only task of a superstep wrote; whether no channel has refused it.
+
+        Args:
+            task: None for the input, whose task is made where something goes wrong.
+        """
+        values = self.scope.values
+        if self.sink is not None and self.emits_updates and not node.is_start:
+            self._emit_update(node, update)
         state = values.state
         known = len(state)
         try:
             self._apply(self, state, update)
         except Exception as exc:
-            task = Task(scope, node, update, -1)
-            task.add_output(update, self.program)
+            if task is None:
+                task = Task(self.scope, node, update, -1)
+                task.leave_output(update, None)
+            task.materialize_writes()
             self._refused(task, exc)
-            return ""
+            return False
         if len(state) != known:
             values.reorder()
         if not values.has_values:
             self._note_written(update)
-        values.updated = node.targets
         if self.sink is not None:
-            self._emit(node, update)
-        scope.step += 1
-        return then
+            if self.emits_values and values.has_values:
+                self.sink.emit("values", values.read())
+            # From here on it tells whether the next superstep writes an output key.
+            values.has_values = False
+        self.scope.step += 1
+        return True
 
     def _begin_routing(self, task: Task, update: dict[Any, Any]) -> None:
         """The only router of a task is next, with the state as the node's update leaves it."""
@@ -395,6 +415,9 @@ class FastPath(Run):
         if task.node.is_start:
             update = self._input() or {}
             self._value = None
+        else:
+            # The router may change it; what the node has written is what it returned.
+            update = update.copy()
         try:
             self._apply(self, state, update)
         finally:
@@ -418,29 +441,14 @@ class FastPath(Run):
 
     def _routed(self, task: Task, successor: Node) -> str:
         """A superstep ends whose router has chosen `successor`."""
-        update = task.take_output()
-        scope = self.scope
-        values = scope.values
-        state = values.state
-        known = len(state)
-        try:
-            self._apply(self, state, update)
-        except Exception as exc:
-            task.add_output(update, self.program)
-            for slot in successor.trigger:
-                task.writes.append((self.program.channels[slot].key, None))
-            self._refused(task, exc)
+        update = task.output()
+        task.leave_output(update, successor)
+        if not self._apply_update(task.node, task, update):
             return ""
-        if len(state) != known:
-            values.reorder()
-        if not values.has_values:
-            self._note_written(update)
+        values = self.scope.values
         if task.node.is_start:
             values.forget_start()
         values.updated = successor.trigger
-        if self.sink is not None:
-            self._emit(task.node, update)
-        scope.step += 1
         return "" if successor.is_start else successor.label
 
     def _note_written(self, update: dict[Any, Any]) -> None:
@@ -453,23 +461,16 @@ class FastPath(Run):
                 values.has_values = True
                 return
 
-    def _emit(self, node: Node, update: dict[Any, Any]) -> None:
-        """Puts the chunks of a superstep into the sink whose node has written `update`."""
-        sink = self.sink
-        assert sink is not None
-        values = self.scope.values
-        if self.emits_updates and not node.is_start:
-            output = values.output
-            written: Any = {k: v for k, v in update.items() if k in output.slot_of}
-            if not written:
-                written = None
-            elif output.single_value:
-                written = written[output.keys[0]]
-            sink.emit("updates", {node.name: written})
-        if self.emits_values and values.has_values:
-            sink.emit("values", values.read())
-        # From here on it tells whether the next superstep writes an output key.
-        values.has_values = False
+    def _emit_update(self, node: Node, update: dict[Any, Any]) -> None:
+        """Puts the chunk of a node's update into the sink."""
+        assert self.sink is not None
+        output = self.scope.values.output
+        written: Any = {k: v for k, v in update.items() if k in output.slot_of}
+        if not written:
+            written = None
+        elif output.single_value:
+            written = written[output.keys[0]]
+        self.sink.emit("updates", {node.name: written})
 
     # -- a superstep that is not the usual one ------------------------------------------
 

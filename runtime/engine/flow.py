@@ -126,16 +126,19 @@ class FlowReader(Run):
         """
         self._block = None
         self._supersteps(self, label_of((name,)))
-        block = self._block
+        block = self._found()
         if block is None or block.name != name:
             raise ImportError(f"supersteps has no block that runs node {name!r}")
         return block
+
+    def _found(self) -> Block | None:
+        return self._block
 
     def has_parallel(self, label: str) -> bool:
         """Whether `supersteps` has a block for the nodes of `label`."""
         self._parallel = ""
         self._supersteps(self, label)
-        return self._parallel == label
+        return label == self._parallel
 
     def start(
         self,

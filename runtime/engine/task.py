@@ -26,6 +26,7 @@ from lgc.runtime.constants import (
     PULL,
     PUSH,
 )
+from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.program import AWAIT, CALL, INVOKE, Branch, Node, View
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
@@ -69,6 +70,7 @@ class Task(TaskWrites):
         self.router: Router | None = None
         self.argument: Any = None
         self._output: Any = None
+        self._successor: Node | None = None
         # The ParentCommand that meant this very graph.
         self._redirect: BaseException | None = None
         self._checkpoint_id: str = scope.checkpoint_id
@@ -136,12 +138,24 @@ class Task(TaskWrites):
         self.argument = self.router_input(branch, self._output)
         self.router = router
 
-    def take_output(self) -> dict[Any, Any]:
-        """Ends it; what its node has returned, and nobody has asked for as `writes`."""
+    def output(self) -> dict[Any, Any]:
+        """What its node has returned, while that is not in `writes`."""
         output: dict[Any, Any] = self._output
-        self.writes_are_pending = False
-        self.end()
         return output
+
+    def leave_output(self, output: dict[Any, Any], successor: Node | None) -> None:
+        """Ends it, its writes left to whoever looks at it yet: a thread that goes on behind it.
+
+        Args:
+            output: what its node has returned.
+            successor: the node that its only router has chosen; `__start__` for END.
+        """
+        self.is_over = True
+        self.router = None
+        self.argument = None
+        self._output = output
+        self._successor = successor
+        self.writes_are_pending = True
 
     def end(self) -> None:
         """Nothing is left to be called."""
@@ -250,6 +264,8 @@ class Task(TaskWrites):
         if self.writes_are_pending:
             self.writes_are_pending = False
             self.add_output(self._output, self.scope.program)
+            if self._successor is not None and not self._successor.is_start:
+                self.writes.append((branch_to(self._successor.name), None))
 
     def is_unseen(self) -> bool:
         """Whether nobody can have read the task, or written through it."""
