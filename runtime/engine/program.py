@@ -117,9 +117,11 @@ class Branch:
         self.path: Any = path
         self.view: View = View(reads, schema)
         self.merges: bool = merges
-        self.ends: dict[Any, str] | None = ends
+        self.ends: dict[Any, str] | None
         if isinstance(ends, (set, frozenset)):
             self.ends = {end: end for end in ends}
+        else:
+            self.ends = ends
         self.call: int = call
 
     @property

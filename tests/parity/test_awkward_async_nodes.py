@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import product
 from typing import Any
 
 import pytest
@@ -37,31 +36,8 @@ pytestmark = pytest.mark.skipif(
 FROM_TWO = Run({"log": ["in"], "count": 2})
 
 
-_NO_WRITES = (
-    "a task's own writes are gone for fresh reads and sends after its superstep (fast path)"
-)
-_CHANGED = "an update that is changed while routers run shows so in its chunk (fast path)"
-_DIFFERENT = {
-    (loop, "looks late"): _NO_WRITES,
-    (loop, "sends late"): _NO_WRITES,
-    (routed, "changes late"): _CHANGED,
-    (router_loop, "looks late"): _NO_WRITES,
-    (second_router, "looks late"): _NO_WRITES,
-    (start_router, "looks late"): _NO_WRITES,
-}
-
-
-def _cases(graphs: Any, names: Any) -> list[Any]:
-    """Every name with every graph, those with a reason why lgc differs expected to fail."""
-    cases = []
-    for graph, name in product(graphs, names):
-        reason = _DIFFERENT.get((graph, name))
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        cases.append(pytest.param(graph, name, marks=marks, id=f"{graph.__name__}-{name}"))
-    return cases
-
-
-@pytest.mark.parametrize(("graph", "name"), _cases([loop, routed, fan, sent], NODES))
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("graph", [loop, routed, fan, sent])
 def test_node(graph: Any, name: str) -> None:
     """All nodes and routers are async."""
 
@@ -71,7 +47,8 @@ def test_node(graph: Any, name: str) -> None:
     check(build, [FROM_TWO], ASYNC, graph in AT_ONCE or name in AT_ONCE_BY_THEMSELVES)
 
 
-@pytest.mark.parametrize(("graph", "name"), _cases([loop], NODES))
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("graph", [loop])
 def test_sync_node(graph: Any, name: str) -> None:
     """No node and no router is async."""
 
@@ -81,9 +58,8 @@ def test_sync_node(graph: Any, name: str) -> None:
     check(build, [FROM_TWO], ASYNC, name in AT_ONCE_BY_THEMSELVES)
 
 
-@pytest.mark.parametrize(
-    ("graph", "name"), _cases([router_loop, second_router, start_router, routers_at_once], ROUTERS)
-)
+@pytest.mark.parametrize("name", ROUTERS)
+@pytest.mark.parametrize("graph", [router_loop, second_router, start_router, routers_at_once])
 def test_router(graph: Any, name: str) -> None:
     """It ends a loop, is at START, beside another router, and beside a join."""
 

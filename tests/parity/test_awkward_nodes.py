@@ -34,17 +34,7 @@ from langgraph.types import Command, Interrupt, Overwrite
 FROM_TWO = Run({"log": ["in"], "count": 2})
 SHORT = (Run({"count": 0, "log": []}, 6), Run({"count": 1}), Run({"count": 2, "log": []}, 3))
 
-_NO_WRITES = (
-    "a task's own writes are gone for fresh reads and sends after its superstep (fast path)"
-)
-_CHANGED = "an update that is changed while routers run shows so in its chunk (fast path)"
 _NAMES = "updated_channels of a checkpoint has plain names where a node's keys were an Enum's"
-_DIFFERENT = {
-    (loop, "looks late"): _NO_WRITES,
-    (loop, "sends late"): _NO_WRITES,
-    (routed, "changes late"): _CHANGED,
-    (two_routers, "changes late"): _CHANGED,
-}
 
 
 def _cases(graphs: Any, different: Any) -> list[Any]:
@@ -57,7 +47,7 @@ def _cases(graphs: Any, different: Any) -> list[Any]:
     return cases
 
 
-@pytest.mark.parametrize(("graph", "name"), _cases(ALONE, _DIFFERENT))
+@pytest.mark.parametrize(("graph", "name"), _cases(ALONE, {}))
 def test_node_alone(graph: Any, name: str) -> None:
     """It is the only one in its superstep."""
 
@@ -204,13 +194,10 @@ def test_reducer(graph: Any, name: str) -> None:
         return graph(notes, node(notes, "a", writes_all), False)
 
     runs = [FROM_TWO, Run({"count": 3}), Run({"count": 2, "log": ["in"]}, 3)]
-    # Their streams differ, see below.
-    calls = SYNC[:1] if name.startswith("interrupts") else SYNC
-    check(build, runs, calls, graph is fan)
+    check(build, runs, SYNC, graph is fan)
     check(build, [FROM_TWO], SAVED, graph is fan)
 
 
-@pytest.mark.xfail(strict=True, reason="the updates chunk of the node is missing (fast path)")
 def test_reducer_that_interrupts_a_stream() -> None:
     """Its superstep's chunks come, as for an interrupt of a node."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from awkward import (
     Notes,
     Run,
     check,
-    first_router,
     router,
     router_loop,
     routers_at_once,
@@ -25,20 +23,9 @@ from awkward_routes import ROUTERS
 FROM_TWO = Run({"log": ["in"], "count": 2})
 MORE = (Run({"count": 0, "log": []}, 5), Run({"count": 4}), Run({"count": 6, "log": []}, 1))
 
-_NO_WRITES = "a task's own writes are gone for fresh reads after its superstep (fast path)"
 
-
-def _cases() -> list[Any]:
-    """Every router in every graph; one differs that lets a thread read after its superstep."""
-    cases = []
-    for graph, name in product([*ROUTED, *ROUTED_AT_ONCE], ROUTERS):
-        differs = name == "looks late" and graph not in (first_router, routers_at_once)
-        marks = [pytest.mark.xfail(strict=True, reason=_NO_WRITES)] if differs else []
-        cases.append(pytest.param(graph, name, marks=marks, id=f"{graph.__name__}-{name}"))
-    return cases
-
-
-@pytest.mark.parametrize(("graph", "name"), _cases())
+@pytest.mark.parametrize("name", ROUTERS)
+@pytest.mark.parametrize("graph", [*ROUTED, *ROUTED_AT_ONCE])
 def test_router(graph: Any, name: str) -> None:
     """It ends a loop, is at START, beside an edge, and beside another router."""
 
