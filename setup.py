@@ -50,7 +50,7 @@ INTERPRETED = (
     "serde/serializer.py",
     "streaming/subgraph_forwarding.py",
 )
-ALSO_NATIVE = ("public/messages.py", "public/wrapped_values.py")
+ALSO_NATIVE = ("config/tracing.py", "public/messages.py", "public/wrapped_values.py")
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
 ROOT_MODULES = {"__init__", "__main__", "backend", "cli", "savers", "serde"}

@@ -18,7 +18,7 @@ from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of,
 from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.start import fast_stream, output_of, start_run, streamed_loop
+from lgc.runtime.start import bare_scope, fast_stream, output_of, start_run, streamed_loop
 from lgc.runtime.streaming.parts import InvokeResult
 
 
@@ -178,6 +178,23 @@ class CompiledGraph(AsyncGraph):
             Unsupported: an argument, or a node, asks for what lgc does not do yet.
             Exception: what a node, a router, a reducer or the saver raised.
         """
+        # Nothing but the input: most runs of a graph without a saver.
+        if (
+            config is None
+            and context is None
+            and stream_mode == "values"
+            and print_mode == ()
+            and output_keys is None
+            and interrupt_before is None
+            and interrupt_after is None
+            and durability is None
+            and control is None
+            and version == "v1"
+            and not kwargs
+            and type(input) is dict
+            and self._is_bare()
+        ):
+            return invoke(bare_scope(self.program, self.store), input, None, None)
         if self._is_read_at_end(stream_mode, print_mode, output_keys, version, kwargs):
             # Into this module, as upstream's points into its own.
             durability = durability_of(kwargs, durability, 2)

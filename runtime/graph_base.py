@@ -96,6 +96,23 @@ class GraphBase:
                 "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
             )
 
+    def _is_bare(self) -> bool:
+        """Whether a run of which the caller wants nothing but the result has its defaults.
+
+        Raises:
+            Unsupported: the run would be traced.
+        """
+        refuse_tracing()
+        return not (
+            self.config is not None
+            or self.checkpointer is not None
+            or self.debug
+            or self.interrupt_before_nodes
+            or self.interrupt_after_nodes
+            or self.step_timeout is not None
+            or has_ambient()
+        )
+
     def _is_read_at_end(
         self, stream_mode: Any, print_mode: Any, output_keys: Any, version: str, arguments: Any
     ) -> bool:

@@ -8,6 +8,7 @@ from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.exit_durability import ExitRecorder
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
+from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG
 from lgc.runtime.constants import EVENT_MODES
 from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.drivers.fast_path import FastPath
@@ -66,6 +67,19 @@ def start_run(
     if durability == "exit":
         return scope, thread, ExitRecorder(thread, writer)
     return scope, thread, Recorder(thread, writer)
+
+
+def bare_scope(program: Program, store: Any) -> RunScope:
+    """What a run starts with that nothing is asked of but its result.
+
+    Args:
+        store: what nodes find as `runtime.store`.
+    """
+    refresh_langchain_var()
+    options = RunOptions(NO_CONFIG, program.default_output)
+    options.limit = DEFAULT_RECURSION_LIMIT
+    options.store = store
+    return RunScope(program, ChannelValues(program, options.output), options)
 
 
 def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -> FastPath | None:

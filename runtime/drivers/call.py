@@ -42,7 +42,11 @@ def enter(task: Task) -> Any:
     """
     router = task.router
     if router is None:
-        set_ambient(task)
+        set_task = _LANGCHAIN.set
+        if set_task is None:
+            _SET_CURRENT(task)
+        else:
+            set_task(task.ambient())
         node = task.node
         if node.call != CALL:
             return _call(node.call, node.body, task.input, task)
@@ -50,7 +54,10 @@ def enter(task: Task) -> Any:
         return result if type(result) is dict else _resolved(result, task.input, task)
     set_ambient(router)
     branch = router.branch
-    return _call(branch.call, branch.path, task.argument, router)
+    if branch.call != CALL:
+        return _call(branch.call, branch.path, task.argument, router)
+    target: Any = branch.path(task.argument)
+    return target if type(target) is str else _resolved(target, task.argument, router)
 
 
 def enter_waiting(task: Task) -> Any:
@@ -159,24 +166,25 @@ def _resolved(result: Any, argument: Any, current: Any) -> Any:
 
 def set_ambient(current: Any) -> None:
     """Sets the ambient config of a Task or Router; called inside a context of its own."""
-    var = _LANGCHAIN.var
-    if var is None:
+    if _LANGCHAIN.set is None:
         _SET_CURRENT(current)
     else:
-        var.set(current.ambient())
+        _LANGCHAIN.set(current.ambient())
 
 
 def refresh_langchain_var() -> None:
     """Looks for langchain-core's contextvar: at the start of a run, and when it is loaded."""
-    if _LANGCHAIN.var is None:
-        _LANGCHAIN.var = langchain_var()
+    if _LANGCHAIN.set is None:
+        var = langchain_var()
+        if var is not None:
+            _LANGCHAIN.set = var.set
 
 
 class _Langchain:
-    """Where langchain-core's contextvar is kept once it has been loaded."""
+    """Where the setter of langchain-core's contextvar is kept once it has been loaded."""
 
     def __init__(self) -> None:
-        self.var: Any = None
+        self.set: Any = None
 
 
 _LANGCHAIN: Final = _Langchain()

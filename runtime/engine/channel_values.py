@@ -47,6 +47,8 @@ class ChannelValues:
         # A key has been added to `state` since its order was last seen to.
         self._is_unordered: bool = False
         self.unsettled: list[int] = []
+        for key, seed in program.seeds:
+            self.state[key] = seed()
         for slot in program.seeded:
             self.set_channel(slot, program.channels[slot].fresh())
         self.updated: list[int] = []

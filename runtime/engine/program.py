@@ -329,8 +329,8 @@ class Program:
         barriers = [_barrier(join, self.by_name) for join in joins]
         self.channels: list[Channel] = [*keys, start, Topic(TASKS), *triggers, *barriers]
         channels = self.channels
-        for channel in channels:
-            channel.prototype = True
+        for each in channels:
+            each.prototype = True
         self.index: dict[str, int] = {c.key: i for i, c in enumerate(channels)}
         # The channels whose value is in the dict of a run's values, and their keys in order.
         self.in_state: list[bool] = [
@@ -341,7 +341,16 @@ class Program:
             c.key: c for i, c in enumerate(channels) if self.in_state[i]
         }
         self.is_simple_state: bool = len(self.state_keys) == len(keys)
-        self.seeded: list[int] = [i for i, c in enumerate(channels) if _is_seeded(c)]
+        # What makes the first values of keys in `state`, in order, and the other channels that
+        # may have a value from the start.
+        self.seeds: list[tuple[str, Callable[[], object]]] = []
+        self.seeded: list[int] = []
+        for i, channel in enumerate(channels):
+            if self.in_state[i] and isinstance(channel, BinaryOperatorAggregate):
+                if channel.seed is not None:
+                    self.seeds.append((channel.key, channel.seed))
+            elif _is_seeded(channel):
+                self.seeded.append(i)
         # The channels of the users' own classes.
         self.foreign: list[int] = [
             i for i, c in enumerate(channels) if isinstance(c, ForeignChannel)

@@ -94,12 +94,18 @@ class RunScope:
         self.first_step: int = 0
         self.resuming: bool = False
         self.replay_state: Any = None
-        self.ids: CheckpointIds = CheckpointIds()
+        self._ids: CheckpointIds | None = None
         self.checkpoint_id: str = ""
         self.is_v1_checkpoint: bool = False
         self.namespace: str = ""
         self.write_custom: Any = None
         self.forwarding: Any = None
+
+    @property
+    def ids(self) -> CheckpointIds:
+        if self._ids is None:
+            self._ids = CheckpointIds()
+        return self._ids
 
     def set_stop(self, stop: Any) -> None:
         """Sets the last superstep that the recursion limit allows, any number."""

@@ -81,7 +81,7 @@ class Task(TaskWrites):
 
     def mark_started(self) -> None:
         """Notes when its first call is made."""
-        self.started = time.time()
+        self.started = _TIME()
         if self._config is not None:
             # A config that was read before is told, too.
             self._config[CONF][CONF_RUNTIME] = runtime(self)
@@ -150,11 +150,12 @@ class Task(TaskWrites):
             output: what its node has returned.
             successor: the node that its only router has chosen; `__start__` for END.
         """
+        if self.router is not None:
+            self.router = None
+            self.argument = None
+            self._successor = successor
         self.is_over = True
-        self.router = None
-        self.argument = None
         self._output = output
-        self._successor = successor
         self.writes_are_pending = True
 
     def end(self) -> None:
@@ -487,8 +488,9 @@ def _lazy_config(current: Any) -> Any:
     return config
 
 
-# As a constant, because native code looks other names up in a dict.
+# As constants, because native code looks other names up in a dict.
 _TASK_CONFIG: Final[Any] = TaskConfig
+_TIME: Final = time.time
 
 
 def add_note(exc: BaseException, text: str) -> None:
