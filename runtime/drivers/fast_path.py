@@ -9,12 +9,14 @@ comes back here.
 
 from __future__ import annotations
 
+import time
+from contextvars import copy_context
 from typing import Any, Final
 
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import END, MISSING, START
-from lgc.runtime.drivers.call import call, continue_task
+from lgc.runtime.drivers.call import call, continue_task, enter
 from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.flow import Run
 from lgc.runtime.engine.loop import Loop
@@ -95,6 +97,12 @@ def _run_straight(path: FastPath) -> None:
             driver.close()
 
 
+# As constants, because native code looks other names up in a dict.
+_COPY_CONTEXT: Final = copy_context
+_ENTER: Final = enter
+_TIME: Final = time.time
+
+
 class Listener:
     """Is told how the supersteps of runs are run, for tests and benchmarks."""
 
@@ -144,6 +152,7 @@ class FastPath(Run):
         self.emits_updates: bool = False
         self.emits_values: bool = False
         self._value: Any = value
+        self._last_step: int = scope.last_ordinary_step()
         self._nodes: dict[str, Node] = scope.program.by_name
         self._apply: Any = scope.program.apply
         # Goes on with the run, once that has left the path for the first time.
@@ -184,11 +193,17 @@ class FastPath(Run):
         if task is None:
             return ""
         try:
-            result = call(task)
+            result: Any = _COPY_CONTEXT().run(_ENTER, task)
         except BaseException as exc:
             return self._failed(task, exc)
-        if node.is_plain and type(result) is dict and self._is_usual(task):
-            return self._applied(task, result, then)
+        values = self.scope.values
+        if type(result) is dict and node.is_plain and task.is_unseen() and not values.unsettled:
+            # As `_applied`: a call more would be felt in an interpreted runtime.
+            task.pending_output = result
+            if not self._apply_update(node, task, result):
+                return ""
+            values.updated = node.targets
+            return then
         return self._finished(task, result)
 
     def routed(
@@ -340,7 +355,7 @@ class FastPath(Run):
     def _open(self, node: Node) -> Task | None:
         """The task of the next superstep, in which only `node` is due."""
         scope = self.scope
-        if scope.is_past_stop():
+        if scope.step > self._last_step and scope.is_past_stop():
             self._leave("the recursion limit")
             return None
         if scope.control is not None and scope.is_asked_to_stop():
@@ -359,17 +374,16 @@ class FastPath(Run):
                 self._leave("a task without input")
                 return None
         task = Task(scope, node, value, -1)
-        task.mark_started()
+        task.started = _TIME()
         return task
 
     def _is_usual(self, task: Task) -> bool:
         """Whether nobody has looked at a task, and no channel waits for its superstep to end."""
-        unsettled = self.scope.values.unsettled
-        return task.is_unseen() and (not unsettled or task.node.is_start)
+        return task.is_unseen() and (not self.scope.values.unsettled or task.node.is_start)
 
     def _applied(self, task: Task, update: dict[Any, Any], then: str) -> str:
         """A superstep ends in which a node has returned `update`, and its edges say what is due."""
-        task.leave_output(update, None)
+        task.pending_output = update
         if not self._apply_update(task.node, task, update):
             return ""
         self.scope.values.updated = task.node.targets
@@ -391,7 +405,7 @@ class FastPath(Run):
         except Exception as exc:
             if task is None:
                 task = Task(self.scope, node, update, -1)
-                task.leave_output(update, None)
+                task.pending_output = update
             task.materialize_writes()
             self._refused(task, exc)
             return False
@@ -430,7 +444,7 @@ class FastPath(Run):
 
         None where the task has to see to it.
         """
-        if not task.writes_are_pending or type(target) is not str:
+        if task.pending_output is None or type(target) is not str:
             return None
         ends = task.node.branches[0].ends
         if ends:
@@ -441,8 +455,9 @@ class FastPath(Run):
 
     def _routed(self, task: Task, successor: Node) -> str:
         """A superstep ends whose router has chosen `successor`."""
-        update = task.output()
-        task.leave_output(update, successor)
+        update = task.pending_output
+        assert update is not None
+        task.end_routing(successor)
         if not self._apply_update(task.node, task, update):
             return ""
         values = self.scope.values

@@ -113,6 +113,10 @@ class RunScope:
         self._is_ordinary = type(stop) is int and -_LARGE < stop < _LARGE
         self._last_step = stop if self._is_ordinary else 0
 
+    def last_ordinary_step(self) -> int:
+        """No superstep up to this one is past the recursion limit, whatever number that is."""
+        return self._last_step if self._is_ordinary else -1
+
     def is_past_stop(self) -> bool:
         """Whether the recursion limit allows no further superstep."""
         if self._is_ordinary:

@@ -53,29 +53,34 @@ class Task(TaskWrites):
         is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
-        writes_are_pending: its node has returned a dict, which is not in `writes` yet (fast path).
+        pending_output: a dict that its node has returned, and that is not in `writes` yet: it goes
+            there when somebody looks at the task, which may be a thread that goes on behind it
+            (fast path).
     """
 
+    # Defaults of the class, because an interpreted object takes them over for nothing.
+    started: float = 0.0
+    error: BaseException | None = None
+    pad: Any = None
+    pending_output: dict[Any, Any] | None = None
+    is_over: bool = False
+    is_cancelled: bool = False
+    router: Router | None = None
+    argument: Any = None
+    _output: Any = None
+    _successor: Node | None = None
+    # The ParentCommand that meant this very graph.
+    _redirect: BaseException | None = None
+    _id: Any = ""
+    _config: Any = None
+
     def __init__(self, scope: RunScope, node: Node, value: object, push: int) -> None:
-        super().__init__(node, push)
+        self.node = node
+        self.push = push
         self.scope: RunScope = scope
         self.input: object = value
         self.step: int = scope.step
-        self.started: float = 0.0
-        self.error: BaseException | None = None
-        self.pad: Any = None
-        self.writes_are_pending: bool = False
-        self.is_over: bool = False
-        self.is_cancelled: bool = False
-        self.router: Router | None = None
-        self.argument: Any = None
-        self._output: Any = None
-        self._successor: Node | None = None
-        # The ParentCommand that meant this very graph.
-        self._redirect: BaseException | None = None
         self._checkpoint_id: str = scope.checkpoint_id
-        self._id: Any = ""
-        self._config: Any = None
 
     # -- what is to be called ---------------------------------------------------
 
@@ -123,7 +128,7 @@ class Task(TaskWrites):
             state: what the router is given.
         """
         self._output = output
-        self.writes_are_pending = True
+        self.pending_output = output
         self.argument = state
         self.router = Router(self, self.node.branches[0], 0)
 
@@ -138,25 +143,16 @@ class Task(TaskWrites):
         self.argument = self.router_input(branch, self._output)
         self.router = router
 
-    def output(self) -> dict[Any, Any]:
-        """What its node has returned, while that is not in `writes`."""
-        output: dict[Any, Any] = self._output
-        return output
-
-    def leave_output(self, output: dict[Any, Any], successor: Node | None) -> None:
-        """Ends it, its writes left to whoever looks at it yet: a thread that goes on behind it.
+    def end_routing(self, successor: Node) -> None:
+        """Its only router has chosen; its writes are left to whoever looks at it yet.
 
         Args:
-            output: what its node has returned.
-            successor: the node that its only router has chosen; `__start__` for END.
+            successor: the node that was chosen; `__start__` for END.
         """
-        if self.router is not None:
-            self.router = None
-            self.argument = None
-            self._successor = successor
-        self.is_over = True
-        self._output = output
-        self.writes_are_pending = True
+        self.router = None
+        self.argument = None
+        self._output = None
+        self._successor = successor
 
     def end(self) -> None:
         """Nothing is left to be called."""
@@ -262,9 +258,10 @@ class Task(TaskWrites):
 
     def materialize_writes(self) -> None:
         """Has its writes in `writes`, wherever they were gathered."""
-        if self.writes_are_pending:
-            self.writes_are_pending = False
-            self.add_output(self._output, self.scope.program)
+        output = self.pending_output
+        if output is not None:
+            self.pending_output = None
+            self.add_output(output, self.scope.program)
             if self._successor is not None and not self._successor.is_start:
                 self.writes.append((branch_to(self._successor.name), None))
 

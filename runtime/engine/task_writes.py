@@ -19,10 +19,11 @@ class TaskWrites:
         push: the position of its Send among the superstep's, or -1 when an edge started it.
     """
 
+    _writes: list[tuple[str, object]] | None = None
+
     def __init__(self, node: Node, push: int) -> None:
         self.node: Node = node
         self.push: int = push
-        self._writes: list[tuple[str, object]] | None = None
 
     @property
     def writes(self) -> list[tuple[str, object]]:
