@@ -21,7 +21,7 @@ from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.flow import Run
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.observer import Observer, Sink
-from lgc.runtime.engine.prepare import node_input, triggered
+from lgc.runtime.engine.prepare import node_input, prepare_tasks, triggered
 from lgc.runtime.engine.program import Node, Program
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
@@ -82,7 +82,7 @@ def _run_straight(path: FastPath) -> None:
     due = START
     try:
         while due:
-            due = supersteps(path, due)
+            due = path.send() if due == _SEND else supersteps(path, due)
             if due:
                 continue
             loop = path.loop_to_go_on()
@@ -97,33 +97,38 @@ def _run_straight(path: FastPath) -> None:
             driver.close()
 
 
+_SEND: Final = "|"
+"""The label of a superstep whose only task a Send starts; of none that `supersteps` has."""
+
 # As constants, because native code looks other names up in a dict.
 _COPY_CONTEXT: Final = copy_context
 _ENTER: Final = enter
-_TIME: Final = time.time
 
 
-class Listener:
-    """Is told how the supersteps of runs are run, for tests and benchmarks."""
+class Coverage:
+    """Counts the supersteps of runs that began on the fast path, for tests and benchmarks.
 
-    def left(self, step: int, why: str) -> None:
-        """A superstep, and perhaps more, is the loop's."""
+    Attributes:
+        supersteps: those of all runs that are over and have not failed, that of the input included.
+        left: how many of them the loop ran, by why the path was left.
+    """
 
-    def ended(self, step: int) -> None:
-        """A run is over whose next superstep would have been `step`."""
-
-
-class _Listening:
     def __init__(self) -> None:
-        self.listener: Listener | None = None
+        self.supersteps: int = 0
+        self.left: dict[str, int] = {}
 
 
-_LISTENING: Final = _Listening()
+class _Counting:
+    def __init__(self) -> None:
+        self.coverage: Coverage | None = None
 
 
-def listen(listener: Listener | None) -> None:
-    """Has a listener told of the supersteps of all runs from now on; None for no one."""
-    _LISTENING.listener = listener
+_COUNTING: Final = _Counting()
+
+
+def count_into(coverage: Coverage | None) -> None:
+    """Has the supersteps of all runs counted from now on; None for no more."""
+    _COUNTING.coverage = coverage
 
 
 class FastPath(Run):
@@ -158,6 +163,9 @@ class FastPath(Run):
         # Goes on with the run, once that has left the path for the first time.
         self._loop: Loop | None = None
         self._has_left: bool = False
+        # Why it left last, and the superstep that it left first.
+        self._why: str = ""
+        self._left_at: int = 0
 
     # -- what `supersteps` calls --------------------------------------------------
 
@@ -246,6 +254,17 @@ class FastPath(Run):
     def write(self, key: str, value: object) -> None:
         self.scope.values.write_other(key, value)
 
+    def send(self) -> str:
+        """Runs the only task of a superstep, which a Send has started; what is due next."""
+        task = self._open_send()
+        if task is None:
+            return ""
+        try:
+            result = call(task)
+        except BaseException as exc:
+            return self._failed(task, exc)
+        return self._finished(task, result)
+
     # -- for whoever makes the calls ------------------------------------------------
 
     def begin(self) -> Task | None:
@@ -266,9 +285,11 @@ class FastPath(Run):
         return self._go_on_with(task, result)
 
     def go_on(self, due: str) -> Task | None:
-        """The task of the superstep of a label, if it is one of a single node."""
+        """The task of the superstep of a label, if it is one of a single task."""
         if not due:
             return None
+        if due == _SEND:
+            return self._open_send()
         node = self.program.by_label.get(due)
         if node is None:
             self.parallel(due)
@@ -304,12 +325,18 @@ class FastPath(Run):
             self._leave("the recursion limit")
         if self._has_left:
             return self._loop
-        self._tell_ended()
+        if _COUNTING.coverage is not None:
+            _COUNTING.coverage.supersteps += self.scope.step
         return None
 
-    def _tell_ended(self) -> None:
-        if _LISTENING.listener is not None:
-            _LISTENING.listener.ended(self.scope.step)
+    def _count_left(self, is_over: bool) -> None:
+        """Counts what the loop has run."""
+        coverage = _COUNTING.coverage
+        if coverage is not None:
+            step = self.scope.step
+            coverage.left[self._why] = coverage.left.get(self._why, 0) + step - self._left_at
+            if is_over:
+                coverage.supersteps += step
 
     def come_back(self) -> str:
         """The loop has stopped: the label that is due on the path, or "" if the run is over."""
@@ -317,9 +344,8 @@ class FastPath(Run):
         assert loop is not None
         due = loop.due
         loop.due = ""
-        if not due:
-            self._tell_ended()
-        else:
+        self._count_left(not due)
+        if due:
             self._has_left = False
             # From here on it tells whether the next superstep writes an output key.
             if self.sink is not None:
@@ -355,11 +381,7 @@ class FastPath(Run):
     def _open(self, node: Node) -> Task | None:
         """The task of the next superstep, in which only `node` is due."""
         scope = self.scope
-        if scope.step > self._last_step and scope.is_past_stop():
-            self._leave("the recursion limit")
-            return None
-        if scope.control is not None and scope.is_asked_to_stop():
-            self._leave("a request to drain")
+        if (scope.step > self._last_step or scope.control is not None) and self._stops():
             return None
         value: object
         if node.view.is_copied:
@@ -374,8 +396,35 @@ class FastPath(Run):
                 self._leave("a task without input")
                 return None
         task = Task(scope, node, value, -1)
-        task.started = _TIME()
+        task.started = time.time()
         return task
+
+    def _open_send(self) -> Task | None:
+        """As `_open`, of the only task, which a Send has started."""
+        if self._stops():
+            return None
+        try:
+            tasks = prepare_tasks(self.scope, [])
+        except Exception as exc:
+            self._left("a task without input").fail(exc)
+            return None
+        if len(tasks) != 1:
+            self._leave("a task without input")
+            return None
+        task = tasks[0]
+        task.mark_started()
+        return task
+
+    def _stops(self) -> bool:
+        """Whether the run is to stop before its next superstep: the loop says why."""
+        scope = self.scope
+        if scope.step > self._last_step and scope.is_past_stop():
+            self._leave("the recursion limit")
+            return True
+        if scope.control is not None and scope.is_asked_to_stop():
+            self._leave("a request to drain")
+            return True
+        return False
 
     def _is_usual(self, task: Task) -> bool:
         """Whether nobody has looked at a task, and no channel waits for its superstep to end."""
@@ -530,10 +579,13 @@ class FastPath(Run):
         if self.sink is not None:
             scope.values.has_values = False
         scope.step += 1
+        positions = triggered(scope)
         if program.tasks_slot in scope.values.updated:
+            sends: Any = scope.values.get(program.tasks_slot)
+            if not positions and len(sends) == 1:
+                return _SEND
             self._leave("a Send")
             return ""
-        positions = triggered(scope)
         if not positions:
             return ""
         label = program.label_of(positions)
@@ -556,8 +608,8 @@ class FastPath(Run):
     def _left(self, why: str) -> Loop:
         """The loop that goes on, to be told where."""
         self._has_left = True
-        if _LISTENING.listener is not None:
-            _LISTENING.listener.left(self.scope.step, why)
+        self._why = why
+        self._left_at = max(0, self.scope.step)
         loop = self._loop
         if loop is None:
             loop = Loop(self.scope, self._value, None, None)

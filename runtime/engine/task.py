@@ -86,7 +86,7 @@ class Task(TaskWrites):
 
     def mark_started(self) -> None:
         """Notes when its first call is made."""
-        self.started = _TIME()
+        self.started = time.time()
         if self._config is not None:
             # A config that was read before is told, too.
             self._config[CONF][CONF_RUNTIME] = runtime(self)
@@ -487,7 +487,6 @@ def _lazy_config(current: Any) -> Any:
 
 # As constants, because native code looks other names up in a dict.
 _TASK_CONFIG: Final[Any] = TaskConfig
-_TIME: Final = time.time
 
 
 def add_note(exc: BaseException, text: str) -> None:
