@@ -3,7 +3,7 @@
 A block for each superstep of the automaton, in its order. A block of one node says where that
 node leads, and is all that says it; a block of several names them, and comments what follows. A
 large graph is cut into functions of some blocks each, where the hash of a node's name says so, so
-that a node more or less leaves the cuts elsewhere as they are (architecture §4.1).
+that a node more or less leaves the cuts elsewhere as they are (architecture §2.6.1).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an update does to the state, as text: the function `apply` of a generated module.
 
 Keys whose update replaces their value come first, then those that are reduced, those with one
-reducer together (architecture §4.1).
+reducer together (architecture §2.6.1).
 """
 
 from __future__ import annotations

@@ -172,6 +172,9 @@ class Recorder:
         }
         channels = thread.values.channels
         keys = None if updated is None else [channels[slot].key for slot in updated]
+        if updated is not None and thread.values.odd_names:
+            odd = thread.values.odd_names
+            keys = [odd.get(slot, channels[slot].key) for slot in updated]
         counters: delta_snapshots.Counters = {}
         delta_keys = self.delta_keys()
         if delta_keys:

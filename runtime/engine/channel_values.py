@@ -33,6 +33,8 @@ class ChannelValues:
         unsettled: the slots whose channel holds a value that an empty update would change.
         touched: the slots that this superstep writes, in the order of their first write.
         pending: by slot, the first value written to each of them; empty before the first `apply`.
+        odd_names: by slot, the names by which the last superstep wrote channels that are strings of
+            another class, such as an Enum's members: checkpoints name them so.
         has_values: whether an output key was ever written.
         transient_trigger: the slots of which `updated` says all there is to know; their channels
             are not written.
@@ -53,6 +55,7 @@ class ChannelValues:
             self.set_channel(slot, program.channels[slot].fresh())
         self.updated: list[int] = []
         self.touched: list[int] = []
+        self.odd_names: dict[int, Any] = {}
         self.pending: list[object] = []
         self.has_values: bool = False
         self.transient_trigger: list[bool] = program.transient_trigger
@@ -321,6 +324,8 @@ class ChannelValues:
         for slot in self.touched:
             self.pending[slot] = MISSING
         self.touched.clear()
+        if self.odd_names:
+            self.odd_names.clear()
         if taskless is not None:
             more = self._sort(taskless, INPUT, (), more)
         for task in tasks:
@@ -349,6 +354,8 @@ class ChannelValues:
             if pending[slot] is MISSING:
                 pending[slot] = value
                 self.touched.append(slot)
+                if type(name) is not str:
+                    self.odd_names[slot] = name
             else:
                 if more is None:
                     more = {}

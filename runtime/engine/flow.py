@@ -1,7 +1,7 @@
 """The control flow of a graph, as the function `supersteps` of its module says it.
 
 That function is the program: the fast path runs through it, and what everything else needs of the
-flow is read from it once, when a `Program` is built (architecture §4.3).
+flow is read from it once, when a `Program` is built (architecture §2.6.1).
 """
 
 from __future__ import annotations

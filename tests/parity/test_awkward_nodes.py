@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from itertools import product
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -34,20 +33,9 @@ from langgraph.types import Command, Interrupt, Overwrite
 FROM_TWO = Run({"log": ["in"], "count": 2})
 SHORT = (Run({"count": 0, "log": []}, 6), Run({"count": 1}), Run({"count": 2, "log": []}, 3))
 
-_NAMES = "updated_channels of a checkpoint has plain names where a node's keys were an Enum's"
 
-
-def _cases(graphs: Any, different: Any) -> list[Any]:
-    """Every node in every graph, those with a reason why lgc differs expected to fail."""
-    cases = []
-    for graph, name in product(graphs, NODES):
-        reason = different.get((graph, name))
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        cases.append(pytest.param(graph, name, marks=marks, id=f"{graph.__name__}-{name}"))
-    return cases
-
-
-@pytest.mark.parametrize(("graph", "name"), _cases(ALONE, {}))
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("graph", ALONE)
 def test_node_alone(graph: Any, name: str) -> None:
     """It is the only one in its superstep."""
 
@@ -58,7 +46,8 @@ def test_node_alone(graph: Any, name: str) -> None:
     check(build, runs, SYNC, name in AT_ONCE_BY_THEMSELVES)
 
 
-@pytest.mark.parametrize(("graph", "name"), _cases(AT_ONCE, {}))
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("graph", AT_ONCE)
 def test_node_beside_others(graph: Any, name: str) -> None:
     """Others run in its superstep: by edges, before a join and a deferred node, by Sends."""
 
@@ -68,9 +57,8 @@ def test_node_beside_others(graph: Any, name: str) -> None:
     check(build, [FROM_TWO], SYNC, True)
 
 
-@pytest.mark.parametrize(
-    ("graph", "name"), _cases([loop, joined, sent], {(loop, "has Enum keys"): _NAMES})
-)
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("graph", [loop, joined, sent])
 def test_node_on_a_thread(graph: Any, name: str) -> None:
     """What the saver holds is compared, too."""
 
