@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
+from light import count
+
 POOL = ThreadPoolExecutor(max_workers=10)
 """The threads of the hand-written code; LangGraph makes a pool of its own for every run."""
 
@@ -151,6 +153,13 @@ def wide() -> dict[str, Any]:
     return {f"k{i}": i for i in range(WIDE)}
 
 
+def one_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """A single node, which costs next to nothing: what a run takes to start and to end."""
+    state = dict(value)
+    state.update(count(state.copy()))  # type: ignore[arg-type, call-overload]
+    return state
+
+
 def chain_by_hand(nodes: tuple[Node, ...], value: dict[str, Any]) -> dict[str, Any]:
     """A chain as one would write it without a framework; every node gets a dict of its own."""
     state: Any = {"count": value["count"], "log": [] + value["log"]}
@@ -273,6 +282,7 @@ def _streamed(mode: str | list[str]) -> Workload:
 
 
 WORKLOADS = {
+    "one": Workload("one", one_by_hand, lambda: {"count": 1}),
     "chain10": Workload("chain10", lambda value: chain_by_hand(CHAIN10, value)),
     "chain100": Workload("chain100", lambda value: chain_by_hand(CHAIN100, value)),
     "wide20": Workload("wide20", wide_by_hand, wide),
@@ -281,7 +291,6 @@ WORKLOADS = {
     "fanout10": Workload("fanout10", fanout_by_hand),
     "send100": Workload("send100", send_by_hand),
     "react20": Workload("react20", react_by_hand, question, needs_langchain=True),
-    # The full path: without a saver, only parallel nodes and streams take it.
     "chain10, stream updates": _streamed("updates"),
     "chain10, stream values": _streamed("values"),
     "chain10, stream both": _streamed(["updates", "values"]),

@@ -23,8 +23,8 @@ OUT = ROOT / "build" / "bench"
 RUNTIME = OUT / "runtime"
 """Where the native runtime is installed; goes first on `sys.path`."""
 IMPORTED = "one"
-"""A graph of which only the import is measured."""
-GRAPHS = (*nodes.GRAPHS, *async_nodes.GRAPHS, IMPORTED)
+"""A graph whose import is measured, too."""
+GRAPHS = tuple(dict.fromkeys((*nodes.GRAPHS, *async_nodes.GRAPHS, IMPORTED)))
 _SHIPPED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "py.typed", "__init__.py")
 _FOLDERS = ("compiler", "runtime", "templates")
 

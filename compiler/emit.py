@@ -56,7 +56,7 @@ _TABLE_BRACKETS = 80
 _MOST_BRACKETS = 160
 
 # A join whose key has more characters gets a constant.
-_LONG = 400
+_LONG = 60
 
 
 def emit(ir: GraphIR, command: str) -> str:
@@ -126,7 +126,9 @@ class _Emitter:
         self.aliases = {(i.module, i.name): i.alias for i in ir.imports}
         self.functions: list[Function] = []
         self.constants: dict[str, str] = {
-            join.key: identifier("JOIN", self.taken) for join in ir.joins if len(join.key) > _LONG
+            join.key: identifier(f"JOIN_{identifier_part(join.end).upper()}", self.taken)
+            for join in ir.joins
+            if len(join.key) > _LONG
         }
 
     def context(self, command: str) -> dict[str, Any]:

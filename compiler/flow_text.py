@@ -180,7 +180,7 @@ class FlowText:
 
     def _next(self, superstep: Superstep) -> list[str]:
         """What may follow on several nodes, put together by the run last."""
-        possible = [" | ".join(map(shown, nodes)) or "the end" for nodes in superstep.next]
+        possible = [quote(self._label(nodes)) if nodes else "the end" for nodes in superstep.next]
         if superstep.any_node:
             possible.append("any node besides")
         if superstep.together:

@@ -81,26 +81,53 @@ class AsyncCalls:
         A coroutine runs as an asyncio task, a function on a thread of the loop's executor.
         """
         caller: Any = asyncio.current_task()
-        before = caller.cancelling() if _SINCE_3_12 else 0
+        before = self.cancellations(caller)
         context = copy_context()
-        coroutine = context.run(enter_waiting, task)
-        running: asyncio.Future[Any]
-        if coroutine is None:
-            running = self.loop.run_in_executor(None, context.run, enter_on_thread, task)
-        else:
-            running = self._start_call(coroutine, context)
+        running = self.begin(task, context)
         try:
-            if running.done():
-                # The node may have cancelled its caller, and others may wait for the loop.
-                if caller.cancelling() != before or monotonic() - self._last_turn > _LONGEST_TURN:
-                    await self._give_turn(running)
-                result = running.result()
-            else:
-                result = await running
-                self._last_turn = monotonic()
+            return await self.end(task, context, running, self.is_turn_due(caller, before))
         finally:
             # Both hold what they raise, whose traceback holds this frame.
             del running, caller
+
+    def begin(self, task: Task, context: Context) -> asyncio.Future[Any]:
+        """Begins the call that a task wants in `context`, a copy of the caller's; `end` is next."""
+        coroutine = context.run(enter_waiting, task)
+        if coroutine is None:
+            return self.loop.run_in_executor(None, context.run, enter_on_thread, task)
+        return self._start_call(coroutine, context)
+
+    def cancellations(self, caller: Any) -> int:
+        """How often the asyncio task that awaits a call has been cancelled, for `is_turn_due`."""
+        count: int = caller.cancelling() if _SINCE_3_12 else 0
+        return count
+
+    def is_turn_due(self, caller: Any, before: int) -> bool:
+        """Whether the event loop is to have a turn behind a call that has not suspended.
+
+        The node may have cancelled its caller, and others may wait for the loop.
+
+        Args:
+            caller: the asyncio task that awaits the call.
+            before: how often it had been cancelled before the call.
+        """
+        is_cancelled = _SINCE_3_12 and caller.cancelling() != before
+        return is_cancelled or monotonic() - self._last_turn > _LONGEST_TURN
+
+    async def end(
+        self, task: Task, context: Context, running: asyncio.Future[Any], is_turn_due: bool
+    ) -> Any:
+        """What a call returned; arguments as of `begin` and `is_turn_due`."""
+        try:
+            if not running.done():
+                result = await running
+                self._last_turn = monotonic()
+            else:
+                if is_turn_due:
+                    await self._give_turn(running)
+                result = running.result()
+        finally:
+            del running
         if type(result) is not dict and returned_runnable(task, result):
             result = await self._start_call(context.run(enter_runnable, task, result), context)
         return result
@@ -123,13 +150,19 @@ class AsyncCalls:
         try:
             return self.start(coroutine, context)
         except (KeyboardInterrupt, SystemExit) as exc:
-            # As from a task that starts in a turn of its own: who waits for it learns of it when
-            # the loop runs again, unless it is cancelled by then, and no sibling begins before.
-            self._is_eager = False
-            failed = self.loop.create_future()
-            self.loop.call_soon(_raise, exc)
-            self.loop.call_soon(_fail, failed, exc)
-            return failed
+            return self._stop_loop(exc)
+
+    def _stop_loop(self, exc: BaseException) -> asyncio.Future[Any]:
+        """What a call comes to that has raised, at once, what is to end the event loop.
+
+        As from a task that starts in a turn of its own: who waits for it learns of it when the loop
+        runs again, unless it is cancelled by then, and no sibling begins before.
+        """
+        self._is_eager = False
+        failed = self.loop.create_future()
+        self.loop.call_soon(_raise, exc)
+        self.loop.call_soon(_fail, failed, exc)
+        return failed
 
     def start(
         self, coroutine: Coroutine[Any, Any, Any], context: Context, name: str | None = None

@@ -6,6 +6,7 @@ This file stays interpreted, as `drivers/aio` does.
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from typing import Any
 
 from lgc.runtime.checkpointing.recorder import Recorder
@@ -53,12 +54,24 @@ async def ainvoke(
 async def _run_awaiting(path: FastPath, calls: AsyncCalls) -> None:
     """Runs superstep by superstep, as `supersteps` says, until the run is over."""
     driver: AsyncDriver | None = None
+    running: asyncio.Future[Any] | None = None
+    caller = asyncio.current_task()
     try:
         task = path.begin()
         while True:
             while task is not None:
+                # As `calls.call`, which would be a coroutine more for every node.
+                before = calls.cancellations(caller)
+                context = copy_context()
                 try:
-                    returned = await calls.call(task)
+                    running = calls.begin(task, context)
+                    is_turn_due = calls.is_turn_due(caller, before)
+                    if running.done() and not is_turn_due:
+                        returned = running.result()
+                        if type(returned) is not dict:
+                            returned = await calls.end(task, context, running, False)
+                    else:
+                        returned = await calls.end(task, context, running, is_turn_due)
                 except BaseException as exc:
                     if isinstance(exc, asyncio.CancelledError) and not is_own(exc):
                         raise
@@ -77,6 +90,8 @@ async def _run_awaiting(path: FastPath, calls: AsyncCalls) -> None:
                 return
             task = path.go_on(due)
     finally:
+        # It holds what it raised, whose traceback holds this frame.
+        del running, caller
         if driver is not None:
             await driver.close()
 
