@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lgc.compiler.flow_text import FlowText, Function, cuts, shown
-from lgc.compiler.identifiers import identifier, identifier_part
+from lgc.compiler.identifiers import LONGEST, identifier, identifier_part
 from lgc.compiler.ir import (
     BranchIR,
     BuilderRef,
@@ -285,7 +285,7 @@ class _Emitter:
         """
         calls: list[str] = []
         for first, part in _parts(rows):
-            whole = name if not calls else f"{name}_from_{identifier_part(first)}"
+            whole = name if not calls else f"{name}_from_{identifier_part(first)[:LONGEST]}"
             function = identifier(whole, self.taken)
             head = f"def {function}() -> tuple[{_ROWS[name]}, ...]:"
             self.functions.append(Function(head, (lay_out(table_of(part), 4),)))

@@ -14,9 +14,9 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from lgc.compiler.identifiers import identifier, identifier_part
+from lgc.compiler.identifiers import LONGEST, identifier, identifier_part
 from lgc.compiler.ir import GraphIR, NodeIR, Superstep
-from lgc.compiler.layout import WIDTH, Expr, call, lay_out, names, quote, tuple_of, width
+from lgc.compiler.layout import WIDTH, Expr, call, equals, lay_out, names, quote, tuple_of, width
 from lgc.compiler.superstep_text import missing
 from lgc.runtime.engine.flow import label_of
 
@@ -96,7 +96,8 @@ class FlowText:
             return [Function(head, (_DOC, *lines, "    return due"))]
         functions = []
         for part in parts:
-            name = identifier(f"from_{identifier_part(part[0].nodes[0])}", self._taken)
+            first = identifier_part(part[0].nodes[0])[:LONGEST]
+            name = identifier(f"from_{first}", self._taken)
             lines = [line for superstep in part for line in self._block(superstep)]
             functions.append(
                 (name, Function(f"def {name}({_PARAMETERS}) -> str:", (*lines, "    return due")))
@@ -125,7 +126,7 @@ class FlowText:
             return quote(label)
         name = self._constants.get(label)
         if name is None:
-            part = identifier_part(label.partition(" | ")[0])
+            part = identifier_part(label.partition(" | ")[0])[:LONGEST]
             name = identifier(f"WITH_{part.upper()}", self._taken)
             self._constants[label] = name
         return name
@@ -134,7 +135,7 @@ class FlowText:
 
     def _block(self, superstep: Superstep) -> Iterator[str]:
         """The lines of a superstep."""
-        yield f"    if due == {self._quoted(self._label(superstep.nodes))}:"
+        yield "    " + equals("if", "due", self._quoted(self._label(superstep.nodes)), 4)
         if len(superstep.nodes) > 1:
             yield from _comment("in parallel; next: ", self._next(superstep), " or ")
             yield "        due = run.parallel(due)"
@@ -142,7 +143,8 @@ class FlowText:
         node = self._ir.node(superstep.nodes[0])
         for key in dict.fromkeys(node.joins):
             starts, end = self._joins[key]
-            yield from _comment("", [f"{shown(end)}{missing(starts, [node.name])}"], "")
+            waits = missing(set(map(shown, starts)), [shown(node.name)])
+            yield from _comment("", [f"{shown(end)}{waits}"], "")
         if node.gotos:
             yield from _comment("Command? ", self._ends(node.targets), ", ")
         for branch in node.branches:

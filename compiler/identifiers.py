@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import keyword
+from typing import Final
+
+LONGEST: Final = 32
+"""A name has so many characters in that of a function whose head stays on one line."""
 
 
 def identifier(name: str, taken: dict[str, int]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 WIDTH: Final = 88
 """Columns; the formatter's default."""
@@ -73,6 +73,25 @@ def names(keys: Iterable[str] | None, prefix: str = "") -> Expr:
 def call(function: str, *items: Expr, statement: str = "", table: bool = False) -> Group:
     """A call of `function`; `statement` and `table` as in `Group`."""
     return Group(f"{function}(", items, ")", statement=statement, table=table)
+
+
+def equals(keyword: str, left: str, right: str, indent: int) -> str:
+    """The head of a block that runs if `left == right`.
+
+    Args:
+        keyword: `if` or `elif`.
+        indent: the spaces before the block; the text has none on its first line.
+    """
+    outer, inner = " " * indent, " " * (indent + 4)
+    line = f"{keyword} {left} == {right}:"
+    # Without a comma to hold the lines apart, the formatter joins what it finds short enough.
+    limit = WIDTH - indent + sum(category(c) in ("Mn", "Me") for c in right)
+    if width(line) <= limit:
+        return line
+    comparison = f"{left} == {right}"
+    if 4 + width(comparison) > limit:
+        comparison = f"{left}\n{inner}== {right}"
+    return f"{keyword} (\n{inner}{comparison}\n{outer}):"
 
 
 def table_of(rows: Iterable[Expr]) -> Group:

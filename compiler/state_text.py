@@ -11,7 +11,7 @@ from typing import Final
 
 from lgc.compiler.flow_text import Function
 from lgc.compiler.ir import ChannelIR, GraphIR, SymbolRef
-from lgc.compiler.layout import Expr, Group, call, lay_out, quote
+from lgc.compiler.layout import Expr, Group, call, equals, lay_out, quote
 
 _PLAIN: Final = {"int", "list", "str"}
 """Types of which no value is an Overwrite, and which operators do not change in place."""
@@ -36,7 +36,7 @@ def apply_function(ir: GraphIR, reducer_of: Callable[[ChannelIR], Expr]) -> Func
         lines.append("    for key, written in update.items():")
         keyword = "if"
         for what, keys in branches:
-            lines.append(lay_out(_condition(keyword, keys), 8, ":"))
+            lines.append(_condition(keyword, keys))
             lines += what
             keyword = "elif"
     return Function(_HEAD, tuple(lines))
@@ -45,10 +45,11 @@ def apply_function(ir: GraphIR, reducer_of: Callable[[ChannelIR], Expr]) -> Func
 _REPLACED: Final = ("            values[key] = written",)
 
 
-def _condition(keyword: str, keys: list[str]) -> Expr:
+def _condition(keyword: str, keys: list[str]) -> str:
+    """The head of the branch for `keys`."""
     if len(keys) == 1:
-        return f"{keyword} key == {quote(keys[0])}"
-    return Group(f"{keyword} key in {{", tuple(map(quote, keys)), "}")
+        return " " * 8 + equals(keyword, "key", quote(keys[0]), 8)
+    return lay_out(Group(f"{keyword} key in {{", tuple(map(quote, keys)), "}"), 8, ":")
 
 
 def _lines(channel: ChannelIR, reducer_of: Callable[[ChannelIR], Expr]) -> tuple[str, ...]:

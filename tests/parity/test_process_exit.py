@@ -29,19 +29,35 @@ async def slow(state):
 async def interrupted(state):
     raise KeyboardInterrupt
 
+def supersteps(run, due):
+    if due == "__start__":
+        due = run.start(then="a")
+    if due == "a":
+        due = run.node("a", then="b | c")
+    if due == "b | c":
+        due = run.parallel(due)
+    if due == "b":
+        due = run.node("b")
+    if due == "c":
+        due = run.node("c")
+    return due
+
+def apply(run, values, update):
+    for key, written in update.items():
+        if key == "log":
+            values[key] = abi.reduce(values, key, operator.add, written)
+
 def graph(second):
-    reads = ("log",)
     return abi.compiled(
         "g",
+        supersteps,
+        apply,
         keys=(abi.aggregate("log", list, operator.add),),
         nodes=(
-            abi.Node("__start__", None, reads=None, edges=("a",)),
-            abi.Node("a", quick, reads=reads, call=abi.AWAIT, edges=("b", "c")),
-            abi.Node("b", second, reads=reads, call=abi.AWAIT),
-            abi.Node("c", quick, reads=reads, call=abi.AWAIT),
+            abi.Node("a", quick, call=abi.AWAIT),
+            abi.Node("b", second, call=abi.AWAIT),
+            abi.Node("c", quick, call=abi.AWAIT),
         ),
-        inputs=reads,
-        outputs=reads,
     )
 
 class Broken(MemorySaver):
@@ -152,21 +168,32 @@ nodes = {"a": quick, "b": waits_on_a_thread if where == "sync node" else waits, 
 
 def ours():
     from lgc.runtime import abi
-    def node(name, *edges):
+    def node(name):
         is_sync = name == "b" and where == "sync node"
         call = {} if is_sync else {"call": abi.AWAIT}
-        return abi.Node(name, nodes[name], reads=("log",), edges=edges, **call)
+        return abi.Node(name, nodes[name], **call)
+    def supersteps(run, due):
+        if due == "__start__":
+            due = run.start(then="a")
+        if due == "a":
+            due = run.node("a", then="b | c")
+        if due == "b | c":
+            due = run.parallel(due)
+        if due == "b":
+            due = run.node("b")
+        if due == "c":
+            due = run.node("c")
+        return due
+    def apply(run, values, update):
+        for key, written in update.items():
+            if key == "log":
+                values[key] = abi.reduce(values, key, operator.add, written)
     return abi.compiled(
         "g",
+        supersteps,
+        apply,
         keys=(abi.aggregate("log", list, operator.add),),
-        nodes=(
-            abi.Node("__start__", None, reads=None, edges=("a",)),
-            node("a", "b", "c"),
-            node("b"),
-            node("c"),
-        ),
-        inputs=("log",),
-        outputs=("log",),
+        nodes=(node("a"), node("b"), node("c")),
     ).compile
 
 def upstream():

@@ -385,7 +385,7 @@ class TestNative:
 
         # A changed source beside the library: found at import and by check.
         command = "lgc compile app.graph:builder -o build"
-        for old, new in (("abi.Node(", "abi.Node( "), ("BODY", "body")):
+        for old, new in (("abi.Node(", "abi.Node( "), ("due = run.", "due  = run.")):
             file.write_text(text.replace(old, new, 1))
             assert f"Build it again: {command}" in run_graph(root, fails=True)
         file.write_text(text.replace("\n", "\r\n"), newline="")
@@ -432,8 +432,8 @@ class TestDiff:
         with nothing_written(root / "build"):
             result = lgc("diff", "app.graph:builder", "-o", "build")
         assert result.exit_code == 1
-        assert "\n-#   plan -> act\n" in result.stdout
-        assert "\n+#   plan -> do\n" in result.stdout
+        assert '\n-        due = run.node("plan", then="act")\n' in result.stdout
+        assert '\n+        due = run.node("plan", then="do")\n' in result.stdout
         assert '\n+            "do",\n' in result.stdout
 
     def test_is_a_patch(self, root: Path) -> None:
@@ -506,7 +506,7 @@ def test_explain(root: Path) -> None:
     result = lgc("explain", "app.graph:builder")
     assert result.exit_code == 0
     for line in (
-        "  log: BinaryOperatorAggregate(builtins.list, value + write)",
+        "  log: BinaryOperatorAggregate(builtins.list, operator.add)",
         "  calls     app.nodes.plan(state)",
         "  2: act",
     ):

@@ -51,9 +51,9 @@ def test_two_graphs_share_code_and_nothing_else() -> None:
     second = lgc.compile_graph(chain(lambda state: {"log": ["second"]}))
     assert first.invoke({"log": []}) == {"log": ["first"]}
     assert second.invoke({"log": []}) == {"log": ["second"]}
-    reducers = [graph.program.channels[0].reducer for graph in (first, second)]
-    assert reducers[0] is not reducers[1]
-    assert reducers[0].__code__ is reducers[1].__code__
+    flows = [graph.program.supersteps for graph in (first, second)]
+    assert flows[0] is not flows[1]
+    assert flows[0].__code__ is flows[1].__code__
 
 
 def test_langgraph_newer_than_tested_is_a_warning_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,23 +18,36 @@ from lgc.runtime.config import langchain_import as interop
 
 def compiled(nodes, route):
     names = tuple(nodes)
+
+    def supersteps(run, due):
+        if due == "__start__":
+            due = run.start(then=" | ".join(names[:-1]))
+        if " | " in due:
+            due = run.parallel(due)
+        if due == names[0]:
+            due = run.routed(due, "route")
+        for name in names[1:]:
+            if due == name:
+                due = run.node(name)
+        return due
+
+    def apply(run, values, update):
+        for key, written in update.items():
+            run.write(key, written)
+
     return abi.compiled(
         "test",
+        supersteps,
+        apply,
         keys=(abi.aggregate("log", list, lambda old, new: old + new),),
-        nodes=(
-            abi.Node("__start__", None, reads=None, edges=names[:-1]),
-            *(
-                abi.Node(
-                    name,
-                    nodes[name],
-                    reads=("log",),
-                    branches=(abi.Branch("route", route, reads=("log",)),) * (name == names[0]),
-                )
-                for name in names
-            ),
+        nodes=tuple(
+            abi.Node(
+                name,
+                nodes[name],
+                branches=(abi.Branch("route", route),) * (name == names[0]),
+            )
+            for name in names
         ),
-        inputs=("log",),
-        outputs=("log",),
     )
 
 def run(nodes, route):

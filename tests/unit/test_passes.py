@@ -128,12 +128,12 @@ class TestSchedule:
         assert steps(ir) == Schedule((("__start__",), ("a",)), "ends")
 
 
-def test_known_reducers_are_inlined() -> None:
+def test_known_reducers_are_operators() -> None:
     kind = "BinaryOperatorAggregate"
     refs = {
-        SymbolRef("operator", "add"): "value + write",
-        SymbolRef("operator", "or_"): "value | write",
-        SymbolRef("operator", "mul"): "value * write",
+        SymbolRef("operator", "add"): "+",
+        SymbolRef("operator", "or_"): "|",
+        SymbolRef("operator", "mul"): "*",
         SymbolRef("operator", "sub"): "",
         SymbolRef("app", "add"): "",
     }
@@ -141,10 +141,10 @@ def test_known_reducers_are_inlined() -> None:
         ChannelIR(f"k{i}", kind, ref, SymbolRef("builtins", "list")) for i, ref in enumerate(refs)
     )
     got, _ = reducers.run(graph(node("__start__"), channels=channels))
-    assert [c.inline for c in got.channels[1:]] == list(refs.values())
-    # What is inlined is not imported.
+    assert [c.operator for c in got.channels[1:]] == list(refs.values())
+    # For what is written otherwise than as a plain value, they are imported.
     imports = imports_pass.run(got)[0].imports
-    assert [i.name for i in imports] == ["add", "sub"]
+    assert [i.name for i in imports] == ["add", "add", "mul", "or_", "sub"]
 
 
 class TestImports:

@@ -12,7 +12,7 @@ from lgc.runtime.messages import add_messages
 
 from lgc.runtime import abi
 
-abi.require(6, "lgc-body:35178faaece5fba8", __file__)
+abi.require(6, "lgc-body:6d6dd19a153ffd6b", __file__)
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(builder, __file__)
@@ -22,18 +22,18 @@ def supersteps(run: abi.Run, due: str) -> str:
     """Runs what is due, from top to bottom, and returns what is due then; "" at the end."""
     if due == "__start__":
         due = run.start(then="ModelCallLimitMiddleware.before_model")
-    if due == "model":
-        # Command? any node
-        due = run.node("model", then="ModelCallLimitMiddleware.after_model")
-    if due == "tools":
-        # tools_to_model? ModelCallLimitMiddleware.before_model
-        due = run.routed("tools", "tools_to_model")
     if due == "ModelCallLimitMiddleware.before_model":
         # jump_edge? model, the end
         due = run.routed("ModelCallLimitMiddleware.before_model", "jump_edge")
+    if due == "model":
+        # Command? any node
+        due = run.node("model", then="ModelCallLimitMiddleware.after_model")
     if due == "ModelCallLimitMiddleware.after_model":
         # model_to_tools? tools, the end, ModelCallLimitMiddleware.before_model
         due = run.routed("ModelCallLimitMiddleware.after_model", "model_to_tools")
+    if due == "tools":
+        # tools_to_model? ModelCallLimitMiddleware.before_model
+        due = run.routed("tools", "tools_to_model")
     return due
 
 
