@@ -7,6 +7,7 @@ the same bytes, whatever the hash seed, directory or locale.
 from __future__ import annotations
 
 import re
+import sys
 from ast import literal_eval
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from lgc.compiler.ir import (
     Call,
     ChannelIR,
     GraphIR,
+    Import,
     JoinIR,
     ManagedIR,
     NodeIR,
@@ -178,8 +180,7 @@ class _Emitter:
             "first_line": _FIRST_LINE,
             "ir": ir,
             "command": command,
-            "typing": ", ".join(typing),
-            "imports": self._imports(for_types=False),
+            "imports": self._imports(", ".join(typing)),
             "type_lines": type_lines,
             "require": f'abi.require({ABI}, "{BLANK_BODY}", __file__)',
             "builder": self._builder(),
@@ -200,29 +201,31 @@ class _Emitter:
             tuple("Any" if ref is None else self._name(ref) for ref in self.ir.types.refs()),
             "]",
         )
-        lines = self._imports(for_types=True)
+        lines = _import_lines([i for i in self.ir.imports if i.is_for_types], 4)
         if width(f"graph: {flat(types)} = abi.compiled(") <= WIDTH:
             return flat(types), lines
         # Explicit: mypyc follows no import, and would take it for a variable.
         alias = lay_out(replace(types, statement="Graph: TypeAlias = "), 4).lstrip()
         return "Graph", [*lines, alias]
 
-    def _imports(self, *, for_types: bool) -> list[str]:
-        """The imports of the module, or those in its block for type checkers."""
-        by_module: dict[str, list[str]] = {}
-        indent = 4 if for_types else 0
-        for item in self.ir.imports:
-            if item.is_for_types != for_types:
-                continue
-            entry = item.name if item.alias == item.name else f"{item.name} as {item.alias}"
-            by_module.setdefault(item.module, []).append(entry)
-        lines = []
-        for module, entries in by_module.items():
-            line = f"from {module} import {', '.join(entries)}"
-            if indent + width(line) > WIDTH:
-                group = Group(f"from {module} import (", tuple(entries), ")")
-                line = lay_out(group, indent).lstrip()
-            lines.append(line)
+    def _imports(self, typing: str) -> list[str]:
+        """The import statements of the module, sorted and parted as isort does.
+
+        Args:
+            typing: the names of `typing`.
+        """
+        imports = [
+            *(i for i in self.ir.imports if not i.is_for_types),
+            Import("lgc.runtime", "abi", "abi"),
+            *(Import("typing", name, name) for name in typing.split(", ")),
+        ]
+        own = self.ir.target.partition(":")[0].partition(".")[0]
+        lines: list[str] = []
+        for group in range(3):
+            part = [i for i in imports if _section(i.module, own) == group]
+            if part and lines:
+                lines.append("")
+            lines += _import_lines(part, 0)
         return lines
 
     def _builder(self) -> str:
@@ -366,6 +369,41 @@ class _Emitter:
     ) -> list[Expr]:
         """The argument that says which keys; none when they are everything."""
         return [] if keys == everything else [names(keys, prefix)]
+
+
+def _section(module: str, own: str) -> int:
+    """The place of an import: the standard library, then others, then the target's own package."""
+    package = module.partition(".")[0]
+    if package in sys.stdlib_module_names:
+        return 0
+    return 2 if package == own else 1
+
+
+def _import_lines(imports: Iterable[Import], indent: int) -> list[str]:
+    """A statement for each module, and one for each name that gets another one."""
+    by_module: dict[str, list[Import]] = {}
+    for item in sorted(imports, key=lambda item: (item.module, _kind(item.name), item.name)):
+        by_module.setdefault(item.module, []).append(item)
+    lines = []
+    for module, items in by_module.items():
+        plain = [item.name for item in items if item.alias == item.name]
+        if plain:
+            line = f"from {module} import {', '.join(plain)}"
+            if indent + width(line) > WIDTH:
+                group = Group(f"from {module} import (", tuple(plain), ")")
+                line = lay_out(group, indent).lstrip()
+            lines.append(line)
+        for item in items:
+            if item.alias != item.name:
+                lines.append(f"from {module} import {item.name} as {item.alias}")
+    return lines
+
+
+def _kind(name: str) -> int:
+    """Constants come before classes, and these before other names."""
+    if len(name) > 1 and name.isupper():
+        return 0
+    return 1 if name[:1].isupper() else 2
 
 
 def _how(target: Call | None) -> list[str]:

@@ -17,10 +17,8 @@ from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 RESERVED: Final = frozenset(
     [
         "Any",
-        "BODY",
         "BUILDER",
         "Graph",
-        "KEYS",
         "TYPE_CHECKING",
         "TypeAlias",
         "abi",

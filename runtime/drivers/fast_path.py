@@ -299,6 +299,8 @@ class FastPath(Run):
     def raised(self, task: Task, exc: BaseException) -> Task | None:
         """The call of a task has raised `exc`; as `returned`."""
         task.raised(exc)
+        # The loop raises it once more below this frame, and its traceback would hold the frame.
+        del exc
         return task if not task.is_over else self.go_on(self._over(task))
 
     def returned(self, task: Task, result: Any) -> Task | None:
@@ -552,6 +554,8 @@ class FastPath(Run):
     def _failed(self, task: Task, exc: BaseException) -> str:
         """A call of a task has raised `exc`, which may be a Command for this graph."""
         task.raised(exc)
+        # As in `raised`.
+        del exc
         continue_task(task)
         return self._over(task)
 

@@ -122,13 +122,13 @@ class FlowReader(Run):
         """The block of a node.
 
         Raises:
-            ImportError: there is none, or it runs another node.
+            ImportError: there is none, it runs another node, or does not say what is due then.
         """
         self._block = None
-        self._supersteps(self, label_of((name,)))
+        due = self._supersteps(self, label_of((name,)))
         block = self._found()
-        if block is None or block.name != name:
-            raise ImportError(f"supersteps has no block that runs node {name!r}")
+        if block is None or block.name != name or due:
+            raise ImportError(f"supersteps has no block that runs node {name!r} and returns")
         return block
 
     def _found(self) -> Block | None:

@@ -21,7 +21,7 @@ from lgc.runtime.channels import (
     delta_keys,
     is_untracked,
 )
-from lgc.runtime.constants import BRANCH_TO, MISSING, PULL, START, TASKS
+from lgc.runtime.constants import BRANCH_TO, END, MISSING, PULL, START, TASKS
 from lgc.runtime.engine.flow import Block, FlowReader, label_of, names_of
 from lgc.runtime.ids import path_text
 
@@ -198,7 +198,7 @@ class Node:
         self.then = block.then
         self.edges = block.edges
         by_name = {branch.name: branch for branch in self.branches}
-        if len(block.routers) != len(by_name) or any(n not in by_name for n in block.routers):
+        if sorted(block.routers) != sorted(by_name):
             raise ImportError(
                 f"supersteps asks the routers {block.routers!r} of node {self.name!r}, which has "
                 f"{tuple(by_name)!r}"
@@ -431,7 +431,10 @@ class Program:
         Raises:
             ImportError: as the class.
         """
-        keys = {join.key for join in joins}
+        starts = {join.key: join.starts for join in joins}
+        for join in joins:
+            if join.end not in self.by_name:
+                raise ImportError(f"join {join.key!r} leads to no node {join.end!r}")
         for node in self.by_name.values():
             block = self._reader.block(node.name)
             node.lead(block)
@@ -445,14 +448,29 @@ class Program:
             if sorted(block.edges) != sorted((*names_of(block.then), *block.deferred)):
                 raise ImportError(f"supersteps: the edges of {node.name!r} are not where it leads")
             for key in block.joins:
-                if key not in keys:
-                    raise ImportError(f"supersteps: {node.name!r} writes to no join {key!r}")
+                if node.name not in starts.get(key, ()):
+                    raise ImportError(f"supersteps: {node.name!r} is no start of a join {key!r}")
             together = tuple(sorted(names_of(block.then)))
-            if len(together) > 1 and self._labels.get(together) != block.then:
-                if together in self._labels or not self._reader.has_parallel(block.then):
+            if len(set(block.edges)) != len(block.edges):
+                raise ImportError(f"supersteps: {node.name!r} leads to a node twice")
+            if len(together) > 1:
+                label = self._labels.get(together, block.then)
+                if label != block.then:
+                    raise ImportError(f"supersteps calls a set {label!r} and {block.then!r}")
+                if self._reader.has_parallel(label):
+                    self._labels[together] = label
+                elif not block.routers and not block.joins:
+                    # Else something more may be due in any case.
                     raise ImportError(f"supersteps has no block for {block.then!r}")
-                self._labels[together] = block.then
+        for join in joins:
+            for name in join.starts:
+                if name not in self.by_name or (join.key, name) not in self.by_name[name].static:
+                    raise ImportError(f"supersteps: {name!r} does not write to {join.key!r}")
         for node in self.by_name.values():
+            for branch in node.branches:
+                for end in (branch.ends or {}).values():
+                    if end != END and end not in self.by_name:
+                        raise ImportError(f"router {branch.name!r} leads to no node {end!r}")
             own = START if node.is_start else BRANCH_TO + node.name
             ending = [join.key for join in joins if join.end == node.name]
             node.triggers = tuple(sorted((own, *ending)))

@@ -198,28 +198,32 @@ WRONG: dict[str, tuple[str, str, str]] = {
         'then="c | b"',
         "supersteps has no block for 'c | b'",
     ),
-    "another set": ('then="e"', 'then="b | e"', "supersteps has no block for 'b | e'"),
-    "a node twice": ('then="e"', 'then="e | e"', "supersteps has no block for 'e | e'"),
+    "another set": ('then="a"', 'then="a | b"', "supersteps has no block for 'a | b'"),
+    "a node twice": ('then="a"', 'then="a | a"', "supersteps: '__start__' leads to a node twice"),
     "a set with two names": (
-        'then="e")\n',
+        'then="a")\n',
         'then="c | b")\n    if due == "c | b":\n        due = run.parallel(due)\n',
-        "supersteps has no block for 'c | b'",
+        "supersteps calls a set 'c | b' and 'b | c'",
     ),
-    "no block": ('if due == "b"', 'if due == "z"', "supersteps has no block that runs node 'b'"),
+    "no block": (
+        'if due == "b"',
+        'if due == "z"',
+        "supersteps has no block that runs node 'b' and returns",
+    ),
     "no first block": (
         'if due == "__start__"',
         'if due == "start"',
-        "supersteps has no block that runs node '__start__'",
+        "supersteps has no block that runs node '__start__' and returns",
     ),
     "a block that runs another node": (
         'run.node("c", ',
         'run.node("b", ',
-        "supersteps has no block that runs node 'c'",
+        "supersteps has no block that runs node 'c' and returns",
     ),
     "a block that runs nothing": (
         'due = run.node("last")',
         'due = ""',
-        "supersteps has no block that runs node 'last'",
+        "supersteps has no block that runs node 'last' and returns",
     ),
     "a router that is not declared": (
         '("first", "second")',
@@ -249,7 +253,32 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a join that is not declared": (
         '"c", joins=("join:b+c:d",)',
         '"c", joins=("join:b+c:e",)',
-        "supersteps: 'c' writes to no join 'join:b+c:e'",
+        "supersteps: 'c' is no start of a join 'join:b+c:e'",
+    ),
+    "a join that a start does not write to": (
+        'run.node("c", joins=("join:b+c:d",))',
+        'run.node("c")',
+        "supersteps: 'c' does not write to 'join:b+c:d'",
+    ),
+    "a join to no node": (
+        '("b", "c"), "d")',
+        '("b", "c"), "z")',
+        "join 'join:b+c:d' leads to no node 'z'",
+    ),
+    "a router to no node": (
+        'ends={"a", "__end__"}',
+        'ends={"z", "__end__"}',
+        "router 'second' leads to no node 'z'",
+    ),
+    "a router twice": (
+        '("first", "second")',
+        '("first", "first")',
+        "supersteps asks the routers ('first', 'first') of node 'd', which has ('first', 'second')",
+    ),
+    "what is due then is dropped": (
+        'due = run.node("last")',
+        'run.node("last")',
+        "supersteps has no block that runs node 'last' and returns",
     ),
     "too few edges": (
         'edges=("last", "b", "c")',
