@@ -2,17 +2,20 @@
 # source: agent.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile agent.graph:builder -o agent/want
 # ir: b9fe6e9763c7fa31
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
 from typing import Any
 
-from agent.graph import builder
+from lgc.runtime import abi
 from lgc.runtime.messages import add_messages
 
-from lgc.runtime import abi
+from agent.graph import builder
 
-abi.require(6, "lgc-body:6d6dd19a153ffd6b", __file__)
+abi.require(6, "lgc-body:3e5cdb576813de78", __file__)
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(builder, __file__)

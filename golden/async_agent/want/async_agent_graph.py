@@ -2,20 +2,23 @@
 # source: async_agent.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_agent.graph:builder -o async_agent/want
 # ir: a2ffbd4140045b24
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from async_agent.nodes import model, tools, wants_tools
-from operator import add
-
 from lgc.runtime import abi
+
+from async_agent.nodes import model, tools, wants_tools
 
 if TYPE_CHECKING:
     from async_agent.graph import State
 
-abi.require(6, "lgc-body:c7dec5b7b81444b9", __file__)
+abi.require(6, "lgc-body:0ea4394c73f070ec", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,20 +2,23 @@
 # source: async_fan_out.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_fan_out.graph:builder -o async_fan_out/want
 # ir: b4b5afd3d0581d2f
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from async_fan_out.graph import check, each_page, fetch, plan, report, total
-from operator import add
-
 from lgc.runtime import abi
+
+from async_fan_out.graph import check, each_page, fetch, plan, report, total
 
 if TYPE_CHECKING:
     from async_fan_out.graph import State
 
-abi.require(6, "lgc-body:5caade35b7c094a4", __file__)
+abi.require(6, "lgc-body:dcd934820dac1a7c", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:
@@ -28,7 +31,7 @@ def supersteps(run: abi.Run, due: str) -> str:
     if due == "fetch":
         due = run.node("fetch", then="total")
     if due == "check | fetch":
-        # in parallel; next: total
+        # in parallel; next: "total"
         due = run.parallel(due)
     if due == "check":
         # report, once total has run

@@ -2,20 +2,23 @@
 # source: async_mixed.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile async_mixed.graph:builder -o async_mixed/want
 # ir: 9cb3591bf3bc4a56
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from async_mixed.graph import builder, by_user, clean, decide, ends, greet, translator
-from operator import add
-
 from lgc.runtime import abi
+
+from async_mixed.graph import builder, by_user, clean, decide, ends, greet, translator
 
 if TYPE_CHECKING:
     from async_mixed.graph import Context, State
 
-abi.require(6, "lgc-body:817568a59fefa70e", __file__)
+abi.require(6, "lgc-body:a058c44b3e551ac3", __file__)
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(builder, __file__)

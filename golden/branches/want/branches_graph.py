@@ -2,20 +2,23 @@
 # source: branches.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile branches.graph:builder -o branches/want
 # ir: 92e8bed65746b5cd
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from branches.graph import divisors, even, finish, five, is_even, odd, report, three
-from operator import add
-
 from lgc.runtime import abi
+
+from branches.graph import divisors, even, finish, five, is_even, odd, report, three
 
 if TYPE_CHECKING:
     from branches.graph import State
 
-abi.require(6, "lgc-body:53ad4874e35b2109", __file__)
+abi.require(6, "lgc-body:cdc1801a43da87cc", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

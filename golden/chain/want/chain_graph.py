@@ -2,20 +2,23 @@
 # source: chain.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile chain.graph:builder -o chain/want
 # ir: b9a1dbf115b82fa5
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from chain.graph import count, lower, strip
-from operator import add
-
 from lgc.runtime import abi
+
+from chain.graph import count, lower, strip
 
 if TYPE_CHECKING:
     from chain.graph import State
 
-abi.require(6, "lgc-body:c3aae584d3a9ac2f", __file__)
+abi.require(6, "lgc-body:d35f7c6196c7f086", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,20 +2,23 @@
 # source: commands.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile commands.graph:builder -o commands/want
 # ir: b73a5c45e5c36176
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from commands.graph import billing, reply, support, triage
-from operator import add
-
 from lgc.runtime import abi
+
+from commands.graph import billing, reply, support, triage
 
 if TYPE_CHECKING:
     from commands.graph import State
 
-abi.require(6, "lgc-body:0023f1a3dae5d9a3", __file__)
+abi.require(6, "lgc-body:5f43f780653334ad", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,20 +2,23 @@
 # source: deferred.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile deferred.graph:builder -o deferred/want
 # ir: 4f35e0a8f572d354
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from deferred.graph import again, collect, fast, joined, slow
-from operator import add
-
 from lgc.runtime import abi
+
+from deferred.graph import again, collect, fast, joined, slow
 
 if TYPE_CHECKING:
     from deferred.graph import State
 
-abi.require(6, "lgc-body:2cae78e704660339", __file__)
+abi.require(6, "lgc-body:bbfe6c617138cd85", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:
@@ -26,7 +29,7 @@ def supersteps(run: abi.Run, due: str) -> str:
         # joined, once slow has run
         due = run.node("fast", deferred=("collect",), joins=("join:fast+slow:joined",))
     if due == "fast | slow":
-        # in parallel; next: slow or collect | joined
+        # in parallel; next: "slow" or "collect | joined"
         due = run.parallel(due)
     if due == "slow":
         # joined, once fast has run

@@ -2,20 +2,23 @@
 # source: imports_inside.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile imports_inside.graph:builder -o imports_inside/want
 # ir: 0c4c19f1981442d9
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from imports_inside.nodes import answer, ask, beside, decide
-from operator import add
-
 from lgc.runtime import abi
+
+from imports_inside.nodes import answer, ask, beside, decide
 
 if TYPE_CHECKING:
     from imports_inside.graph import State
 
-abi.require(6, "lgc-body:56d071481479f719", __file__)
+abi.require(6, "lgc-body:a251d12ec6695e5c", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:
@@ -26,7 +29,7 @@ def supersteps(run: abi.Run, due: str) -> str:
         # decide? answer, the end
         due = run.routed("ask", "decide")
     if due == "ask | beside":
-        # in parallel; next: answer or the end
+        # in parallel; next: "answer" or the end
         due = run.parallel(due)
     if due == "beside":
         due = run.node("beside")

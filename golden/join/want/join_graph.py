@@ -2,20 +2,23 @@
 # source: join.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile join.graph:builder -o join/want
 # ir: e906e29650912464
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from join.graph import builder
-from operator import add
-
 from lgc.runtime import abi
+
+from join.graph import builder
 
 if TYPE_CHECKING:
     from join.graph import State
 
-abi.require(6, "lgc-body:e50644dab1691aa8", __file__)
+abi.require(6, "lgc-body:965c5eb3bf752642", __file__)
 
 # What has no importable name is taken from the builder.
 BUILDER = abi.from_builder(builder, __file__)
@@ -29,7 +32,7 @@ def supersteps(run: abi.Run, due: str) -> str:
         # joined, once long 2 has run
         due = run.node("short", deferred=("last",), joins=("join:short+long 2:joined",))
     if due == "short | long 1":
-        # in parallel; next: long 2
+        # in parallel; next: "long 2"
         due = run.parallel(due)
     if due == "long 1":
         due = run.node("long 1", then="long 2")

@@ -2,19 +2,22 @@
 # source: loop.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile loop.graph:builder -o loop/want
 # ir: 519eb97df46158a4
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loop.graph import collatz, done
-
 from lgc.runtime import abi
+
+from loop.graph import collatz, done
 
 if TYPE_CHECKING:
     from loop.graph import State
 
-abi.require(6, "lgc-body:3901dde6781d0684", __file__)
+abi.require(6, "lgc-body:ecf1e174c20ebe99", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

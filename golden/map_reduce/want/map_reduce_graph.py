@@ -2,20 +2,23 @@
 # source: map_reduce.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile map_reduce.graph:builder -o map_reduce/want
 # ir: 5c86eae00d6301bc
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from map_reduce.graph import count, each_text, reduce, split
-from operator import add
-
 from lgc.runtime import abi
+
+from map_reduce.graph import count, each_text, reduce, split
 
 if TYPE_CHECKING:
     from map_reduce.graph import State
 
-abi.require(6, "lgc-body:273777c5e5e44378", __file__)
+abi.require(6, "lgc-body:6bebf7e454c996a1", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,20 +2,23 @@
 # source: messages.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile messages.graph:builder -o messages/want
 # ir: 8b1ed844086fd2a8
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lgc.runtime.messages import add_messages
-from messages.graph import agent, forget, tools, wants_tools
-
 from lgc.runtime import abi
+from lgc.runtime.messages import add_messages
+
+from messages.graph import agent, forget, tools, wants_tools
 
 if TYPE_CHECKING:
     from messages.graph import State
 
-abi.require(6, "lgc-body:5421c747dff7a437", __file__)
+abi.require(6, "lgc-body:5ebd07779f34e6bc", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,19 +2,22 @@
 # source: private_schemas.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile private_schemas.graph:builder -o private_schemas/want
 # ir: 66eb8817cdc7b68d
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from private_schemas.graph import Tries, check, good, rethink, speak, think
-
 from lgc.runtime import abi
+
+from private_schemas.graph import Tries, check, good, rethink, speak, think
 
 if TYPE_CHECKING:
     from private_schemas.graph import Answer, Question, State
 
-abi.require(6, "lgc-body:4e51ff75622f2a29", __file__)
+abi.require(6, "lgc-body:0348bcf80da36d1f", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

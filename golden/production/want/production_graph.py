@@ -2,20 +2,23 @@
 # source: production.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile production.graph:builder -o production/want
 # ir: 1452ef8a3628b942
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from operator import add
-from production.nodes import again, plan, report, work
-
 from lgc.runtime import abi
+
+from production.nodes import again, plan, report, work
 
 if TYPE_CHECKING:
     from production.graph import Context, State
 
-abi.require(6, "lgc-body:8815bae22bc9b38d", __file__)
+abi.require(6, "lgc-body:9d789dae926031d1", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

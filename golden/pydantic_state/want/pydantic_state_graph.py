@@ -2,17 +2,20 @@
 # source: pydantic_state.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile pydantic_state.graph:builder -o pydantic_state/want
 # ir: 9dcee04098203890
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
-from typing import Any
-
 from operator import add
-from pydantic_state.graph import Result, State, Total, add_item, enough, sum_up
+from typing import Any
 
 from lgc.runtime import abi
 
-abi.require(6, "lgc-body:10d220e1188e3f74", __file__)
+from pydantic_state.graph import Result, State, Total, add_item, enough, sum_up
+
+abi.require(6, "lgc-body:29888eebeddf20f5", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,20 +2,23 @@
 # source: react.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile react.graph:builder -o react/want
 # ir: 0fa51cced2cf820f
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from operator import add
-from react.graph import agent, tools, wants_tools
-
 from lgc.runtime import abi
+
+from react.graph import agent, tools, wants_tools
 
 if TYPE_CHECKING:
     from react.graph import State
 
-abi.require(6, "lgc-body:78e13490eed177d6", __file__)
+abi.require(6, "lgc-body:3bdf95377edbac3d", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,17 +2,20 @@
 # source: root.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile root.graph:builder -o root/want
 # ir: e15bee4f34d0cce9
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
-from typing import Any
-
 from operator import add
-from root.graph import again, first, second
+from typing import Any
 
 from lgc.runtime import abi
 
-abi.require(6, "lgc-body:a03535784f9c1998", __file__)
+from root.graph import again, first, second
+
+abi.require(6, "lgc-body:c4255e25d9990893", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:

@@ -2,12 +2,17 @@
 # source: side_by_side.graph:builder (langgraph 1.2.24)
 # regenerate: lgc compile side_by_side.graph:builder -o side_by_side/want
 # ir: f1748e0dceaf5572
+# ruff: noqa
+# mypy: ignore-errors
+# fmt: off
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING, Any
 
-from operator import add
+from lgc.runtime import abi
+
 from side_by_side.graph import (
     draft,
     is_good,
@@ -22,12 +27,10 @@ from side_by_side.graph import (
     wants_mail,
 )
 
-from lgc.runtime import abi
-
 if TYPE_CHECKING:
     from side_by_side.graph import State
 
-abi.require(6, "lgc-body:7888b8298f680158", __file__)
+abi.require(6, "lgc-body:cee288c623822dd1", __file__)
 
 
 def supersteps(run: abi.Run, due: str) -> str:
@@ -40,16 +43,16 @@ def supersteps(run: abi.Run, due: str) -> str:
         # is_good? draft, polish
         due = run.routed("draft", "is_good")
     if due == "draft | search":
-        # in parallel; next: draft | read or polish | read
+        # in parallel; next: "draft | read" or "polish | read"
         due = run.parallel(due)
     if due == "draft | read":
-        # in parallel; next: draft or polish
+        # in parallel; next: "draft" or "polish"
         due = run.parallel(due)
     if due == "polish":
         # review, once read has run
         due = run.node("polish", joins=("join:polish+read:review",))
     if due == "polish | read":
-        # in parallel; next: review
+        # in parallel; next: "review"
         due = run.parallel(due)
     if due == "search":
         due = run.node("search", then="read")
