@@ -21,11 +21,12 @@ from lgc.runtime.drivers.sync import SyncDriver
 from lgc.runtime.engine.flow import Run
 from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.observer import Observer, Sink
-from lgc.runtime.engine.prepare import node_input, prepare_tasks, triggered
+from lgc.runtime.engine.prepare import node_input, triggered
 from lgc.runtime.engine.program import Node, Program
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.chunks import ResultObserver
+from lgc.runtime.upstream import is_a
 
 
 def invoke(
@@ -405,17 +406,19 @@ class FastPath(Run):
         """As `_open`, of the only task, which a Send has started."""
         if self._stops():
             return None
-        try:
-            tasks = prepare_tasks(self.scope, [])
-        except Exception as exc:
-            self._left("a task without input").fail(exc)
-            return None
-        if len(tasks) != 1:
-            self._leave("a task without input")
-            return None
-        task = tasks[0]
+        sends: Any = self.scope.values.get(self.program.tasks_slot)
+        packet = sends[0]
+        task = Task(self.scope, self._nodes[packet.node], packet.arg, 0)
         task.mark_started()
         return task
+
+    def _is_lone_send(self) -> bool:
+        """Whether there is one Send, to a node, that the loop would have nothing to say of."""
+        sends: Any = self.scope.values.get(self.program.tasks_slot)
+        if len(sends) != 1 or not is_a(sends[0], "Send"):
+            return False
+        name = sends[0].node
+        return name != START and name in self._nodes and sends[0].timeout is None
 
     def _stops(self) -> bool:
         """Whether the run is to stop before its next superstep: the loop says why."""
@@ -585,8 +588,7 @@ class FastPath(Run):
         scope.step += 1
         positions = triggered(scope)
         if program.tasks_slot in scope.values.updated:
-            sends: Any = scope.values.get(program.tasks_slot)
-            if not positions and len(sends) == 1:
+            if not positions and self._is_lone_send():
                 return _SEND
             self._leave("a Send")
             return ""
