@@ -164,6 +164,7 @@ class FastPath(Run):
         # Goes on with the run, once that has left the path for the first time.
         self._loop: Loop | None = None
         self._has_left: bool = False
+        self._is_over: bool = False
         # Why it left last, and the superstep that it left first.
         self._why: str = ""
         self._left_at: int = 0
@@ -328,8 +329,11 @@ class FastPath(Run):
             self._leave("the recursion limit")
         if self._has_left:
             return self._loop
-        if _COUNTING.coverage is not None:
-            _COUNTING.coverage.supersteps += self.scope.step
+        if not self._is_over:
+            # A stream asks again, behind its last chunks.
+            self._is_over = True
+            if _COUNTING.coverage is not None:
+                _COUNTING.coverage.supersteps += self.scope.step
         return None
 
     def _count_left(self, is_over: bool) -> None:
