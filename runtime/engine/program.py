@@ -431,7 +431,7 @@ class Program:
         Raises:
             ImportError: as the class.
         """
-        starts = {join.key: join.starts for join in joins}
+        starts = {join.key: set(join.starts) for join in joins}
         for join in joins:
             if join.end not in self.by_name:
                 raise ImportError(f"join {join.key!r} leads to no node {join.end!r}")
