@@ -73,7 +73,8 @@ class FlowText:
         self._taken = taken
         self._join_key = join_key
         self._deferred = {node.name for node in ir.nodes if node.defer}
-        self._joins = {join.key: (set(join.starts), join.end) for join in ir.joins}
+        # By the key of a join, its starts and its end, as comments show them.
+        self._joins = {j.key: (set(map(shown, j.starts)), shown(j.end)) for j in ir.joins}
         # By the sorted nodes of a set, their order in its label: that of the first edges to it.
         self._order: dict[tuple[str, ...], tuple[str, ...]] = {}
         for node in ir.nodes:
@@ -143,8 +144,7 @@ class FlowText:
         node = self._ir.node(superstep.nodes[0])
         for key in dict.fromkeys(node.joins):
             starts, end = self._joins[key]
-            waits = missing(set(map(shown, starts)), [shown(node.name)])
-            yield from _comment("", [f"{shown(end)}{waits}"], "")
+            yield from _comment("", [f"{end}{missing(starts, [shown(node.name)])}"], "")
         if node.gotos:
             yield from _comment("Command? ", self._ends(node.targets), ", ")
         for branch in node.branches:
