@@ -35,6 +35,7 @@ from lgc.compiler.layout import (
     WIDTH,
     Expr,
     Group,
+    assigned,
     brackets,
     call,
     flat,
@@ -186,7 +187,7 @@ class _Emitter:
             "builder": self._builder(),
             "constants": [
                 *flow.constants(),
-                *(lay_out(f"{name} = {quote(key)}") for key, name in self.constants.items()),
+                *(assigned(name, key) for key, name in self.constants.items()),
             ],
             "functions": [*supersteps, state, *self.functions],
             "graph": lay_out(graph),

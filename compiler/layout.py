@@ -60,6 +60,15 @@ def literal(value: object) -> str:
     return quote(value) if isinstance(value, str) else repr(value)
 
 
+def assigned(name: str, text: str) -> str:
+    """The assignment of a string literal to a name."""
+    line = f"{name} = {quote(text)}"
+    parenthesized = f"    {quote(text)}"
+    if width(line) <= WIDTH or width(parenthesized) > WIDTH:
+        return line
+    return f"{name} = (\n{parenthesized}\n)"
+
+
 def tuple_of(items: Iterable[Expr], prefix: str = "") -> Group:
     """A tuple, after `prefix` (such as `reads=`)."""
     return Group(prefix + "(", tuple(items), ")", comma=True)
