@@ -53,9 +53,9 @@ test: lint test-interpreted
 test-interpreted: venv
 	LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS)
 
-# Half of what is drawn: the interpreted run has all of it.
+# A third of what is drawn: the interpreted run has all of it.
 test-native: .venv-native/.installed
-	LGC_SCALE=$${LGC_SCALE:-0.5} LGC_EXPECT=native .venv-native/bin/pytest $(PYTEST_ARGS) $(NATIVE_TESTS)
+	LGC_SCALE=$${LGC_SCALE:-0.35} LGC_EXPECT=native .venv-native/bin/pytest $(PYTEST_ARGS) $(NATIVE_TESTS)
 
 # Starts a PostgreSQL of its own; without one, `make test` skips these tests.
 test-postgres: venv
