@@ -3,8 +3,11 @@
 It is what a module's `supersteps` runs on (architecture §5.5). Where that calls it directly, a
 superstep of one node is over when the call returns; where a run must stop between supersteps, for
 chunks or on an event loop, it follows the blocks that were read from the same `supersteps`. A
-superstep of several tasks, a Send and a failure are the loop's, on the same state; then the run
-comes back here.
+superstep of several tasks and a failure are the loop's, on the same state; then the run comes back
+here.
+
+The file has more than 500 lines because a superstep means the same whether `supersteps` calls it or
+a driver makes its calls, and the two share what they do.
 """
 
 from __future__ import annotations

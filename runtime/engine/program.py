@@ -1,6 +1,9 @@
 """The declarations of a graph: what a generated module is made of, with names resolved.
 
 Everything here is immutable once a `Program` is built, and shared by all runs.
+
+The file has more than 500 lines because a declaration and what `Program` makes of it belong
+together.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A task says what is to be called: the node's body, then each router. Whoever dri
 a context of its own, a Runnable that it returns in its place, and hands back the result or the
 exception. So a task never waits, and the sync and the async driver share all that a node execution
 means. A task keeps no context: the context of a call holds the task, and that would be a cycle.
+
+The file has more than 500 lines because what a task writes, reads and shows is one state.
 """
 
 from __future__ import annotations
