@@ -181,7 +181,7 @@ class _Emitter:
             "first_line": _FIRST_LINE,
             "ir": ir,
             "command": command,
-            "imports": self._imports(", ".join(typing)),
+            "imports": self._imports(typing),
             "type_lines": type_lines,
             "require": f'abi.require({ABI}, "{BLANK_BODY}", __file__)',
             "builder": self._builder(),
@@ -209,7 +209,7 @@ class _Emitter:
         alias = lay_out(replace(types, statement="Graph: TypeAlias = "), 4).lstrip()
         return "Graph", [*lines, alias]
 
-    def _imports(self, typing: str) -> list[str]:
+    def _imports(self, typing: list[str]) -> list[str]:
         """The import statements of the module, sorted and parted as isort does.
 
         Args:
@@ -218,7 +218,7 @@ class _Emitter:
         imports = [
             *(i for i in self.ir.imports if not i.is_for_types),
             Import("lgc.runtime", "abi", "abi"),
-            *(Import("typing", name, name) for name in typing.split(", ")),
+            *(Import("typing", name, name) for name in typing),
         ]
         own = self.ir.target.partition(":")[0].partition(".")[0]
         lines: list[str] = []
@@ -462,10 +462,6 @@ SOURCES = {
     # Only error handlers get one, and they are refused (LGC209).
     "error": "None",
 }
-
-
-def _keys(keys: Iterable[str], prefix: str = "") -> Group:
-    return tuple_of(map(quote, keys), prefix)
 
 
 def _head(name: str, *parameters: str) -> Group:

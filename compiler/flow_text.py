@@ -18,7 +18,7 @@ from lgc.compiler.identifiers import LONGEST, identifier, identifier_part
 from lgc.compiler.ir import GraphIR, NodeIR, Superstep
 from lgc.compiler.layout import WIDTH, Expr, call, equals, lay_out, names, quote, tuple_of, width
 from lgc.compiler.superstep_text import missing
-from lgc.runtime.engine.flow import label_of
+from lgc.runtime.engine.flow import label_of, names_of
 
 _WHOLE: Final = 48
 """A graph of more supersteps than these is cut."""
@@ -110,7 +110,7 @@ class FlowText:
     def constants(self) -> list[str]:
         """The constants that the functions use, once these are written."""
         return [
-            lay_out(call("abi.together", *map(quote, label.split(" | ")), statement=f"{name} = "))
+            lay_out(call("abi.together", *map(quote, names_of(label)), statement=f"{name} = "))
             for label, name in self._constants.items()
         ]
 
@@ -123,11 +123,12 @@ class FlowText:
 
     def _quoted(self, label: str) -> str:
         """The expression for a label."""
-        if len(label) <= _LONG_LABEL or " | " not in label:
+        nodes = names_of(label)
+        if len(label) <= _LONG_LABEL or len(nodes) == 1:
             return quote(label)
         name = self._constants.get(label)
         if name is None:
-            part = identifier_part(label.partition(" | ")[0])[:LONGEST]
+            part = identifier_part(nodes[0])[:LONGEST]
             name = identifier(f"WITH_{part.upper()}", self._taken)
             self._constants[label] = name
         return name

@@ -102,8 +102,7 @@ class GraphBase:
         Raises:
             Unsupported: the run would be traced.
         """
-        refuse_tracing()
-        return not (
+        if (
             self.config is not None
             or self.checkpointer is not None
             or self.debug
@@ -111,7 +110,10 @@ class GraphBase:
             or self.interrupt_after_nodes
             or self.step_timeout is not None
             or has_ambient()
-        )
+        ):
+            return False
+        refuse_tracing()
+        return True
 
     def _is_read_at_end(
         self, stream_mode: Any, print_mode: Any, output_keys: Any, version: str, arguments: Any

@@ -57,16 +57,7 @@ class BinaryOperatorAggregate(SingleValueChannel):
         return self.folded(self.value, value)
 
     def folded(self, old: object, value: object) -> object:
-        if old is MISSING:
-            # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
-            return value
-        # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
-        kind = type(value)
-        if kind is not list and kind is not str and kind is not int:
-            is_overwrite, replaced = overwritten(value)
-            if is_overwrite:
-                return replaced
-        return self.reducer(old, value)
+        return _folded(self.reducer, old, value)
 
     def update(self, values: list[object]) -> bool:
         if not values:
@@ -104,7 +95,12 @@ def reduce(
         reducer: `(value, write) -> value`.
         written: a value, or an Overwrite of it.
     """
-    if key not in values:
+    return _folded(reducer, values.get(key, MISSING), written)
+
+
+def _folded(reducer: Callable[[Any, Any], Any], old: Any, written: Any) -> Any:
+    """What a value, or MISSING, becomes by a single write."""
+    if old is MISSING:
         # Verbatim: neither the reducer nor Overwrite looks at it (trap 7).
         return written
     # Exact lists, strings and ints, the usual writes, cannot be an Overwrite.
@@ -113,7 +109,7 @@ def reduce(
         is_overwrite, replaced = overwritten(written)
         if is_overwrite:
             return replaced
-    return reducer(values[key], written)
+    return reducer(old, written)
 
 
 def two_overwrites() -> BaseException:

@@ -171,10 +171,8 @@ class Recorder:
             "parents": scope.config[CONF].get("checkpoint_map", {}),
         }
         channels = thread.values.channels
-        keys = None if updated is None else [channels[slot].key for slot in updated]
-        if updated is not None and thread.values.odd_names:
-            odd = thread.values.odd_names
-            keys = [odd.get(slot, channels[slot].key) for slot in updated]
+        odd = thread.values.odd_names
+        keys = None if updated is None else [odd.get(s, channels[s].key) for s in updated]
         counters: delta_snapshots.Counters = {}
         delta_keys = self.delta_keys()
         if delta_keys:

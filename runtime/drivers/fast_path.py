@@ -190,10 +190,7 @@ class FastPath(Run):
             return ""
         self._value = None
         self.scope.step = 0
-        if not self._apply_update(start, None, update):
-            return ""
-        self.scope.values.updated = start.targets
-        return then
+        return then if self._apply_update(start, None, update, start.targets) else ""
 
     def node(
         self,
@@ -207,18 +204,14 @@ class FastPath(Run):
         task = self._open(node)
         if task is None:
             return ""
+        # As `call`, and below as `_is_usual`: two calls more are felt in an interpreted runtime.
         try:
             result: Any = _COPY_CONTEXT().run(_ENTER, task)
         except BaseException as exc:
             return self._failed(task, exc)
         values = self.scope.values
         if type(result) is dict and node.is_plain and task.is_unseen() and not values.unsettled:
-            # As `_applied`: a call more would be felt in an interpreted runtime.
-            task.pending_output = result
-            if not self._apply_update(node, task, result):
-                return ""
-            values.updated = node.targets
-            return then
+            return then if self._apply_update(node, task, result, node.targets) else ""
         return self._finished(task, result)
 
     def routed(
@@ -282,14 +275,8 @@ class FastPath(Run):
         task = self._open_start()
         if task is None:
             return None
-        result: Any = task.input
-        if start.has_plain_router and self._is_usual(task):
-            try:
-                self._begin_routing(task, result)
-            except BaseException as exc:
-                return self.raised(task, exc)
-            return task
-        return self._go_on_with(task, result)
+        # It has no body to be called: what it is given is what it returns.
+        return self.returned(task, task.input)
 
     def go_on(self, due: str) -> Task | None:
         """The task of the superstep of a label, if it is one of a single task."""
@@ -319,7 +306,8 @@ class FastPath(Run):
                 return self.go_on(self._routed(task, successor))
         elif type(result) is dict and self._is_usual(task):
             if node.is_plain:
-                return self.go_on(self._applied(task, result, node.then))
+                is_applied = self._apply_update(node, task, result, node.targets)
+                return self.go_on(node.then if is_applied else "")
             if node.has_plain_router:
                 try:
                     self._begin_routing(task, result)
@@ -444,20 +432,17 @@ class FastPath(Run):
         """Whether nobody has looked at a task, and no channel waits for its superstep to end."""
         return task.is_unseen() and (not self.scope.values.unsettled or task.node.is_start)
 
-    def _applied(self, task: Task, update: dict[Any, Any], then: str) -> str:
-        """A superstep ends in which a node has returned `update`, and its edges say what is due."""
-        task.pending_output = update
-        if not self._apply_update(task.node, task, update):
-            return ""
-        self.scope.values.updated = task.node.targets
-        return then
-
-    def _apply_update(self, node: Node, task: Task | None, update: dict[Any, Any]) -> bool:
+    def _apply_update(
+        self, node: Node, task: Task | None, update: dict[Any, Any], due: list[int]
+    ) -> bool:
         """Applies what the only task of a superstep wrote; whether no channel has refused it.
 
         Args:
             task: None for the input, whose task is made where something goes wrong.
+            due: the slots of the triggers that it writes.
         """
+        if task is not None:
+            task.pending_output = update
         values = self.scope.values
         if self.sink is not None and self.emits_updates and not node.is_start:
             self._emit_update(node, update)
@@ -481,6 +466,7 @@ class FastPath(Run):
                 self.sink.emit("values", values.read())
             # From here on it tells whether the next superstep writes an output key.
             values.has_values = False
+        values.updated = due
         self.scope.step += 1
         return True
 
@@ -521,12 +507,10 @@ class FastPath(Run):
         update = task.pending_output
         assert update is not None
         task.end_routing(successor)
-        if not self._apply_update(task.node, task, update):
+        if not self._apply_update(task.node, task, update, successor.trigger):
             return ""
-        values = self.scope.values
         if task.node.is_start:
-            values.forget_start()
-        values.updated = successor.trigger
+            self.scope.values.forget_start()
         return "" if successor.is_start else successor.label
 
     def _note_written(self, update: dict[Any, Any]) -> None:

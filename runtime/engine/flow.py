@@ -132,6 +132,7 @@ class FlowReader(Run):
         return block
 
     def _found(self) -> Block | None:
+        """What was noted last; to mypy, the attribute is None where that was assigned to it."""
         return self._block
 
     def has_parallel(self, label: str) -> bool:
