@@ -167,9 +167,11 @@ class _IdleSelector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
+        # Asked before the events: a thread that comes to the gate in between has events of its own.
+        settled = self.loop.is_settled()
         if events := super().select(0):
             return events
-        if self.loop.is_settled() and self.loop.gate.release_one():
+        if settled and self.loop.gate.release_one():
             return []
         events = super().select(_STUCK if timeout is None else timeout)
         if not events and timeout is None:
