@@ -341,7 +341,8 @@ class _Emitter:
             items.append("defer=True")
         items += _how(node.call)
         if node.subgraph:
-            items.append("subgraph=True")
+            assert node.call is not None
+            items.append(call("subgraph=abi.graph_in", self._name(node.call.function)))
         return call("abi.Node", *items)
 
     def _branch_row(self, node: NodeIR, branch: BranchIR) -> Group:

@@ -67,6 +67,7 @@ __all__ = [
     "ephemeral",
     "from_builder",
     "function_of",
+    "graph_in",
     "inject",
     "injected",
     "is_last_step",
@@ -349,6 +350,14 @@ def from_builder(target: Any, file: str) -> Any:
 
             target = asyncio.run(_result(target))
     return _Builder(getattr(target, "builder", target), file)
+
+
+def graph_in(body: Any) -> Any:
+    """The graph that the body of a node calls, as far as its code tells; or None (spec §9.1)."""
+    # Imported when it is first used: few modules have such a node.
+    from lgc.runtime.subgraphs import graph_in as find
+
+    return find(body)
 
 
 def inject(builder: Any, execute: Callable[[], Any]) -> Any:

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
 from lgc.runtime.drivers.awaitables import coroutine_of
-from lgc.runtime.engine.program import AWAIT, AWAIT_WITH_TASK, CALL, CALL_WITH_TASK, INVOKE
+from lgc.runtime.engine.program import (
+    AWAIT,
+    AWAIT_WITH_TASK,
+    CALL,
+    CALL_WITH_TASK,
+    GRAPH,
+    INVOKE,
+)
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
 
@@ -83,6 +90,9 @@ def _coroutine(how: int, body: Any, argument: Any, current: Any) -> Any:
     elif how == INVOKE:
         set_ambient(current)
         awaitable = body.ainvoke(argument, current.config)
+    elif how == GRAPH:
+        set_ambient(current)
+        awaitable = body.ainvoke_inside(argument, current)
     else:
         return None
     return awaitable if type(awaitable) is _COROUTINE else coroutine_of(awaitable)
@@ -122,7 +132,8 @@ def returned_runnable(task: Task, result: Any) -> bool:
     if kind is dict or kind is str or result is None or not is_runnable(result):
         return False
     router = task.router
-    return (task.node.call if router is None else router.branch.call) != INVOKE
+    how = task.node.call if router is None else router.branch.call
+    return how not in (INVOKE, GRAPH)
 
 
 def enter_runnable(task: Task, runnable: Any) -> Any:
@@ -141,6 +152,8 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
         result = body(argument, current)
     elif how == INVOKE:
         return body.invoke(argument, current.config)
+    elif how == GRAPH:
+        return body.invoke_inside(argument, current)
     else:
         raise _no_sync_function(current)
     return _resolved(result, argument, current)

@@ -38,7 +38,8 @@ AWAIT: Final = 3
 """A node's body is an async function that takes the state."""
 AWAIT_WITH_TASK: Final = 4
 """A node's body takes the state and the task, and returns what an async function does."""
-
+GRAPH: Final = 5
+"""A node's body is a compiled graph of lgc's."""
 
 EVERYTHING: Final[tuple[str, ...]] = ("",)
 """In place of the keys that something reads or writes: all of the state's, or the root value."""
@@ -144,8 +145,8 @@ class Node:
         branches: its conditional edges.
         destinations: the nodes that a Command of it is declared to lead to.
         defer: it waits until the run has no other trigger left.
-        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
-        subgraph: it calls a graph, as far as its code tells (spec §9.1).
+        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT, AWAIT_WITH_TASK or GRAPH.
+        subgraph: the graph that it calls, as far as its code tells (spec §9.1), or None.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -164,10 +165,10 @@ class Node:
         destinations: tuple[str, ...] = (),
         defer: bool = False,
         call: int = CALL,
-        subgraph: bool = False,
+        subgraph: Any = None,
     ) -> None:
         self.name: str = name
-        self.subgraph: bool = subgraph
+        self.subgraph: Any = subgraph
         self.body: Any = body
         self.is_start: bool = name == START
         self.view: View = View(None if self.is_start else reads, schema)
