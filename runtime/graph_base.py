@@ -19,6 +19,7 @@ from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
+    CONF_NODE_FINISHED,
     CONF_RUNTIME,
     CONF_STREAM,
     CONF_TASK_ID,
@@ -169,6 +170,7 @@ class GraphBase:
             or outer.lent_saver is not None
             or outer.outer_stream is not None
             or outer.forwarding is not None
+            or outer.options.node_finished is not None
             or outer.options.is_async != is_async
         ):
             return None
@@ -310,6 +312,7 @@ class GraphBase:
             options.is_nested = CONF_TASK_ID in conf
             options.lent_saver = conf.get(CONF_CHECKPOINTER)
             options.outer_stream = conf.get(CONF_STREAM)
+            options.node_finished = conf.get(CONF_NODE_FINISHED)
             if self.checkpointer is True:
                 merged = with_one_history(merged)
             options.config = placed(merged)

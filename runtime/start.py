@@ -110,7 +110,9 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
     wanted = {modes} if isinstance(modes, str) else set(modes)
     if options.streams_from_subgraphs or options.step_timeout is not None or wanted - _FAST_MODES:
         return None
-    if options.outer_stream is not None or needs_thread(options, input):
+    if options.outer_stream is not None or options.node_finished is not None:
+        return None
+    if needs_thread(options, input):
         return None
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
@@ -142,7 +144,7 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
     loop = Loop(scope, input, thread, recorder)
     sink = Sink(isinstance(modes, list))
     loop.sink = sink
-    observers = observers_of(sink, scope, wanted) + outer_observers(scope)
+    observers = outer_observers(scope) + observers_of(sink, scope, wanted)
     loop.superstep.observers = observers
     if options.streams_from_nodes:
         observers.append(ChunksObserver(sink))

@@ -174,7 +174,7 @@ class StateReader:
         for task in due:
             address = state_address(task, saved.config)
             if address is not None and subgraphs:
-                lent = {**address[CONF], CONF_CHECKPOINTER: self.saver}
+                lent = {CONF_CHECKPOINTER: self.saver, **address[CONF]}
                 states[task.id] = yield StateOf(task.node.subgraph, {CONF: lent})
             elif address is not None:
                 states[task.id] = address

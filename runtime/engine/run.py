@@ -40,6 +40,7 @@ class RunOptions:
         call_number: how many graphs that task has called before.
         lent_saver: of a nested run, the saver of the run around it.
         outer_stream: of a nested run, what takes chunks for a consumer further out, or None.
+        node_finished: called with the name of each node that has finished, or None.
     """
 
     def __init__(self, config: dict[str, Any], output: Output) -> None:
@@ -64,6 +65,7 @@ class RunOptions:
         self.call_number: int = 0
         self.lent_saver: Any = None
         self.outer_stream: Any = None
+        self.node_finished: Any = None
 
 
 class RunScope:

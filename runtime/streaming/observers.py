@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lgc.runtime.constants import EVENT_MODES
 from lgc.runtime.engine.observer import Observer, OuterSink, Sink
 from lgc.runtime.engine.run import RunScope
+from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.chunks import UpdatesObserver, ValuesObserver
 
 
@@ -31,8 +34,26 @@ def observers_of(sink: Sink, scope: RunScope, wanted: set[str]) -> list[Observer
 
 
 def outer_observers(scope: RunScope) -> list[Observer]:
-    """What hands the chunks of a nested run on to a consumer further out; of others, nothing."""
+    """What tells others than the caller of a run: a consumer further out, a host's function."""
+    observers: list[Observer] = []
+    if scope.options.node_finished is not None:
+        observers.append(FinishedObserver(scope.options.node_finished))
     stream = scope.outer_stream
-    if stream is None:
-        return []
-    return observers_of(OuterSink(stream, scope.namespace_parts()), scope, set(stream.modes))
+    if stream is not None:
+        sink = OuterSink(stream, scope.namespace_parts())
+        observers += observers_of(sink, scope, set(stream.modes))
+    return observers
+
+
+class FinishedObserver(Observer):
+    """Tells a host which nodes have finished (pregel/_runner.py:PregelRunner.commit).
+
+    Args:
+        finished: takes the name of a node.
+    """
+
+    def __init__(self, finished: Any) -> None:
+        self._finished: Any = finished
+
+    def on_output(self, task: Task) -> None:
+        self._finished(task.node.name)
