@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from lgc.runtime.config.ambient import CURRENT
 from lgc.runtime.drivers.awaitables import coroutine_of
-from lgc.runtime.engine.program import AWAIT, AWAIT_WITH_TASK, CALL, CALL_WITH_TASK, INVOKE
+from lgc.runtime.engine.program import (
+    AWAIT,
+    AWAIT_WITH_TASK,
+    CALL,
+    CALL_WITH_TASK,
+    GRAPH,
+    INVOKE,
+)
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
 
@@ -80,7 +87,7 @@ def _coroutine(how: int, body: Any, argument: Any, current: Any) -> Any:
     elif how == AWAIT_WITH_TASK:
         set_ambient(current)
         awaitable = body(argument, current)
-    elif how == INVOKE:
+    elif how in (INVOKE, GRAPH):
         set_ambient(current)
         awaitable = body.ainvoke(argument, current.config)
     else:
@@ -122,7 +129,8 @@ def returned_runnable(task: Task, result: Any) -> bool:
     if kind is dict or kind is str or result is None or not is_runnable(result):
         return False
     router = task.router
-    return (task.node.call if router is None else router.branch.call) != INVOKE
+    how = task.node.call if router is None else router.branch.call
+    return how not in (INVOKE, GRAPH)
 
 
 def enter_runnable(task: Task, runnable: Any) -> Any:
@@ -139,7 +147,7 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
         result = body(argument)
     elif how == CALL_WITH_TASK:
         result = body(argument, current)
-    elif how == INVOKE:
+    elif how in (INVOKE, GRAPH):
         return body.invoke(argument, current.config)
     else:
         raise _no_sync_function(current)

@@ -38,6 +38,8 @@ AWAIT: Final = 3
 """A node's body is an async function that takes the state."""
 AWAIT_WITH_TASK: Final = 4
 """A node's body takes the state and the task, and returns what an async function does."""
+GRAPH: Final = 5
+"""A node's body is a CompiledGraph of lgc's, which is part of the same module."""
 
 
 EVERYTHING: Final[tuple[str, ...]] = ("",)
@@ -144,8 +146,8 @@ class Node:
         branches: its conditional edges.
         destinations: the nodes that a Command of it is declared to lead to.
         defer: it waits until the run has no other trigger left.
-        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT or AWAIT_WITH_TASK.
-        subgraph: it calls a graph, as far as its code tells (spec §9.1).
+        call: CALL, CALL_WITH_TASK, INVOKE, AWAIT, AWAIT_WITH_TASK or GRAPH.
+        subgraph: it calls a graph, as far as its code tells (spec §9.1); one of GRAPH does.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -167,7 +169,7 @@ class Node:
         subgraph: bool = False,
     ) -> None:
         self.name: str = name
-        self.subgraph: bool = subgraph
+        self.subgraph: bool = subgraph or call == GRAPH
         self.body: Any = body
         self.is_start: bool = name == START
         self.view: View = View(None if self.is_start else reads, schema)

@@ -16,7 +16,6 @@ import pytest
 from agents import named
 from async_twins import CALLERS
 from inprocess import compile_in_process
-from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
@@ -316,19 +315,6 @@ def test_a_graph_of_lgc_in_a_node_is_refused(outer, strict, monkeypatch):
     graph = compile_in_process(apart) if outer == "lgc" else apart.compile()
     whole = parent(Log(), child(Log(), "c").compile(), config={"configurable": {"thread_id": "o"}})
     assert graph.invoke({"x": []}) == whole.compile().invoke({"x": []})
-
-
-@pytest.mark.parametrize("strict", ["", "1"])
-def test_a_graph_as_a_node_is_refused(strict, monkeypatch):
-    """When it is compiled, in every form in which LangGraph would take it for a subgraph."""
-    monkeypatch.setenv("LGC_STRICT", strict)
-    inner = child(Log(), "c").compile()
-    for node in (inner, RunnableLambda(lambda state: state) | inner, inner.with_config(tags=["t"])):
-        builder = StateGraph(State)
-        builder.add_node("inner", node)
-        builder.add_edge(START, "inner")
-        with pytest.raises(lgc.Unsupported, match="subgraph"):
-            lgc.compile_graph(builder)
 
 
 def test_the_stream_of_another_graph_is_refused():
