@@ -40,7 +40,6 @@ CODES: dict[str, str] = {
     "LGC207": "cache policy not supported",
     "LGC208": "timeout not supported",
     "LGC209": "error handler not supported",
-    "LGC212": "subgraph not supported",
     "LGC217": "node metadata not supported",
     "LGC218": "state key named like an internal channel not supported",
     "LGC219": "bound value not supported",
@@ -92,14 +91,14 @@ class CompileError(Exception):
     Args:
         diagnostics: what is wrong.
         ir: the graph, as far as it was read.
-        span_of: where a node of that graph is added.
+        span_of: where a node is added: its name, and the nodes that lead to its graph.
     """
 
     def __init__(
         self,
         *diagnostics: Diagnostic,
         ir: GraphIR | None = None,
-        span_of: Callable[[str], Span | None] | None = None,
+        span_of: Callable[[str, tuple[str, ...]], Span | None] | None = None,
     ) -> None:
         if not diagnostics:
             raise ValueError("a CompileError needs a diagnostic")
@@ -158,6 +157,11 @@ def advice(code: str) -> str:
     _, _, text = section(code).partition("**Do.** ")
     words = " ".join(text.split()).removesuffix(".")
     return words[:1].lower() + words[1:]
+
+
+def in_node(holder: str, message: str) -> str:
+    """A message on a graph that is the node `holder` of another."""
+    return f"in node `{holder}`: {message}"
 
 
 def display_path(path: str | Path) -> str:

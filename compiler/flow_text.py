@@ -66,10 +66,21 @@ class FlowText:
         ir: annotated by every pass.
         taken: the identifiers in use; those of this text are added.
         join_key: the expression for the key of a join.
+        name: the name of the function.
+        stem: what the names of the functions that it is cut into begin with.
     """
 
-    def __init__(self, ir: GraphIR, taken: dict[str, int], join_key: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        ir: GraphIR,
+        taken: dict[str, int],
+        join_key: Callable[[str], str],
+        name: str = "supersteps",
+        stem: str = "",
+    ) -> None:
         self._ir = ir
+        self._name = name
+        self._stem = stem
         self._taken = taken
         self._join_key = join_key
         self._deferred = {node.name for node in ir.nodes if node.defer}
@@ -91,14 +102,15 @@ class FlowText:
             if len(supersteps) > _WHOLE and parts[-1] and (is_cut or len(parts[-1]) == _MOST):
                 parts.append([])
             parts[-1].append(superstep)
-        head = f"def supersteps({_PARAMETERS}) -> str:"
+        head = f"def {self._name}({_PARAMETERS}) -> str:"
         if len(parts) == 1:
             lines = [line for superstep in parts[0] for line in self._block(superstep)]
             return [Function(head, (_DOC, *lines, "    return due"))]
         functions = []
         for part in parts:
-            first = identifier_part(part[0].nodes[0])[:LONGEST]
-            name = identifier(f"from_{first}", self._taken)
+            first = identifier_part(part[0].nodes[0])
+            name = f"from_{first[: LONGEST - len(self._stem)]}"
+            name = identifier(f"{self._stem}_{name}" if self._stem else name, self._taken)
             lines = [line for superstep in part for line in self._block(superstep)]
             functions.append(
                 (name, Function(f"def {name}({_PARAMETERS}) -> str:", (*lines, "    return due")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -209,7 +209,7 @@ class NodeIR:
 
     Attributes:
         name: as in the builder.
-        call: the user's function; None for `__start__`.
+        call: the user's function; None for `__start__`, and for a node that is a graph.
         reads: the keys of its input; None for the root value (and for `__start__`).
         schema: the pydantic model or dataclass that its input is made into; None for a dict.
         edges: the nodes its static edges lead to.
@@ -219,7 +219,8 @@ class NodeIR:
         gotos: it may return a Command, as far as its code tells.
         targets: where a Command of it may lead, declared or read from its code; empty when that
             may be any node.
-        subgraph: it calls a graph, as far as its code tells (spec §9.1).
+        subgraph: it is a graph or calls one, as far as its code tells (spec §9.1).
+        child: the name of the ChildIR that it runs; "" for none.
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
 
@@ -235,6 +236,7 @@ class NodeIR:
     triggers: tuple[str, ...] = ()
     schema: Ref | None = None
     subgraph: bool = False
+    child: str = ""
 
 
 @dataclass(frozen=True)
@@ -341,9 +343,10 @@ class GraphIR:
     """A whole graph.
 
     Attributes:
-        target: the TARGET, as `module:attribute`; "" for a builder in this process.
+        target: the TARGET, as `module:attribute`; "" for a builder in this process, and for a
+            graph that is a node.
         name: the graph's name.
-        langgraph: the version that was analysed.
+        langgraph: the version that was analysed; "" for a graph that is a node.
         channels: the state keys, in the builder's order.
         nodes: `__start__` first, the others in the builder's order.
         joins: in the order of the pass `order`.
@@ -356,8 +359,10 @@ class GraphIR:
         allowlist: the classes, (module, name), that its schemas allow in a checkpoint besides
             those that are always safe; sorted.
         types: what type checkers know of it.
-        settings: what a compiled target has beyond its builder, as keywords of `abi.compiled`
-            and Python source of their values; defaults are left out.
+        settings: what a compiled target, or a graph that is a node, has beyond its builder, as
+            keywords of `abi.compiled` and Python source of their values; defaults are left out.
+        takes_config: the config bound to it has no source: the module takes it from the object.
+        children: the compiled graphs that are nodes of this one, in the order of their first nodes.
         schedule, imports: set by passes.
         supersteps: the superstep automaton (set by the pass `supersteps`), in the order of the
             first of their nodes; the first one is that of `__start__`.
@@ -375,6 +380,8 @@ class GraphIR:
     context_schema: Ref | None = None
     allowlist: tuple[tuple[str, str], ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
+    takes_config: bool = False
+    children: tuple[ChildIR, ...] = ()
     output_schema: Ref | None = None
     state_schema: Ref | None = None
     types: GraphTypes = GraphTypes()
@@ -399,8 +406,21 @@ class GraphIR:
     def _by_name(self) -> dict[str, NodeIR]:
         return {node.name: node for node in self.nodes}
 
+    def graphs(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], GraphIR]]:
+        """The graphs of the module, each behind those that are its nodes; this one is the last.
+
+        Args:
+            path: the nodes that lead to this one from the outermost graph.
+
+        Yields:
+            For each, the nodes that lead to it, and the graph.
+        """
+        for child in self.children:
+            yield from child.graph.graphs((*path, child.name))
+        yield path, self
+
     def refs(self) -> tuple[Ref, ...]:
-        """Every object of the user's that the generated module needs, in order of use."""
+        """Every object of the user's that the section of this graph needs, in order of use."""
         refs: list[Ref | None] = []
         for channel in self.channels:
             refs += (channel.custom, channel.seed, channel.reducer)
@@ -412,6 +432,11 @@ class GraphIR:
         refs += (self.output_schema, self.state_schema, self.context_schema)
         return tuple(dict.fromkeys(ref for ref in refs if ref is not None))
 
+    @property
+    def uses_builder(self) -> bool:
+        """Whether its section of the module takes something from a builder."""
+        return self.takes_config or any(isinstance(ref, BuilderRef) for ref in self.refs())
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data: dicts, lists, strings, numbers."""
         return dataclasses.asdict(self)
@@ -419,9 +444,14 @@ class GraphIR:
     @property
     def hash(self) -> str:
         """16 hex digits (XXH3-64) of what the graph means, whatever version was analysed."""
+        text = json.dumps(self._meaning(), sort_keys=True, ensure_ascii=True)
+        return xxh3_64_hexdigest(text.encode())
+
+    def _meaning(self) -> dict[str, Any]:
         # The automaton says in other words what nodes and joins say.
-        whole = dataclasses.replace(self, supersteps=()).to_dict()
+        whole = dataclasses.replace(self, supersteps=(), children=()).to_dict()
         meaning = {k: v for k, v in whole.items() if k not in ("langgraph", "supersteps")}
+        meaning["children"] = [(child.nodes, child.graph._meaning()) for child in self.children]
         # A join's key names all its starts, and each start has the key: the text would grow with
         # the square of their number. So a long join goes by its index.
         index = {join.key: i for i, join in enumerate(self.joins) if len(join.key) > _LONG}
@@ -429,8 +459,25 @@ class GraphIR:
             for node in meaning["nodes"]:
                 node["joins"] = [index.get(key, key) for key in node["joins"]]
                 node["triggers"] = [index.get(key, key) for key in node["triggers"]]
-        text = json.dumps(meaning, sort_keys=True, ensure_ascii=True)
-        return xxh3_64_hexdigest(text.encode())
+        return meaning
+
+
+@dataclass(frozen=True)
+class ChildIR:
+    """A compiled graph that is a node of another graph; several nodes may be the same one.
+
+    Attributes:
+        nodes: the nodes that it is, in the builder's order.
+        graph: the graph, whose references go through its own builder.
+    """
+
+    nodes: tuple[str, ...]
+    graph: GraphIR
+
+    @property
+    def name(self) -> str:
+        """What it is called in its parent: the first of its nodes."""
+        return self.nodes[0]
 
 
 _LONG = 400

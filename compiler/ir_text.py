@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, SymbolRef
 from lgc.compiler.superstep_text import superstep_lines
 
 
 def to_text(ir: GraphIR) -> str:
-    """The whole IR; ends with a line break."""
-    lines = [
-        f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}",
-        "",
-        "channels",
-    ]
+    """The whole IR, the graphs that are nodes behind the one that holds them; ends with a line
+    break."""
+    head = f"graph {ir.target}  name={ir.name!r}  langgraph={ir.langgraph}  hash={ir.hash}"
+    lines = [head, *_lines(ir)]
+    for path, graph in _inner(ir):
+        nodes = " of node ".join(reversed(path))
+        lines += ["", "", f"graph of node {nodes}  name={graph.name!r}", *_lines(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def _inner(ir: GraphIR, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], GraphIR]]:
+    """The graphs that are nodes, with the nodes that lead to them."""
+    for child in ir.children:
+        inner = (*path, ", ".join(child.nodes))
+        yield inner, child.graph
+        yield from _inner(child.graph, inner)
+
+
+def _lines(ir: GraphIR) -> list[str]:
+    """The lines of one graph below the first."""
+    lines = ["", "channels"]
     for channel in ir.channels:
         lines.append(f"  {channel.key}: {_channel_text(channel)}")
     for value in ir.managed:
@@ -24,9 +40,12 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"  triggers  {', '.join(node.triggers)}")
         if node.call is not None:
             lines.append(f"  calls     {_call_text(node.call)}")
+        if node.child:
+            lines.append(f"  runs      the graph of node {node.child}")
+        if node.name != "__start__":
             schema = f" as {node.schema}" if node.schema is not None else ""
             lines.append(f"  reads     {_keys_text(node.reads)}{schema}")
-            if node.subgraph:
+            if node.subgraph and not node.child:
                 lines.append("  calls a graph")
             if node.gotos:
                 lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
@@ -59,8 +78,10 @@ def to_text(ir: GraphIR) -> str:
     lines.append(f"types     {', '.join(types)}")
     if ir.allowlist:
         lines.append(f"allowed   {', '.join(map('.'.join, ir.allowlist))}")
-    if ir.settings:
+    if ir.settings or ir.takes_config:
         lines += ["", "settings"]
+        if ir.takes_config:
+            lines.append("  config = what is bound to the object")
         lines += [f"  {keyword} = {source}" for keyword, source in ir.settings]
     if ir.schedule is not None:
         lines += ["", "static supersteps"]
@@ -69,7 +90,7 @@ def to_text(ir: GraphIR) -> str:
         lines.append(f"  then: {ir.schedule.then}")
     if ir.supersteps:
         lines += ["", *superstep_lines(ir)]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _type_text(ref: SymbolRef | None) -> str:

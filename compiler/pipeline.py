@@ -179,8 +179,8 @@ def _compile(name: str, rooted: Rooted, options: Options) -> Compiled:
             # Lint is reported of a refused graph, too.
             ir, node_diagnostics = run_passes(exc.ir)
             lint = [
-                replace(diagnostic, span=span_of(node))
-                for diagnostic, node in node_diagnostics
+                replace(diagnostic, span=span_of(node, path))
+                for diagnostic, node, path in node_diagnostics
                 if diagnostic.code.startswith("LGC4")
             ]
             raise CompileError(*exc.diagnostics, *lint, ir=ir) from exc
@@ -188,7 +188,7 @@ def _compile(name: str, rooted: Rooted, options: Options) -> Compiled:
     text = emit(ir, _command(name, rooted, options))
     modules = tuple(dict.fromkeys(i.module for i in ir.imports if not i.is_for_types))
     _check_apart(name, target, modules)
-    located = [replace(d, span=analysis.span_of(node)) for d, node in node_diagnostics]
+    located = [replace(d, span=analysis.span_of(node, path)) for d, node, path in node_diagnostics]
     diagnostics = (*notes, *analysis.notes, *located)
     return Compiled(target, name, root, ir, text, diagnostics, langgraph_chain(modules))
 

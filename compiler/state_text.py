@@ -16,16 +16,19 @@ from lgc.compiler.layout import Expr, Group, call, equals, lay_out, quote
 _PLAIN: Final = {"int", "list", "str"}
 """Types of which no value is an Overwrite, and which operators do not change in place."""
 
-_HEAD: Final = "def apply(run: abi.Run, values: dict[str, Any], update: dict[Any, Any]) -> None:"
+_PARAMETERS: Final = ("run: abi.Run", "values: dict[str, Any]", "update: dict[Any, Any]")
 _DOC: Final = '    """Writes to the values of the state what a node has returned."""'
 
 
-def apply_function(ir: GraphIR, reducer_of: Callable[[ChannelIR], Expr]) -> Function:
+def apply_function(
+    ir: GraphIR, reducer_of: Callable[[ChannelIR], Expr], name: str = "apply"
+) -> Function:
     """`apply` of a graph.
 
     Args:
         ir: annotated by every pass.
         reducer_of: the expression for the reducer of a channel.
+        name: the function's.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for channel in ir.channels:
@@ -39,7 +42,8 @@ def apply_function(ir: GraphIR, reducer_of: Callable[[ChannelIR], Expr]) -> Func
             lines.append(_condition(keyword, keys))
             lines += what
             keyword = "elif"
-    return Function(_HEAD, tuple(lines))
+    head = lay_out(Group(f"def {name}(", _PARAMETERS, ") -> None"), 0, ":")
+    return Function(head, tuple(lines))
 
 
 _REPLACED: Final = ("            values[key] = written",)

@@ -9,11 +9,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any, Final
 
 from xxhash import xxh3_64_hexdigest
 
+from lgc.runtime.builder_parts import (
+    builder_in,
+    channel_of,
+    config_of,
+    context_schema_of,
+    ends_of,
+    from_builder,
+    function_of,
+    generated_source,
+    header,
+    inject,
+    injected,
+    managed_of,
+    path_of,
+    reducer_of,
+    router_of,
+    runnable_of,
+    schema_of,
+    seed_of,
+)
 from lgc.runtime.channels import (
     AnyValue,
     BinaryOperatorAggregate,
@@ -32,6 +51,7 @@ from lgc.runtime.engine.program import (
     AWAIT_WITH_TASK,
     CALL_WITH_TASK,
     EVERYTHING,
+    GRAPH,
     INVOKE,
     Branch,
     Join,
@@ -48,6 +68,7 @@ __all__ = [
     "BLANK_BODY",
     "BODY_PREFIX",
     "CALL_WITH_TASK",
+    "GRAPH",
     "INVOKE",
     "Branch",
     "Channel",
@@ -58,8 +79,10 @@ __all__ = [
     "Run",
     "aggregate",
     "any_value",
+    "builder_in",
     "channel_of",
     "compiled",
+    "config_of",
     "context_schema_of",
     "custom",
     "delta",
@@ -90,7 +113,7 @@ __all__ = [
     "untracked",
 ]
 
-ABI: Final = 6
+ABI: Final = 7
 BODY_PREFIX: Final = "lgc-body:"
 """Precedes the body hash, as a constant that can be found in a native module's file too."""
 BLANK_BODY: Final = BODY_PREFIX + "0" * 16
@@ -115,38 +138,18 @@ def require(abi: int, body: str, file: str, command: str = "") -> None:
     if abi != ABI:
         raise ImportError(
             f"{name} was generated for ABI {abi} of lgc; this lgc has ABI {ABI}. "
-            f"Generate it again: {command or _header(file, 'regenerate')}"
+            f"Generate it again: {command or header(file, 'regenerate')}"
         )
     if file.endswith((".so", ".pyd")):
-        source = _source(file)
+        source = generated_source(file)
         if os.path.exists(source):
             with open(source, "rb") as text:
                 same = body == BODY_PREFIX + source_hash(text.read(), body)
             if not same:
                 raise ImportError(
                     f"{name} was not built from the {os.path.basename(source)} beside it. "
-                    f"Build it again: {_header(file, 'regenerate')}"
+                    f"Build it again: {header(file, 'regenerate')}"
                 )
-
-
-def _source(file: str) -> str:
-    """The generated source of a module, beside its native file."""
-    name = os.path.basename(file)
-    return f"{file[: -len(name)]}{name.split('.')[0]}.py"
-
-
-def _header(file: str, what: str) -> str:
-    """What the header of a generated module says: its `source`, or how to `regenerate` it."""
-    try:
-        with open(_source(file), encoding="utf-8") as text:
-            for line in text:
-                if line.startswith(f"# {what}: "):
-                    return line.partition(": ")[2].rstrip("\n")
-                if not line.startswith("#"):
-                    break
-    except OSError:
-        pass
-    return "lgc compile" if what == "regenerate" else "the builder"
 
 
 def source_hash(source: bytes, body: str) -> str:
@@ -235,6 +238,14 @@ def managed(key: str, cls: Any) -> Managed:
     return Managed(key, lambda step, stop, scratchpad: cls.get(scratchpad()))
 
 
+def graph_in(body: Any) -> Any:
+    """The graph that the body of a node calls, as far as its code tells; or None (spec §9.1)."""
+    # Imported when it is first used: few modules have such a node.
+    from lgc.runtime.subgraphs import graph_in as find
+
+    return find(body)
+
+
 def compiled(
     name: str,
     supersteps: Callable[[Any, str], str],
@@ -251,6 +262,7 @@ def compiled(
     context_schema: Any = None,
     allowlist: tuple[tuple[str, str], ...] = (),
     config: dict[str, Any] | None = None,
+    checkpointer: bool | None = None,
     interrupt_before: Any = (),
     interrupt_after: Any = (),
     debug: bool = False,
@@ -274,6 +286,8 @@ def compiled(
         context_schema: what a context is made into, or None.
         allowlist: the classes, (module, name), that a checkpoint may hold besides the safe ones.
         config: what every run's config starts from.
+        checkpointer: of a graph that is a node: None, it has the saver of the outer graph; True,
+            likewise, and it goes on where its last call ended; False, it has none.
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
         debug: every run prints its updates and values.
         stream_mode: what `stream` yields by default.
@@ -300,184 +314,10 @@ def compiled(
         ),
         config=config,
     )
+    graph.checkpointer = checkpointer
     graph.interrupt_before_nodes = interrupt_before
     graph.interrupt_after_nodes = interrupt_after
     graph.debug = debug
     graph.stream_mode = stream_mode
     graph.step_timeout = step_timeout
     return graph
-
-
-class _Builder:
-    """A builder that was imported, and what the module that takes from it says when it is stale."""
-
-    def __init__(self, builder: Any, file: str) -> None:
-        self.builder = builder
-        self.file = file
-
-
-def _take(source: Any, what: str, get: Callable[[Any], Any]) -> Any:
-    """What `get` takes from a builder, an imported one or that of `injected`.
-
-    Raises:
-        ImportError: an imported builder has no `what` any more.
-    """
-    if not isinstance(source, _Builder):
-        return get(source)
-    try:
-        return get(source.builder)
-    except (KeyError, AttributeError) as exc:
-        raise ImportError(
-            f"{os.path.basename(source.file)} is stale: "
-            f"{_header(source.file, 'source').partition(' (')[0]} has no {what}, which it "
-            f"had when the module was generated. "
-            f"Generate it again: {_header(source.file, 'regenerate')}"
-        ) from exc
-
-
-def from_builder(target: Any, file: str) -> Any:
-    """The builder that callables without an importable name are taken from.
-
-    Args:
-        target: what the module's TARGET names: a StateGraph, a compiled graph, or a
-            function without arguments, sync or async, that returns one.
-        file: the module's `__file__`.
-    """
-    if not hasattr(target, "nodes") and callable(target):
-        target = target()
-        if hasattr(target, "__await__"):
-            import asyncio
-
-            target = asyncio.run(_result(target))
-    return _Builder(getattr(target, "builder", target), file)
-
-
-def graph_in(body: Any) -> Any:
-    """The graph that the body of a node calls, as far as its code tells; or None (spec §9.1)."""
-    # Imported when it is first used: few modules have such a node.
-    from lgc.runtime.subgraphs import graph_in as find
-
-    return find(body)
-
-
-def inject(builder: Any, execute: Callable[[], Any]) -> Any:
-    """Executes a generated module whose builder is an object of this process.
-
-    Args:
-        builder: what `injected` gives meanwhile.
-        execute: runs the module.
-
-    Returns:
-        What `execute` returns.
-    """
-    token = _INJECTED.set(builder)
-    try:
-        return execute()
-    finally:
-        _INJECTED.reset(token)
-
-
-def injected() -> Any:
-    """The builder of a module that was compiled in this process.
-
-    Raises:
-        LookupError: the module was not executed by `inject`.
-    """
-    return _INJECTED.get()
-
-
-def function_of(builder: Any, node: str) -> Any:
-    """The function of a node of the builder, sync or async."""
-    return _take(builder, f"function of node {node!r}", lambda b: _function(b.nodes[node].runnable))
-
-
-def router_of(builder: Any, node: str, branch: str) -> Any:
-    """The router of a conditional edge of the builder, sync or async."""
-    what = f"function of router {branch!r} of node {node!r}"
-    return _take(builder, what, lambda b: _function(b.branches[node][branch].path))
-
-
-def runnable_of(builder: Any, node: str) -> Any:
-    """The Runnable of a node of the builder."""
-    return _take(builder, f"node {node!r}", lambda b: b.nodes[node].runnable)
-
-
-def path_of(builder: Any, node: str, branch: str) -> Any:
-    """The Runnable of a conditional edge of the builder."""
-    what = f"router {branch!r} of node {node!r}"
-    return _take(builder, what, lambda b: b.branches[node][branch].path)
-
-
-def schema_of(builder: Any, node: str, branch: str = "") -> Any:
-    """The schema of what a node of the builder, or its router `branch`, is given.
-
-    That of `__start__` is the schema of the state, that of `__end__` is that of the output.
-    """
-    if branch:
-        what = f"router {branch!r} of node {node!r}"
-        return _take(builder, what, lambda b: b.branches[node][branch].input_schema)
-    if node == "__start__":
-        return _take(builder, "state schema", lambda b: b.state_schema)
-    if node == "__end__":
-        return _take(builder, "output schema", lambda b: b.output_schema)
-    return _take(builder, f"node {node!r}", lambda b: b.nodes[node].input_schema)
-
-
-def managed_of(builder: Any, key: str) -> Any:
-    """The class of a managed value of the builder."""
-    return _take(builder, f"managed value {key!r}", lambda b: b.managed[key])
-
-
-def context_schema_of(builder: Any) -> Any:
-    """The builder's context schema."""
-    return _take(builder, "context schema", lambda b: b.context_schema)
-
-
-def ends_of(builder: Any, node: str, branch: str) -> Any:
-    """The destinations map of a conditional edge of the builder."""
-    what = f"router {branch!r} of node {node!r}"
-    return _take(builder, what, lambda b: b.branches[node][branch].ends)
-
-
-def channel_of(builder: Any, key: str) -> Any:
-    """The channel of a state key of the builder."""
-    return _take(builder, f"state key {key!r}", lambda b: b.channels[key])
-
-
-def reducer_of(builder: Any, key: str) -> Any:
-    """The reducer of a state key of the builder."""
-    return _take(builder, f"reducer of state key {key!r}", lambda b: _reducer(b.channels[key]))
-
-
-def seed_of(builder: Any, key: str) -> Callable[[], object]:
-    """What makes the first value of a state key whose type has no importable name."""
-    seed: Callable[[], object] = _take(
-        builder, f"reducer of state key {key!r}", lambda b: _seed(b.channels[key])
-    )
-    return seed
-
-
-def _function(runnable: Any) -> Any:
-    return runnable.afunc if runnable.func is None else runnable.func
-
-
-def _reducer(channel: Any) -> Any:
-    return channel.reducer if _is_delta(channel) else channel.operator
-
-
-def _seed(channel: Any) -> Any:
-    if _is_delta(channel):
-        return channel.typ
-    cls, typ, operator = type(channel), channel.typ, channel.operator
-    return lambda: cls(typ, operator).value
-
-
-def _is_delta(channel: Any) -> bool:
-    return hasattr(channel, "snapshot_frequency")
-
-
-_INJECTED: ContextVar[Any] = ContextVar("lgc_builder")
-
-
-async def _result(awaitable: Any) -> Any:
-    return await awaitable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,7 +20,6 @@ from lgc.compiler.frontend.compiled import Settings, is_compiled, settings_of
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.validity import Builder, validate
 from lgc.compiler.ir import GraphIR
-from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 from lgc.compiler.requirements import untested_langgraph, wrong_langgraph
 from lgc.compiler.source_map import SourceMap
@@ -34,12 +33,13 @@ class Analysis:
     Attributes:
         ir: the graph, before the passes.
         notes: diagnostics that do not stop the compiler.
-        span_of: where a node was added, or else where its function is, when the source tells.
+        span_of: where a node was added, or else where its function is, when the source tells; of
+            a node's name and the nodes that lead to its graph.
     """
 
     ir: GraphIR
     notes: tuple[Diagnostic, ...]
-    span_of: Callable[[str], Span | None]
+    span_of: Callable[[str, tuple[str, ...]], Span | None]
 
 
 def analyse(loaded: Loaded) -> Analysis:
@@ -67,10 +67,10 @@ def analyse(loaded: Loaded) -> Analysis:
             builder, lambda code, feature: collector.unsupported(code, feature, span)
         )
         builder = settings.builder
-        facts["name"] = settings.name
-        facts["settings"] = _written(settings, target, collector, span)
-        if not settings.coerces:
-            facts["output_schema"] = facts["state_schema"] = None
+        facts |= settings.facts(
+            lambda keyword, exc: collector.not_literal(f"{keyword} of {target}", exc, span)
+        )
+        collector.notes += _left_out(settings, target)
     if not isinstance(builder, StateGraph):
         raise CompileError(_not_a_graph(loaded, builder, source.definition(target.attr)))
     positions = Positions(builder, target, source)
@@ -113,41 +113,22 @@ def _read(reader: BuilderReader, facts: dict[str, Any]) -> Analysis:
         facts: fields of the GraphIR that the builder does not know.
     """
     ir = dataclasses.replace(reader.graph(), **facts)
-    span_of = reader.positions.node
+    span_of = reader.span_of
     if reader.collector.errors:
         raise CompileError(*reader.collector.errors, ir=ir, span_of=span_of)
     return Analysis(ir, tuple(reader.collector.notes), span_of)
 
 
-def _written(
-    settings: Settings, target: Target, collector: DiagnosticCollector, span: Span | None
-) -> tuple[tuple[str, str], ...]:
-    """What of a compiled target is written into the module: keyword and Python source.
-
-    The rest goes to the collector: notes on a bound saver, store or cache, errors on values
-    without a source.
-    """
+def _left_out(settings: Settings, target: Target) -> Iterator[Diagnostic]:
+    """The notes on a bound saver, store or cache: those of the exported graph are given at run
+    time."""
     for attribute in ("checkpointer", "store", "cache"):
         if getattr(settings, attribute):
-            collector.notes.append(
-                note(
-                    "LGC304",
-                    f"{target} has a {attribute}; it is not baked into the module",
-                    help="pass it to the generated module's compile()",
-                )
+            yield note(
+                "LGC304",
+                f"{target} has a {attribute}; it is not baked into the module",
+                help="pass it to the generated module's compile()",
             )
-    written = []
-    for keyword, value in settings.not_default().items():
-        try:
-            written.append((keyword, source_of(value)))
-        except NotLiteral as exc:
-            collector.fail(
-                "LGC219",
-                f"{keyword} of {target} cannot be written as source: {exc}",
-                "pass it when running, or set it on the exported graph",
-                span,
-            )
-    return tuple(written)
 
 
 def _not_a_graph(loaded: Loaded, obj: object, span: Span | None) -> Diagnostic:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Set
 from typing import Any
 
 from langgraph.graph._node import StateNodeSpec
@@ -12,12 +12,12 @@ from langgraph.graph._node import StateNodeSpec
 from lgc.compiler.destinations.follow import reach_of, sends_of
 from lgc.compiler.diagnostics import Span
 from lgc.compiler.frontend.collector import DiagnosticCollector
+from lgc.compiler.frontend.compiled import Settings, settings_of
 from lgc.compiler.frontend.injection import injection_plan
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
     holds_graph,
-    is_function_call,
-    is_graph,
+    is_compiled_here,
     wrapped_function,
 )
 from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
@@ -27,6 +27,7 @@ from lgc.compiler.ir import (
     BranchIR,
     BuilderRef,
     Call,
+    ChildIR,
     GraphIR,
     GraphTypes,
     JoinIR,
@@ -58,6 +59,10 @@ class BuilderReader:
         self.references = references
         self.positions = positions
         self.collector = collector
+        # By the first of their nodes, the graphs that are nodes, and who reads them.
+        self._children: dict[str, ChildIR] = {}
+        self._readers: dict[str, BuilderReader] = {}
+        self._child_of: dict[int, str] = {}
         self._order = {name: i for i, name in enumerate((*builder.nodes, "__end__"))}
         self._edges_from: defaultdict[str, list[str]] = defaultdict(list)
         for start, end in builder.edges:
@@ -79,6 +84,7 @@ class BuilderReader:
         builder, references = self.builder, self.references
         self._refuse_names()
         self._refuse_graph_features()
+        nodes = tuple(map(self._node, ["__start__", *builder.nodes]))
         context_schema = None
         if is_instantiated(builder.context_schema):
             context_schema = references.of(builder.context_schema, BuilderRef("context_schema"))
@@ -87,7 +93,7 @@ class BuilderReader:
             name="LangGraph",
             langgraph="",
             channels=tuple(channel_ir(k, c, references) for k, c in builder.channels.items()),
-            nodes=tuple(map(self._node, ["__start__", *builder.nodes])),
+            nodes=nodes,
             joins=self._joins,
             inputs=self._stored_keys(builder.input_schema),
             outputs=self._stored_keys(builder.output_schema),
@@ -96,6 +102,7 @@ class BuilderReader:
             managed=tuple(managed_ir(k, cls, references) for k, cls in builder.managed.items()),
             context_schema=context_schema,
             allowlist=allowlist(builder),
+            children=tuple(self._children.values()),
             types=GraphTypes(
                 self._type(builder.state_schema),
                 self._type(builder.context_schema),
@@ -103,6 +110,12 @@ class BuilderReader:
                 self._type(builder.output_schema),
             ),
         )
+
+    def span_of(self, node: str, path: tuple[str, ...] = ()) -> Span | None:
+        """Where a node is added: one of this builder, or of the graph that `path` leads to."""
+        if path:
+            return self._readers[path[0]].span_of(node, path[1:])
+        return self.positions.node(node)
 
     # -- the graph as a whole -------------------------------------------------------
 
@@ -165,13 +178,11 @@ class BuilderReader:
             return NodeIR(name, None, None, edges=edges, branches=branches)
         spec = self.builder.nodes[name]
         self._refuse_node_features(name, spec)
-        callee = _Callee(
-            title=f"node `{name}`",
-            runnable=BuilderRef("runnable", name),
-            function=BuilderRef("function", name),
-            node=name,
-            span=lambda: self.positions.node(name),
-        )
+        child = self._child(name, spec.runnable)
+        call = None
+        if not child:
+            places = BuilderRef("runnable", name), BuilderRef("function", name)
+            call = self._call(spec.runnable, name, *places)
         reach = reach_of(spec.runnable)
         declared = tuple(spec.ends or ())
         # Declared destinations are complete, unless the code has a Command that leads elsewhere.
@@ -179,7 +190,7 @@ class BuilderReader:
         targets = declared + self._nodes_in(names - set(declared))
         return NodeIR(
             name=name,
-            call=self._call(spec.runnable, callee),
+            call=call,
             reads=self._keys(spec.input_schema),
             schema=self._schema(spec.input_schema, BuilderRef("schema", name)),
             gotos=bool(targets) or reach.anywhere,
@@ -189,7 +200,50 @@ class BuilderReader:
             branches=branches,
             defer=bool(spec.defer),
             subgraph=holds_graph(spec.runnable),
+            child=child,
         )
+
+    def _child(self, name: str, runnable: Any) -> str:
+        """The name of the child that a node is; "" when the module does not contain the node's
+        graph, or the node is none."""
+        if not is_compiled_here(runnable):
+            return ""
+        first = self._child_of.get(id(runnable))
+        if first is not None:
+            child = self._children[first]
+            self._children[first] = dataclasses.replace(child, nodes=(*child.nodes, name))
+            return first
+        collector = self.collector.inside(name)
+        positions = self.positions.of_graph(runnable)
+        settings = self._settings(name, runnable, collector)
+        if settings is None:
+            return ""
+        reader = BuilderReader(runnable.builder, self.references, positions, collector)
+        facts = settings.facts(
+            lambda keyword, exc: collector.not_literal(keyword, exc, self.positions.node(name))
+        )
+        if isinstance(settings.checkpointer, bool):
+            # A saver, store or cache gives way to that of the outer graph, which lends it in the
+            # config of every task, and is left out.
+            facts["settings"] += (("checkpointer", str(settings.checkpointer)),)
+        # Only the outermost graph is annotated for type checkers.
+        graph = dataclasses.replace(reader.graph(), types=GraphTypes(), **facts)
+        self._child_of[id(runnable)] = name
+        self._children[name] = ChildIR((name,), graph)
+        self._readers[name] = reader
+        return name
+
+    def _settings(self, name: str, graph: Any, collector: DiagnosticCollector) -> Settings | None:
+        """What a graph that is a node was compiled with; None when it is no longer so."""
+        refused: set[str] = set()
+
+        def refuse(code: str, feature: str) -> None:
+            refused.add(code)
+            collector.unsupported(code, feature, self.positions.node(name))
+
+        settings = settings_of(graph, refuse)
+        # A graph that was put into its own builder differs from that, too, and has no end.
+        return None if "LGC221" in refused else settings
 
     def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
         """Those of `names` that are nodes, or END, in the builder's order."""
@@ -208,30 +262,33 @@ class BuilderReader:
                 span = self.positions.node(name, keyword)
                 self.collector.unsupported(code, f"{keyword} of node `{name}`", span)
 
-    def _call(self, runnable: Any, callee: _Callee) -> Call:
-        """The call of a node or a router; refuses graphs."""
-        if is_graph(runnable) or (not is_function_call(runnable) and holds_graph(runnable)):
-            title = f"{callee.title} is or holds a graph"
-            self.collector.unsupported("LGC212", title, callee.span())
-            return Call(callee.runnable)
-        function = wrapped_function(runnable, callee.node)
+    def _call(
+        self,
+        runnable: Any,
+        node: str | None,
+        on_builder: BuilderRef,
+        function_on_builder: BuilderRef,
+    ) -> Call:
+        """The call of a node or a router.
+
+        Args:
+            runnable: its Runnable.
+            node: the node; None for a router.
+            on_builder, function_on_builder: where the builder has the Runnable, and the function
+                of that.
+        """
+        function = wrapped_function(runnable, node)
         if function is None:
-            return Call(self.references.of(runnable, callee.runnable), invoke=True)
+            return Call(self.references.of(runnable, on_builder), invoke=True)
         return Call(
-            self.references.of(function, callee.function),
+            self.references.of(function, function_on_builder),
             injection_plan(runnable),
             is_async=runnable.func is None,
         )
 
     def _branch(self, source: str, name: str, spec: Any) -> BranchIR:
-        callee = _Callee(
-            title=f"router `{name}` of `{source}`",
-            runnable=BuilderRef("path", source, name),
-            function=BuilderRef("router", source, name),
-            node=None,
-            span=lambda: self.positions.branch(source, name, spec.path),
-        )
-        path = self._call(spec.path, callee)
+        places = BuilderRef("path", source, name), BuilderRef("router", source, name)
+        path = self._call(spec.path, None, *places)
         merges = spec.input_schema is None
         if not merges:
             schema = spec.input_schema
@@ -262,21 +319,3 @@ class BuilderReader:
             targets=targets,
             anonymous=(path.is_async or bool(path.inject)) and spec.path.name is None,
         )
-
-
-@dataclass(frozen=True)
-class _Callee:
-    """A node or a router, to read the call of it or to refuse it.
-
-    Attributes:
-        title: what messages call it.
-        runnable, function: where the builder has its Runnable, and the function of that.
-        node: the node; None for a router.
-        span: where it is added.
-    """
-
-    title: str
-    runnable: BuilderRef
-    function: BuilderRef
-    node: str | None
-    span: Callable[[], Span | None]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lgc.compiler.diagnostics import Diagnostic, Span, advice, error
+from collections.abc import Callable
+
+from lgc.compiler.diagnostics import Diagnostic, Span, advice, error, in_node
+from lgc.compiler.literals import NotLiteral
 from lgc.compiler.target import Target
 
 
@@ -20,10 +23,27 @@ class DiagnosticCollector:
         self.notes: list[Diagnostic] = []
         self._target = target
         self._has_name = has_name
+        self._titled: Callable[[str], str] = str
+
+    def inside(self, holder: str) -> DiagnosticCollector:
+        """One for the graph that is the node `holder`; what it collects is in this one, too."""
+        inner = DiagnosticCollector(self._target, has_name=False)
+        inner.errors, inner.notes = self.errors, self.notes
+        inner._titled = lambda message: self._titled(in_node(holder, message))
+        return inner
 
     def fail(self, code: str, message: str, help: str, span: Span | None) -> None:
         """Adds an error."""
-        self.errors.append(error(code, message, help=help, span=span))
+        self.errors.append(error(code, self._titled(message), help=help, span=span))
+
+    def not_literal(self, title: str, reason: NotLiteral, span: Span | None) -> None:
+        """Adds the error for a setting of a compiled graph that has no source."""
+        self.fail(
+            "LGC219",
+            f"{title} cannot be written as source: {reason}",
+            "pass it when running, or set it on the exported graph",
+            span,
+        )
 
     def unsupported(self, code: str, feature: str, span: Span | None) -> None:
         """Adds the error for a feature that lgc does not execute yet, with its code's advice."""

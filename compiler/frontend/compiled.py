@@ -11,6 +11,7 @@ from langgraph._internal._config import merge_configs
 from langgraph.graph.state import CompiledStateGraph
 
 from lgc.compiler.frontend.validity import Builder
+from lgc.compiler.literals import NotLiteral, source_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,35 @@ class Settings:
             for keyword, (value, default) in settings.items()
             if value != default and not (default == () and not value)
         }
+
+    def facts(self, fail: Callable[[str, NotLiteral], None]) -> dict[str, Any]:
+        """What the IR says of the graph besides what it says of the builder, as its fields.
+
+        Args:
+            fail: called with the keyword, and the reason, of each setting that can be neither
+                written as source nor taken from the object.
+        """
+        written = []
+        takes_config = False
+        for keyword, value in self.not_default().items():
+            try:
+                if keyword == "config" and "callbacks" in value:
+                    # Runs refuse callbacks, whoever gives them, so the message is about these.
+                    source_of({"callbacks": value["callbacks"]})
+                written.append((keyword, source_of(value)))
+            except NotLiteral as exc:
+                if keyword == "config" and "callbacks" not in value:
+                    takes_config = True
+                else:
+                    fail(keyword, exc)
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "settings": tuple(written),
+            "takes_config": takes_config,
+        }
+        if not self.coerces:
+            facts |= {"output_schema": None, "state_schema": None}
+        return facts
 
 
 def is_compiled(target: object) -> bool:

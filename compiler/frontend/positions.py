@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lgc.compiler.diagnostics import Span
 from lgc.compiler.frontend.runnables import bodies_of
@@ -15,6 +16,9 @@ from lgc.compiler.target import Target
 _LIBRARIES = frozenset(("langchain", "langchain_core", "langgraph"))
 """The packages whose files are none of the user's: no message points into them."""
 
+_NO_SCOPE: Final = "."
+"""No variable: of the calls in a file, only one that passes the node's own function counts."""
+
 
 class Positions:
     """Spans for one builder; None where the source does not tell.
@@ -23,26 +27,34 @@ class Positions:
         builder: the builder.
         target: where it comes from; None for a builder in this process, which has no spans.
         source: the file of the target.
+        graph: what was compiled of the builder, if that is a node; None for the target's.
     """
 
-    def __init__(self, builder: Builder, target: Target | None, source: SourceMap) -> None:
+    def __init__(
+        self, builder: Builder, target: Target | None, source: SourceMap, graph: object = None
+    ) -> None:
         self._builder = builder
         self._target = target
         self._source = source
-        self._scope = "" if target is None else target.attr
+        self._graph = graph
+
+    def of_graph(self, graph: Any) -> Positions:
+        """The spans of a compiled graph that is a node."""
+        return Positions(graph.builder, self._target, self._source, graph)
 
     def constructor(self) -> Span | None:
         """Where the builder is made."""
         schema = getattr(self._builder.state_schema, "__name__", "")
-        for source in self._sources(type(self._builder)):
-            span = source.constructor(scope=self._scope, names={schema})
+        for source, scope in self._places(type(self._builder)):
+            span = source.constructor(scope=scope, names={schema})
             if span is not None:
                 return span
         return None
 
     def call(self, method: str) -> Span | None:
         """Where a method of the builder is called."""
-        return self._source.call(method, scope=self._scope)
+        spans = (source.call(method, scope=scope) for source, scope in self._places())
+        return next((span for span in spans if span is not None), None)
 
     def node(self, name: str, keyword: str = "") -> Span | None:
         """Where a node is added, else where its function is defined.
@@ -55,33 +67,45 @@ class Positions:
         if spec is None:
             return None
         bodies = bodies_of(spec.runnable)
-        for source in self._sources(type(self._builder), *bodies):
-            span = source.node(
-                name, scope=self._scope, keyword=keyword, names=self._names_of(bodies)
-            )
+        for source, scope in self._places(type(self._builder), *bodies):
+            span = source.node(name, scope=scope, keyword=keyword, names=self._names_of(bodies))
             if span is not None:
                 return span
         return self._function(spec.runnable)
-
-    def branch(self, node: str, name: str, path: Any) -> Span | None:
-        """Where a conditional edge is added, else where its router is defined."""
-        return self._source.branch(node, name, scope=self._scope) or self._function(path)
 
     def _function(self, runnable: Any) -> Span | None:
         codes = (getattr(body, "__code__", None) for body in bodies_of(runnable))
         code = next((code for code in codes if code is not None), None)
         return None if self._target is None or code is None else span_of_code(code)
 
-    def _sources(self, *objects: object) -> list[SourceMap]:
-        """The target's file, and those that define `objects`: a graph may be built there."""
-        sources = [self._source]
-        if self._target is not None:
-            for obj in objects:
-                name = getattr(obj, "__module__", None) or ""
-                file = getattr(sys.modules.get(name), "__file__", None)
-                if file and name.partition(".")[0] not in _LIBRARIES:
-                    sources.append(SourceMap.of_file(Path(file)))
-        return sources
+    def _places(self, *objects: object) -> list[tuple[SourceMap, str]]:
+        """The files where the graph may be built, each with the scope of its calls there.
+
+        They are the target's file, those that define `objects`, and, for a graph that is a node,
+        before them those in which it has a name.
+        """
+        if self._target is None:
+            return []
+        modules = [getattr(obj, "__module__", None) or "" for obj in objects]
+        files = [SourceMap.of_file(file) for file in map(_file_of, modules) if file is not None]
+        scope = self._target.attr if self._graph is None else _NO_SCOPE
+        return [*self._named, *((source, scope) for source in (self._source, *files))]
+
+    @cached_property
+    def _named(self) -> list[tuple[SourceMap, str]]:
+        """The files in which a graph that is a node has a name, and the name."""
+        if self._graph is None or self._target is None:
+            return []
+        places = []
+        own = self._target.module
+        names = sorted(sys.modules, key=lambda name: name != own)
+        for file, module in ((_file_of(name), sys.modules[name]) for name in names):
+            if file is None:
+                continue
+            for name, value in vars(module).items():
+                if value is self._builder or value is self._graph:
+                    places.append((SourceMap.of_file(file), name))
+        return places
 
     def _names_of(self, bodies: list[Any]) -> set[str]:
         """What a call may call a node by: the names of its function, and the module's for it."""
@@ -89,3 +113,9 @@ class Positions:
         own_names = {getattr(body, "__name__", type(body).__name__) for body in bodies}
         by_module = vars(module).items() if module is not None else ()
         return own_names | {name for name, value in by_module if any(value is b for b in bodies)}
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of a loaded module of the user's."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return Path(file) if file and name.partition(".")[0] not in _LIBRARIES else None

@@ -7,8 +7,10 @@ from typing import Any
 
 from langchain_core.runnables.config import run_in_executor
 from langgraph._internal._runnable import RunnableCallable
-from langgraph.pregel import Pregel
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel._utils import find_subgraph_pregel
+
+from lgc.runtime.abi import CompiledGraph
 
 
 def is_function_call(runnable: Any) -> bool:
@@ -43,13 +45,18 @@ def wrapped_function(runnable: Any, name: str | None) -> Any:
     return function if is_on_thread and async_function.args[-1] is function else None
 
 
-def is_graph(runnable: Any) -> bool:
-    """Whether a Runnable is a graph itself."""
-    return isinstance(runnable, Pregel)
+def is_compiled_here(runnable: Any) -> bool:
+    """Whether a Runnable is a graph that the module can contain: a StateGraph that LangGraph runs.
+
+    A subclass may run otherwise; that of the backend is lgc's already.
+    """
+    return type(runnable) is CompiledStateGraph
 
 
 def holds_graph(runnable: Any) -> bool:
-    """Whether a Runnable would run a graph (spec §9.1)."""
+    """Whether a Runnable would run a graph (spec §9.1), LangGraph's or lgc's."""
+    if isinstance(runnable, CompiledGraph):
+        return True
     try:
         return find_subgraph_pregel(runnable) is not None
     except Exception:

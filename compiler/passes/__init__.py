@@ -2,10 +2,14 @@
 
 `PASSES` is the whole pipeline, in order; the reason for a pass's place is in its
 docstring. Diagnostics are collected, not raised, so a user sees all of them.
+
+A pass looks at one graph, and runs on each that is a node of another, too. But what the module
+imports follows from all of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from lgc.compiler.ir import GraphIR
@@ -38,7 +42,19 @@ def run_passes(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     diagnostics: list[NodeDiagnostic] = []
     check(ir, "frontend")
     for name, run in PASSES:
-        ir, new = run(ir)
+        ir, new = run(ir) if run is imports.run else _on_each(run, ir)
         diagnostics += new
         check(ir, name)
     return ir, diagnostics
+
+
+def _on_each(run: Pass, ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
+    """Runs a pass on a graph and on those that are its nodes."""
+    children = []
+    inner: list[NodeDiagnostic] = []
+    for child in ir.children:
+        graph, diagnostics = _on_each(run, child.graph)
+        children.append(dataclasses.replace(child, graph=graph))
+        inner += [diagnostic.inside(child.name) for diagnostic in diagnostics]
+    ir, own = run(dataclasses.replace(ir, children=tuple(children)))
+    return ir, [*own, *inner]

@@ -25,6 +25,17 @@ def check(ir: GraphIR, after: str) -> None:
         ir: what to check.
         after: the pass that returned it, for the message.
     """
+    problems = [
+        "".join(f"in node {name}: " for name in path) + problem
+        for path, graph in ir.graphs()
+        for problem in _problems(graph)
+    ]
+    if problems:
+        raise InvalidIR(f"after {after}: {'; '.join(problems)}")
+
+
+def _problems(ir: GraphIR) -> list[str]:
+    """What is wrong with one graph."""
     problems: list[str] = []
     names = [node.name for node in ir.nodes]
     nodes = set(names)
@@ -45,8 +56,11 @@ def check(ir: GraphIR, after: str) -> None:
         unknown |= {key for b in node.branches for key in b.reads or ()} - keys
         if unknown:
             problems.append(f"node {node.name} names unknown {sorted(unknown)}")
-        if (node.call is None) != (node.name == "__start__"):
+        if (node.call is None) != (node.name == "__start__" or bool(node.child)):
             problems.append(f"node {node.name}: only __start__ calls nothing")
+    children = {name: child.name for child in ir.children for name in child.nodes}
+    if children != {node.name: node.child for node in ir.nodes if node.child}:
+        problems.append("the nodes that are graphs are not those that the graphs name")
     for join in ir.joins:
         unknown = ({join.end} | set(join.starts)) - nodes
         if unknown:
@@ -57,8 +71,7 @@ def check(ir: GraphIR, after: str) -> None:
     problems += _superstep_problems(ir, nodes)
     if list(ir.allowlist) != sorted(set(ir.allowlist)):
         problems.append("the allow-list is not sorted, or has a class twice")
-    if problems:
-        raise InvalidIR(f"after {after}: {'; '.join(problems)}")
+    return problems
 
 
 def _superstep_problems(ir: GraphIR, nodes: set[str]) -> Iterator[str]:

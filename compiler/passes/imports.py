@@ -7,6 +7,7 @@ that two modules share, gets an alias.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Final
 
 from lgc.compiler.diagnostics import note
@@ -48,6 +49,7 @@ _BIND: Final = (
     "bind it to a module-level name, such as `tools = ToolNode([...])`, add it by that name, "
     "and it is imported"
 )
+_WRITE: Final = "bind only None, bools, numbers, text, bytes, and lists, tuples and dicts of those"
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
@@ -56,33 +58,20 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     Notes what goes through the builder (LGC301).
     """
     target_module, _, target_attribute = ir.target.partition(":")
-    functions: list[str] = []
-    runnables: list[str] = []
-    notes: list[NodeDiagnostic] = []
     symbols: set[tuple[str, str]] = set()
     reserved = set(RESERVED)
-    for ref in ir.refs():
+    graphs = [graph for _, graph in ir.graphs()]
+    for ref in (ref for graph in graphs for ref in graph.refs()):
         if not isinstance(ref, BuilderRef):
             first = ref.name.split(".")[0]
             if ref.module == "builtins":
                 reserved.add(first)
             else:
                 symbols.add((ref.module, first))
-        elif ir.target:  # the module of a graph in this process gets its builder by injection
-            symbols.add((target_module, target_attribute.split(".")[0]))
-            if ref.kind == "function" and ref.node is not None:
-                functions.append(ref.node)
-            elif ref.kind == "runnable" and ref.node is not None:
-                runnables.append(ref.node)
-            else:
-                notes.append(_through_builder(ir, _title(ref), ref.node or ""))
-    # One note for all nodes of a kind: it says the same of each.
-    if functions:
-        title = f"the function of {_nodes(functions)}"
-        notes.append(_through_builder(ir, title, functions[0]))
-    if runnables:
-        title = f"the Runnable of {_nodes(runnables)}"
-        notes.append(_through_builder(ir, title, runnables[0], _BIND))
+    # The module of a graph in this process gets its builder by injection.
+    if ir.target and any(graph.uses_builder for graph in graphs):
+        symbols.add((target_module, target_attribute.split(".")[0]))
+    notes = list(_notes(ir, ir.target)) if ir.target else []
     types: set[tuple[str, str]] = set()
     for schema in ir.types.refs():
         if schema is not None:
@@ -100,8 +89,33 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
     return dataclasses.replace(ir, imports=tuple(imports)), notes
 
 
-def _through_builder(ir: GraphIR, title: str, node: str, help: str = _DEFINE) -> NodeDiagnostic:
-    text = f"{title} has no importable name, so the module imports {ir.target} "
+def _notes(ir: GraphIR, target: str) -> Iterator[NodeDiagnostic]:
+    """What a graph, and those that are its nodes, takes from the builder of the target."""
+    functions: list[str] = []
+    runnables: list[str] = []
+    for ref in ir.refs():
+        if not isinstance(ref, BuilderRef):
+            continue
+        if ref.kind == "function" and ref.node is not None:
+            functions.append(ref.node)
+        elif ref.kind == "runnable" and ref.node is not None:
+            runnables.append(ref.node)
+        else:
+            yield _through_builder(target, _title(ref), ref.node or "")
+    # One note for all nodes of a kind: it says the same of each.
+    if functions:
+        yield _through_builder(target, f"the function of {_nodes(functions)}", functions[0])
+    if runnables:
+        title = f"the Runnable of {_nodes(runnables)}"
+        yield _through_builder(target, title, runnables[0], _BIND)
+    if ir.takes_config:
+        yield _through_builder(target, "something in the bound config", "", _WRITE)
+    for child in ir.children:
+        yield from (diagnostic.inside(child.name) for diagnostic in _notes(child.graph, target))
+
+
+def _through_builder(target: str, title: str, node: str, help: str = _DEFINE) -> NodeDiagnostic:
+    text = f"{title} has no importable name, so the module imports {target} "
     text += "and takes it from there"
     return NodeDiagnostic(note("LGC301", text, help=help), node)
 

@@ -19,7 +19,7 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
         joins_to[join.end].append(join.key)
     changes = {}
     for node in ir.nodes:
-        if node.call is None:
+        if node.name == "__start__":
             channels = ["__start__"]
         else:
             channels = [f"branch:to:{node.name}", *joins_to[node.name]]

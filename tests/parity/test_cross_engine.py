@@ -164,6 +164,7 @@ _INPUTS: dict[str, Any] = {
     "loop": {"n": 6, "steps": 0},
     "map_reduce": {"texts": ["two words", "  one ", "", "these are four words"]},
     "messages": {"messages": [{"role": "user", "content": "6 * 7 * 10?", "id": "human"}]},
+    "nested": {"topic": "owls"},
     "private_schemas": {"question": "why?", "answer": "given", "draft": "given"},
     "production": {"tasks": ["read", "write", "test"], "log": []},
     "pydantic_state": {"price": "3"},

@@ -215,7 +215,7 @@ class TestImports:
     )
     def test_what_the_note_names(self, ref: BuilderRef, title: str) -> None:
         ir = dataclasses.replace(graph(node("__start__")), context_schema=ref, target="app:g")
-        ((diagnostic, of),) = imports_pass.run(ir)[1]
+        ((diagnostic, of, _),) = imports_pass.run(ir)[1]
         assert diagnostic.message.startswith(f"{title} has no importable name")
         assert of == (ref.node or "")
 

@@ -1,4 +1,4 @@
-"""A compiled graph that an object is bound to."""
+"""A compiled graph that callbacks are bound to."""
 
 from typing import TypedDict
 
@@ -16,4 +16,4 @@ def work(state: State) -> dict:
 builder = StateGraph(State)
 builder.add_node("work", work)
 builder.add_edge(START, "work")
-graph = builder.compile().with_config(metadata={"client": object()})
+graph = builder.compile().with_config(callbacks=[print])
