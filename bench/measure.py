@@ -103,18 +103,33 @@ def generated(mode: str, graph: str) -> Any:
 def _contestants(name: str, wanted: tuple[str, ...]) -> dict[str, Callable[[], Any]]:
     workload = import_module("nodes").WORKLOADS[name]
     runs: dict[str, Callable[[], Any]] = {"hand": lambda: workload.by_hand(workload.fresh())}
-    graphs = {}
+    graphs: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
     for mode in MODULES:
         if mode in wanted and (module := generated(mode, workload.graph)) is not None:
             graphs[mode] = module.graph
+            if workload.called:
+                inner[mode] = generated(mode, workload.called).graph
     if "langgraph" in wanted:
         graphs["langgraph"] = getattr(import_module("workloads"), workload.graph).compile()
-    runs.update({key: partial(workload.run, graph) for key, graph in graphs.items()})
+        if workload.called:
+            inner["langgraph"] = getattr(import_module("workloads"), workload.called).compile()
+    called = import_module("nodes").called
+    for key, graph in graphs.items():
+        runs[key] = partial(workload.run, graph)
+        if workload.called:
+            runs[key] = partial(_run_calling, called, inner[key], runs[key])
     expected = runs["hand"]()
     for contestant, run in runs.items():
         if run() != expected:
             raise SystemExit(f"{name}: {contestant} gave another result than the hand-written code")
     return runs
+
+
+def _run_calling(called: list[Any], inner: Any, run: Callable[[], Any]) -> Any:
+    """Runs a graph once; `inner` is the one that its node calls, which looks for it in `called`."""
+    called[:] = [inner]
+    return run()
 
 
 def main(runtime: str, langchain: str, rounds: str, *contestants: str) -> None:

@@ -46,6 +46,9 @@ TURNS = 10
 
 Node = Callable[[State], dict[str, Any]]
 
+called: list[Any] = []
+"""The graph that `calls` calls, of the contestant whose turn it is."""
+
 
 def step(state: State) -> dict[str, Any]:
     """Writes both keys."""
@@ -60,6 +63,12 @@ def draft(state: State) -> dict[str, Any]:
 def review(state: State) -> dict[str, Any]:
     """The second node of the loop."""
     return {"count": state["count"] + 1, "log": ["review"]}
+
+
+def calls(state: State) -> dict[str, Any]:
+    """A node that calls a graph."""
+    inner: dict[str, Any] = called[0].invoke({"count": state["count"], "log": []})
+    return inner
 
 
 def again(state: State) -> Literal["draft", "__end__"]:
@@ -193,6 +202,24 @@ def branches_by_hand(value: dict[str, Any]) -> dict[str, Any]:
     return dict(state)
 
 
+def nested_by_hand(value: dict[str, Any], nodes: tuple[Any, ...] | None = None) -> dict[str, Any]:
+    """Graphs in graphs as functions that call each other; what an inner one has logged is added."""
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+    for node in NEST3 if nodes is None else nodes:
+        update = (
+            nested_by_hand(state.copy(), node) if isinstance(node, tuple) else node(state.copy())
+        )
+        state["count"] = update["count"]
+        state["log"] = state["log"] + update["log"]
+    return dict(state)
+
+
+def calls_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """A node, one that calls a function of three steps, and another node."""
+    inner = lambda state: chain_by_hand(CHAIN3, {"count": state["count"], "log": []})  # noqa: E731
+    return chain_by_hand((draft, inner, review), value)
+
+
 def stream_by_hand(mode: str | list[str], value: dict[str, Any]) -> Iterator[Any]:
     """`chain10` as a generator of the chunks that a stream in this mode has."""
     values, updates, tagged = "values" in mode, "updates" in mode, isinstance(mode, list)
@@ -249,8 +276,11 @@ def react_by_hand(value: dict[str, Any]) -> dict[str, Any]:
         state["messages"] = state["messages"] + tools(state.copy())["messages"]
 
 
+CHAIN3 = (step,) * 3
 CHAIN10 = (step,) * 10
 CHAIN100 = (step,) * 100
+NEST3: tuple[Any, ...] = (draft, (step, (step, step, step, step), step), review)
+"""Three levels of graphs with eight nodes."""
 
 
 class Workload(NamedTuple):
@@ -261,6 +291,7 @@ class Workload(NamedTuple):
         by_hand: the same work, hand-written.
         fresh: makes the input of a run.
         stream_mode: of a stream that is consumed to its end; None for `invoke`.
+        called: the graph that a node of it calls.
         needs_langchain: cannot be measured without langchain-core, as its messages are its own.
     """
 
@@ -269,6 +300,7 @@ class Workload(NamedTuple):
     fresh: Callable[[], dict[str, Any]] = fresh
     stream_mode: str | list[str] | None = None
     needs_langchain: bool = False
+    called: str = ""
 
     def run(self, graph: Any) -> Any:
         """Runs a compiled graph once; the result, or all chunks."""
@@ -288,6 +320,8 @@ WORKLOADS = {
     "wide20": Workload("wide20", wide_by_hand, wide),
     "loop50": Workload("loop50", loop_by_hand),
     "branches": Workload("branches", branches_by_hand),
+    "nest3": Workload("nest3", nested_by_hand),
+    "calls": Workload("calls_chain3", calls_by_hand, called="chain3"),
     "fanout10": Workload("fanout10", fanout_by_hand),
     "send100": Workload("send100", send_by_hand),
     "react20": Workload("react20", react_by_hand, question, needs_langchain=True),
@@ -297,5 +331,12 @@ WORKLOADS = {
 }
 """Every workload by the name that its rows have."""
 
-GRAPHS = tuple(dict.fromkeys(workload.graph for workload in WORKLOADS.values()))
+GRAPHS = tuple(
+    dict.fromkeys(
+        name
+        for workload in WORKLOADS.values()
+        for name in (workload.graph, workload.called)
+        if name
+    )
+)
 """What is compiled for them."""

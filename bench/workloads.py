@@ -19,12 +19,15 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from light import Count, count
 from nodes import (
+    CHAIN3,
     CHAIN10,
     CHAIN100,
+    NEST3,
     State,
     Wide,
     again,
     agent,
+    calls,
     draft,
     first_branch,
     joined,
@@ -46,6 +49,12 @@ def _chain(nodes: tuple[Callable[[State], Any], ...], state: type[Any] = State) 
     builder.add_edge(START, "n0")
     builder.add_edge(f"n{len(nodes) - 1}", END)
     return builder
+
+
+def _nested(nodes: tuple[Any, ...]) -> StateGraph[Any]:
+    return _chain(
+        tuple(_nested(node).compile() if isinstance(node, tuple) else node for node in nodes)
+    )
 
 
 def _loop() -> StateGraph[Any]:
@@ -112,11 +121,14 @@ def _one() -> StateGraph[Any]:
     return builder
 
 
+chain3 = _chain(CHAIN3)
 chain10 = _chain(CHAIN10)
 chain100 = _chain(CHAIN100)
 wide20 = _chain((wide_step,) * 10, Wide)
 loop50 = _loop()
 branches = _branches()
+nest3 = _nested(NEST3)
+calls_chain3 = _chain((draft, calls, review))
 fanout10 = _fanout()
 send100 = _send()
 react20 = _react()
