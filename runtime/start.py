@@ -110,12 +110,12 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
     wanted = {modes} if isinstance(modes, str) else set(modes)
     if options.streams_from_subgraphs or options.step_timeout is not None or wanted - _FAST_MODES:
         return None
-    if options.outer_stream is not None or options.node_finished is not None:
-        return None
     if needs_thread(options, input):
         return None
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
+    if scope.is_observed:
+        return None
     sink = Sink(isinstance(modes, list))
     path = FastPath(scope, input, observers_of(sink, scope, wanted))
     path.sink = sink

@@ -34,14 +34,13 @@ async def ainvoke(
         asyncio.CancelledError: the caller was cancelled.
     """
     result = ResultObserver(scope.values, scope.options.typed_result)
-    outer = outer_observers(scope)
     calls = AsyncCalls()
     try:
-        if is_fast and not outer and thread is None and can_start(scope):
+        if is_fast and not scope.is_observed and thread is None and can_start(scope):
             await _run_awaiting(FastPath(scope, value, [result]), calls)
         else:
             loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result, *outer]
+            loop.superstep.observers = [result, *outer_observers(scope)]
             driver = AsyncDriver(loop, calls)
             try:
                 while await driver.advance() is not None:

@@ -56,13 +56,12 @@ def invoke(
         As `Loop.next`.
     """
     result = ResultObserver(scope.values, scope.options.typed_result)
-    outer = outer_observers(scope)
     try:
-        if is_fast and not outer and thread is None and can_start(scope):
+        if is_fast and not scope.is_observed and thread is None and can_start(scope):
             _run_straight(FastPath(scope, value, [result]))
         else:
             loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result, *outer]
+            loop.superstep.observers = [result, *outer_observers(scope)]
             driver = SyncDriver(loop)
             try:
                 driver.run()

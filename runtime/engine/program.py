@@ -169,6 +169,9 @@ class Node:
         call: int = CALL,
         subgraph: Any = None,
     ) -> None:
+        # Before the rest: a graph of lgc's may be a node of a builder of LangGraph's, as a Runnable.
+        if call == INVOKE and hasattr(body, "invoke_inside"):
+            call = GRAPH
         self.name: str = name
         self.subgraph: Any = body if call == GRAPH else subgraph
         self.body: Any = body

@@ -86,6 +86,7 @@ class RunScope:
         checkpoint_id: the id of the newest checkpoint; "" when `ids` has it.
         is_v1_checkpoint: the run goes on from a checkpoint of version 1 (ids.task_id).
         is_nested, lent_saver, outer_stream: those of the options.
+        is_observed: others than the caller are told of it (streaming.observers.outer_observers).
         write_custom: takes the chunks that nodes write, on any thread; None: nobody reads them.
         forwarding: takes the chunks of the graphs that nodes call, or None.
     """
@@ -108,6 +109,9 @@ class RunScope:
         self.is_nested: bool = options.is_nested
         self.lent_saver: Any = options.lent_saver
         self.outer_stream: Any = options.outer_stream
+        self.is_observed: bool = (
+            options.outer_stream is not None or options.node_finished is not None
+        )
         self.step: int = -1
         self.stop: Any = 0
         # A native int, when the limit is an ordinary one, for the comparison in every superstep.
