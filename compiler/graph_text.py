@@ -308,10 +308,10 @@ class GraphText:
             items.append("defer=True")
         if node.child:
             items.append("call=abi.GRAPH")
-        else:
+        elif node.call is not None:
             items += _how(node.call)
             if node.subgraph:
-                items.append("subgraph=True")
+                items.append(call("subgraph=abi.graph_in", self._name(node.call.function)))
         return call("abi.Node", *items)
 
     def _branch_row(self, node: NodeIR, branch: BranchIR) -> Group:
@@ -354,10 +354,8 @@ def symbol_text(ref: SymbolRef, aliases: Mapping[tuple[str, str], str]) -> str:
     return ".".join([aliases[ref.module, first], *rest])
 
 
-def _how(target: Call | None) -> list[str]:
+def _how(target: Call) -> list[str]:
     """The argument `call` of a body that is not called with the state alone."""
-    if target is None:
-        return []
     if target.invoke:
         return ["call=abi.INVOKE"]
     if target.is_async:

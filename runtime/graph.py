@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.config.merge import merge_configs
 from lgc.runtime.constants import MISSING
 from lgc.runtime.drivers.fast_path import FastStream, invoke
 from lgc.runtime.drivers.sync import SyncDriver
@@ -18,8 +19,9 @@ from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of,
 from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.start import bare_scope, fast_stream, output_of, start_run, streamed_loop
+from lgc.runtime.start import fast_stream, output_of, start_run, streamed_loop
 from lgc.runtime.streaming.parts import InvokeResult
+from lgc.runtime.upstream import loaded
 
 
 class CompiledGraph(AsyncGraph):
@@ -45,6 +47,22 @@ class CompiledGraph(AsyncGraph):
 
     def __repr__(self) -> str:
         return f"<lgc graph {self.name!r}>"
+
+    def _langgraph_class(self) -> type:
+        return loaded("langgraph.graph.state", "CompiledStateGraph") or CompiledGraph
+
+    if not TYPE_CHECKING:  # to a type checker, it is what it is
+        # LangGraph takes it for a graph, as a node and where it looks for graphs inside of nodes.
+        __class__ = property(_langgraph_class)
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """The graph's name, by which LangGraph calls a node that it is (Runnable.get_name).
+
+        Args:
+            suffix: put behind it.
+            name: another name for it.
+        """
+        return f"{name or self.name}{suffix or ''}"
 
     if not TYPE_CHECKING:  # to a type checker, other names do not exist
 
@@ -192,9 +210,10 @@ class CompiledGraph(AsyncGraph):
             and version == "v1"
             and not kwargs
             and type(input) is dict
-            and self._is_bare()
         ):
-            return invoke(bare_scope(self.program, self.store), input, None, None)
+            bare = self._bare_scope()
+            if bare is not None:
+                return invoke(bare, input, None, None)
         if self._is_read_at_end(stream_mode, print_mode, output_keys, version, kwargs):
             # Into this module, as upstream's points into its own.
             durability = durability_of(kwargs, durability, 2)
@@ -230,6 +249,21 @@ class CompiledGraph(AsyncGraph):
         ):
             result.add(chunk)
         return result.get()
+
+    def invoke_inside(self, input: Any, task: Any) -> Any:
+        """`invoke` as the body of a node.
+
+        Args:
+            input: as of `invoke`.
+            task: the engine's Task of the node.
+
+        Raises:
+            As `invoke`.
+        """
+        scope = self._scope_inside(task, False) if type(input) is dict else None
+        if scope is None:
+            return self.invoke(input, task.config)
+        return invoke(scope, input, None, None)
 
     def stream(
         self,
@@ -288,7 +322,7 @@ class CompiledGraph(AsyncGraph):
         durability = durability_of(kwargs, durability, 3)
         if debug or self.debug:
             print_mode = ["updates", "values"]
-        modes = self._modes(stream_mode, print_mode)
+        modes = self._modes(stream_mode, print_mode, config)
         options = self._options(
             config,
             self._streamed(output_keys),
@@ -325,9 +359,10 @@ class CompiledGraph(AsyncGraph):
 
         Args:
             config: names the thread: {"configurable": {"thread_id": "1"}}. With a
-                `checkpoint_id` beside it, the state as it was at that checkpoint.
-            subgraphs: the states of graphs that nodes call are wanted, too; not supported yet
-                where such a node is due.
+                `checkpoint_id` beside it, the state as it was at that checkpoint; with a
+                `checkpoint_ns`, of a graph inside a node (the `state` of a task tells it).
+            subgraphs: the states of the graphs inside the nodes that are due are wanted, too: a
+                task has its own as `state`, and else the config that addresses it.
 
         Returns:
             A StateSnapshot: `values`, `next` (the nodes that are due), `tasks`, `interrupts`,
@@ -337,13 +372,15 @@ class CompiledGraph(AsyncGraph):
         Raises:
             ValueError: the graph has no saver.
             KeyError: `config` names no thread.
-            Unsupported: the state of a graph that a node calls is asked for.
             Exception: what the saver raised.
         """
         from lgc.runtime.drivers.operations import perform
 
-        reader = self._state_reader(config)
-        return perform(reader.read(config, subgraphs=subgraphs), reader.saver)
+        saver = self._state_saver(config)
+        graph, config = self._addressed(config, saver)
+        if graph is not self:
+            return graph.get_state(config, subgraphs=subgraphs)
+        return perform(self._state_reader(saver).read(config, subgraphs=subgraphs), saver)
 
     def get_state_history(
         self,
@@ -368,15 +405,20 @@ class CompiledGraph(AsyncGraph):
         Raises:
             ValueError: the graph has no saver.
             KeyError: `config` names no thread.
-            Unsupported: as `get_state`.
             Exception: what the saver raised.
         """
         from lgc.runtime.drivers.operations import perform
 
-        reader = self._state_reader(config)
+        config = merge_configs(config)
+        saver = self._state_saver(config)
         choice = {"filter": filter, "before": before, "limit": limit}
-        for saved in perform(reader.history(config, choice), reader.saver):
-            yield perform(reader.snapshot(saved, live=False, subgraphs=False), reader.saver)
+        graph, config = self._addressed(config, saver)
+        if graph is not self:
+            yield from graph.get_state_history(config, **choice)
+            return
+        reader = self._state_reader(saver)
+        for saved in perform(reader.history(config, choice), saver):
+            yield perform(reader.snapshot(saved, live=False, subgraphs=False), saver)
 
     def update_state(
         self, config: Any, values: Any, as_node: str | None = None, task_id: str | None = None
@@ -423,5 +465,8 @@ class CompiledGraph(AsyncGraph):
         from lgc.runtime.drivers.operations import perform
 
         saver = self._state_saver(config)
+        graph, config = self._addressed_update(config, supersteps, saver)
+        if graph is not self:
+            return graph.bulk_update_state(config, supersteps)
         writer = CheckpointWriter(saver, False)
         return perform(self._state_update(config, supersteps, writer), saver)

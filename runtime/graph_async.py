@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
+from lgc.runtime.config.merge import merge_configs
 from lgc.runtime.constants import MISSING
 from lgc.runtime.graph_arguments import configs_of_batch, durability_of
 from lgc.runtime.graph_base import GraphBase
@@ -91,6 +92,19 @@ class AsyncGraph(GraphBase):
             result.add(chunk)
         return result.get()
 
+    async def ainvoke_inside(self, input: Any, task: Any) -> Any:
+        """`ainvoke` as the body of a node; arguments as of `invoke_inside`.
+
+        Raises:
+            As `ainvoke`.
+        """
+        scope = self._scope_inside(task, True) if type(input) is dict else None
+        if scope is None:
+            return await self.ainvoke(input, task.config)
+        from lgc.runtime.drivers.async_fast_path import ainvoke
+
+        return await ainvoke(scope, input, None, None)
+
     async def astream(
         self,
         input: Any,
@@ -131,7 +145,7 @@ class AsyncGraph(GraphBase):
         durability = durability_of(kwargs, durability, 3)
         if debug or self.debug:
             print_mode = ["updates", "values"]
-        modes = self._modes(stream_mode, print_mode)
+        modes = self._modes(stream_mode, print_mode, config)
         options = self._options(
             config,
             self._streamed(output_keys),
@@ -208,6 +222,13 @@ class AsyncGraph(GraphBase):
         async for place_and_result in as_completed(runs, configs, return_exceptions):
             yield place_and_result
 
+    async def aget_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> AsyncGenerator[tuple[str, Any], None]:
+        """As `get_subgraphs`."""
+        for place in self.get_subgraphs(namespace=namespace, recurse=recurse):
+            yield place
+
     async def aget_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread, as `get_state`, with the async methods of the saver.
 
@@ -223,8 +244,11 @@ class AsyncGraph(GraphBase):
         """
         from lgc.runtime.drivers.operations import aperform
 
-        reader = self._state_reader(config)
-        return await aperform(reader.read(config, subgraphs=subgraphs), reader.saver)
+        saver = self._state_saver(config)
+        graph, config = self._addressed(config, saver)
+        if graph is not self:
+            return await graph.aget_state(config, subgraphs=subgraphs)
+        return await aperform(self._state_reader(saver).read(config, subgraphs=subgraphs), saver)
 
     async def aget_state_history(
         self,
@@ -248,11 +272,18 @@ class AsyncGraph(GraphBase):
         """
         from lgc.runtime.drivers.operations import aperform
 
-        reader = self._state_reader(config)
+        config = merge_configs(config)
+        saver = self._state_saver(config)
         choice = {"filter": filter, "before": before, "limit": limit}
-        for saved in await aperform(reader.history(config, choice), reader.saver):
-            snapshot = reader.snapshot(saved, live=False, subgraphs=False)
-            yield await aperform(snapshot, reader.saver)
+        graph, config = self._addressed(config, saver)
+        if graph is not self:
+            async for snapshot in graph.aget_state_history(config, **choice):
+                yield snapshot
+            return
+        reader = self._state_reader(saver)
+        for saved in await aperform(reader.history(config, choice), saver):
+            operation = reader.snapshot(saved, live=False, subgraphs=False)
+            yield await aperform(operation, saver)
 
     async def aupdate_state(
         self, config: Any, values: Any, as_node: str | None = None, task_id: str | None = None
@@ -286,5 +317,8 @@ class AsyncGraph(GraphBase):
         from lgc.runtime.drivers.operations import aperform
 
         saver = self._state_saver(config)
+        graph, config = self._addressed_update(config, supersteps, saver)
+        if graph is not self:
+            return await graph.abulk_update_state(config, supersteps)
         writer = CheckpointWriter(saver, False, is_async=True)
         return await aperform(self._state_update(config, supersteps, writer), saver)

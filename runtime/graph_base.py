@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lgc.runtime.config.ambient import has_ambient
+from lgc.runtime.config.ambient import current, has_ambient
 from lgc.runtime.config.langchain_import import watch
 from lgc.runtime.config.merge import (
     DEFAULT_RECURSION_LIMIT,
     NO_CONFIG,
-    at_root,
     merge_configs,
     with_parent_runtime,
 )
+from lgc.runtime.config.nested import placed, with_one_history
 from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
+    CONF_NODE_FINISHED,
     CONF_RUNTIME,
-    NS_END,
+    CONF_STREAM,
+    CONF_TASK_ID,
     NS_SEP,
 )
 from lgc.runtime.engine.program import Output, Program
-from lgc.runtime.engine.run import RunOptions
+from lgc.runtime.engine.run import RunOptions, RunScope
+from lgc.runtime.engine.task import Task
 from lgc.runtime.graph_arguments import check_concurrency, coerced_context
-from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.serde.allowlist import is_strict
-from lgc.runtime.start import output_of, refuse_modes
+from lgc.runtime.start import bare_scope, output_of, refuse_modes, scope_inside
 from lgc.runtime.streaming.parts import StreamRequest
 
 
@@ -69,51 +71,111 @@ class GraphBase:
             raise ValueError("No checkpointer set")
         return saver
 
-    def _state_reader(self, config: Any) -> Any:
+    def get_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> Iterator[tuple[str, Any]]:
+        """The graphs inside the nodes: those that nodes are, and that their code names (spec §9.1).
+
+        Args:
+            namespace: only the one at this place: a node's name, or several from the outside in,
+                joined by "|"; several need `recurse`.
+            recurse: the graphs inside those, too.
+
+        Yields:
+            The place and the graph, lgc's or LangGraph's.
+        """
+        from lgc.runtime.subgraphs import subgraphs
+
+        yield from subgraphs(self, namespace, recurse)
+
+    def _state_reader(self, saver: Any) -> Any:
         # Imported when it is first used: runs do without.
         from lgc.runtime.checkpointing.state_snapshots import StateReader
 
-        saver = self._state_saver(config)
-        reader = StateReader(self.program, self.config, saver, self.program.streamed_output)
-        self._refuse_subgraph(config)
-        return reader
+        program = self.program
+        history = self.checkpointer is True
+        return StateReader(program, self.config, saver, program.streamed_output, history)
+
+    def _addressed(self, config: Any, saver: Any) -> tuple[Any, Any]:
+        """The graph whose state `config` addresses, and the config to ask it with."""
+        from lgc.runtime.subgraphs import addressed
+
+        return addressed(self, config, saver, for_update=False)
+
+    def _addressed_update(self, config: Any, supersteps: Any, saver: Any) -> tuple[Any, Any]:
+        """As `_addressed`, of an update.
+
+        Raises:
+            ValueError: there is nothing to do, or the graph is not known.
+        """
+        from lgc.runtime.subgraphs import addressed
+
+        if len(supersteps) == 0:
+            raise ValueError("No supersteps provided")
+        if any(len(updates) == 0 for updates in supersteps):
+            raise ValueError("No updates provided")
+        return addressed(self, config, saver, for_update=True)
 
     def _state_update(self, config: Any, supersteps: Any, writer: Any) -> Any:
         """The Operation of `bulk_update_state`."""
         from lgc.runtime.checkpointing.state_updates import bulk_update_state
 
-        if supersteps and all(supersteps):
-            self._refuse_subgraph(config)
+        if self.checkpointer is True:
+            config = with_one_history(config)
         return bulk_update_state(self.program, self.config, writer, config, supersteps)
 
-    def _refuse_subgraph(self, config: Any) -> None:
-        """Refuses a config that addresses a graph which a node calls (_subgraph_for_namespace)."""
-        conf = config.get(CONF, {})
-        namespace = conf.get("checkpoint_ns") or ""
-        node = self.program.by_name.get(namespace.split(NS_SEP)[0].split(NS_END)[0])
-        if node is not None and node.subgraph and CONF_CHECKPOINTER not in conf:
-            raise Unsupported(
-                "the state of a graph that a node calls", f"checkpoint_ns={namespace!r}"
-            )
-
     def _is_bare(self) -> bool:
-        """Whether a run of which the caller wants nothing but the result has its defaults.
+        """Whether a run of which the caller wants nothing but the result has its defaults."""
+        return (
+            self.config is None
+            and not self.debug
+            and not self.interrupt_before_nodes
+            and not self.interrupt_after_nodes
+            and self.step_timeout is None
+        )
+
+    def _bare_scope(self) -> RunScope | None:
+        """What a run starts with that was given nothing but a dict; None where that is more.
 
         Raises:
             Unsupported: the run would be traced.
         """
-        if (
-            self.config is not None
-            or self.checkpointer is not None
-            or self.debug
-            or self.interrupt_before_nodes
-            or self.interrupt_after_nodes
-            or self.step_timeout is not None
-            or has_ambient()
-        ):
-            return False
+        if not self._is_bare():
+            return None
+        if has_ambient():
+            return self._scope_inside(current(), False)
+        if self.checkpointer is not None:
+            return None
         refuse_tracing()
-        return True
+        return bare_scope(self.program, self.store)
+
+    def _scope_inside(self, task: Any, is_async: bool) -> RunScope | None:
+        """What a run starts with that a node has called with nothing but a dict; or None.
+
+        Nothing of the node's config is built for it. That takes a run around it that lends no
+        saver, and that nobody streams from.
+
+        Args:
+            task: the node's; anything else is none.
+            is_async: an event loop drives the run.
+
+        Raises:
+            Unsupported: the run would be traced.
+        """
+        if not isinstance(task, Task) or not self._is_bare() or self.checkpointer is True:
+            return None
+        outer = task.scope
+        if (
+            outer.saver is not None
+            or outer.lent_saver is not None
+            or outer.outer_stream is not None
+            or outer.forwarding is not None
+            or outer.options.node_finished is not None
+            or outer.options.is_async != is_async
+        ):
+            return None
+        refuse_tracing()
+        return scope_inside(self.program, task, is_async)
 
     def _is_read_at_end(
         self, stream_mode: Any, print_mode: Any, output_keys: Any, version: str, arguments: Any
@@ -135,13 +197,16 @@ class GraphBase:
         is_coerced = self.coerces and self.program.output_schema is not None
         return not is_coerced and keys is not None and not isinstance(keys, str)
 
-    def _modes(self, stream_mode: Any, print_mode: Any) -> Any:
+    def _modes(self, stream_mode: Any, print_mode: Any, config: Any) -> Any:
         """The modes that the caller of a stream wants, one or several.
 
         Raises:
             Unsupported: one of them is not there yet, or one of those that are to be printed.
         """
-        modes = self.stream_mode if stream_mode is None else stream_mode
+        modes = stream_mode
+        if modes is None:
+            is_of_task = bool(config) and CONF_TASK_ID in (config.get(CONF) or {})
+            modes = "values" if is_of_task else self.stream_mode
         refuse_modes(modes)
         refuse_modes(print_mode)
         return modes
@@ -168,6 +233,9 @@ class GraphBase:
         """
         options.streams_from_subgraphs = subgraphs
         request = StreamRequest(modes, print_mode, subgraphs, version == "v2")
+        if options.is_nested:
+            namespace = options.config[CONF].get("checkpoint_ns")
+            request.namespace = tuple(namespace.split(NS_SEP)) if namespace else ()
         if self.coerces:
             request.output_schema = self.program.output_schema
             request.state_schema = self.program.state_schema
@@ -198,7 +266,7 @@ class GraphBase:
         if not config and self.config is None and not has_ambient():
             merged = NO_CONFIG
         else:
-            merged = at_root(with_parent_runtime(merge_configs(self.config, config)))
+            merged = with_parent_runtime(merge_configs(self.config, config))
         options = RunOptions(merged, output)
         options.is_async = is_async
         options.step_timeout = self.step_timeout
@@ -239,6 +307,15 @@ class GraphBase:
                 )
             options.saver = saver
         options.store = self.store
+        conf = merged[CONF]
+        if conf:
+            options.is_nested = CONF_TASK_ID in conf
+            options.lent_saver = conf.get(CONF_CHECKPOINTER)
+            options.outer_stream = conf.get(CONF_STREAM)
+            options.node_finished = conf.get(CONF_NODE_FINISHED)
+            if self.checkpointer is True:
+                merged = with_one_history(merged)
+            options.config = placed(merged)
         return options
 
     def _saver(self, conf: Mapping[str, Any]) -> Any:

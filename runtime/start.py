@@ -9,17 +9,18 @@ from lgc.runtime.checkpointing.exit_durability import ExitRecorder
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG
-from lgc.runtime.constants import EVENT_MODES
 from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.drivers.fast_path import FastPath
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import ChunkWriter
 from lgc.runtime.engine.loop import Loop
-from lgc.runtime.engine.observer import Observer, Sink
+from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
+from lgc.runtime.engine.task import Task
 from lgc.runtime.public.errors import Unsupported
-from lgc.runtime.streaming.chunks import ChunksObserver, UpdatesObserver, ValuesObserver
+from lgc.runtime.streaming.chunks import ChunksObserver
+from lgc.runtime.streaming.observers import observers_of, outer_observers
 from lgc.runtime.upstream import is_a
 
 # What the fast path streams.
@@ -82,6 +83,24 @@ def bare_scope(program: Program, store: Any) -> RunScope:
     return RunScope(program, ChannelValues(program, options.output), options)
 
 
+def scope_inside(program: Program, task: Task, is_async: bool) -> RunScope:
+    """As `bare_scope`, of a run that a task of another run has called.
+
+    Args:
+        task: the task; the run counts as its next graph.
+        is_async: an event loop drives the run.
+    """
+    outer = task.scope
+    options = RunOptions(NO_CONFIG, program.default_output)
+    options.is_nested = True
+    options.is_async = is_async
+    options.caller = task
+    options.call_number = task.count_graph()
+    options.limit = outer.options.limit
+    options.context = outer.context
+    return RunScope(program, ChannelValues(program, options.output), options)
+
+
 def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -> FastPath | None:
     """A run whose chunks are consumed, on the fast path; None for one that needs the loop.
 
@@ -91,12 +110,14 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
     wanted = {modes} if isinstance(modes, str) else set(modes)
     if options.streams_from_subgraphs or options.step_timeout is not None or wanted - _FAST_MODES:
         return None
+    if options.outer_stream is not None or options.node_finished is not None:
+        return None
     if needs_thread(options, input):
         return None
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
     sink = Sink(isinstance(modes, list))
-    path = FastPath(scope, input, _observers_of_values(sink, scope, wanted))
+    path = FastPath(scope, input, observers_of(sink, scope, wanted))
     path.sink = sink
     path.emits_updates = "updates" in wanted
     path.emits_values = "values" in wanted
@@ -107,15 +128,6 @@ def needs_thread(options: RunOptions, input: Any) -> bool:
     """Whether a run keeps a thread: for a saver, breakpoints, or a Command as input."""
     stops = options.interrupt_before or options.interrupt_after
     return options.saver is not None or bool(stops) or is_a(input, "Command")
-
-
-def _observers_of_values(sink: Sink, scope: RunScope, wanted: set[str]) -> list[Observer]:
-    observers: list[Observer] = []
-    if "updates" in wanted:
-        observers.append(UpdatesObserver(sink, scope.values))
-    if "values" in wanted:
-        observers.append(ValuesObserver(sink, scope.values))
-    return observers
 
 
 def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any) -> Loop:
@@ -132,13 +144,8 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
     loop = Loop(scope, input, thread, recorder)
     sink = Sink(isinstance(modes, list))
     loop.sink = sink
-    observers = _observers_of_values(sink, scope, wanted)
+    observers = outer_observers(scope) + observers_of(sink, scope, wanted)
     loop.superstep.observers = observers
-    events = EVENT_MODES.intersection(wanted)
-    if events:
-        from lgc.runtime.streaming.debug import DebugObserver
-
-        observers.append(DebugObserver(sink, scope, events, program.streamed_output))
     if options.streams_from_nodes:
         observers.append(ChunksObserver(sink))
         writer = ChunkWriter(loop.inbox)
@@ -147,5 +154,5 @@ def streamed_loop(program: Program, options: RunOptions, input: Any, modes: Any)
         if subgraphs:
             from lgc.runtime.streaming.subgraph_forwarding import SubgraphForwarding
 
-            scope.forwarding = SubgraphForwarding(writer, wanted)
+            scope.forwarding = SubgraphForwarding(writer, wanted, scope.outer_stream)
     return loop

@@ -6,7 +6,7 @@ from typing import Any
 
 from lgc.runtime.checkpointing.model import PendingWrites
 from lgc.runtime.checkpointing.task_status import statuses
-from lgc.runtime.config.task_config import scratchpad
+from lgc.runtime.config.task_config import outer_answer, scratchpad
 from lgc.runtime.constants import CONF, CONF_RESUME_MAP, NULL_TASK_ID, RESUME, START, TASKS
 from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.task import Task
@@ -114,8 +114,8 @@ def scratchpad_with_answers(pending_writes: PendingWrites, task: Task) -> Any:
         if write[0] == task.id and write[1] == RESUME:
             answers = write[2] if isinstance(write[2], list) else [write[2]]
             break
-    scope = task.scope
-    by_id = scope.config[CONF].get(CONF_RESUME_MAP)
+    conf = task.scope.config[CONF]
+    by_id = conf.get(CONF_RESUME_MAP)
     if by_id:
         namespace = task.namespace
         # Older versions gave all interrupts of a task the first one's id.
@@ -123,7 +123,9 @@ def scratchpad_with_answers(pending_writes: PendingWrites, task: Task) -> Any:
             if interrupt in by_id:
                 answers.append(by_id[interrupt])
                 break
-    return scratchpad(task.step, scope.stop, answers, _NullResume(pending_writes, null_resume))
+    if null_resume is None:
+        return scratchpad(task, answers, outer_answer(conf))
+    return scratchpad(task, answers, _NullResume(pending_writes, null_resume))
 
 
 class _NullResume:
@@ -134,8 +136,6 @@ class _NullResume:
         self.write: Any = write
 
     def __call__(self, consume: bool = False) -> Any:
-        if self.write is None:
-            return None
         if consume:
             try:
                 self.pending_writes.remove(self.write)

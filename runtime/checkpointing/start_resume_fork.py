@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from lgc.runtime.checkpointing.recorder import Recorder
+from lgc.runtime.checkpointing.replay import ReplayState
 from lgc.runtime.checkpointing.resume import is_resume_map, writes_of_command
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import (
@@ -56,12 +57,17 @@ class FirstInput:
         command = value if is_a(value, "Command") else None
         recorder.begin()
         resumes = value is None or command is not None
-        scope.resuming = bool(thread.versions.versions) and bool(
-            conf.get(CONF_RESUMING, resumes or _is_same_run(thread))
-        )
+        if not resumes and not scope.is_nested:
+            resumes = _is_same_run(thread)
+        scope.resuming = bool(thread.versions.versions) and bool(conf.get(CONF_RESUMING, resumes))
         has_answer = command is not None and command.resume is not None
-        self._travels = (
-            thread.is_addressed and not has_answer and not conf.get(CONF_RESUMING, False)
+        # The run around a nested one cannot tell whether it resumes or travels. The map has the
+        # run's own namespace only where the caller took it from a state of the past.
+        is_mapped = scope.is_nested and conf.get("checkpoint_ns", "") in conf.get(
+            "checkpoint_map", {}
+        )
+        self._travels = thread.is_addressed and (
+            is_mapped or not (has_answer or conf.get(CONF_RESUMING, False))
         )
         thread.is_replaying = self._travels or thread.is_superseded
         if self._travels:
@@ -80,7 +86,11 @@ class FirstInput:
         if answer is not None:
             if scope.saver is None:
                 raise RuntimeError("Cannot use Command(resume=...) without checkpointer")
-            strict = bool(conf.get(CONF_STRICT_RESUME, False)) and not self.thread.is_superseded
+            strict = (
+                bool(conf.get(CONF_STRICT_RESUME, False))
+                and not scope.is_nested
+                and not self.thread.is_superseded
+            )
             by_id = is_resume_map(answer, self.thread.pending_writes, strict=strict)
             if by_id:
                 conf[CONF_RESUME_MAP] = answer
@@ -125,7 +135,7 @@ class FirstInput:
             recorder.make_checkpoint("input", thread.values.updated)
         elif CONF_RESUMING not in scope.config[CONF]:
             raise error_class("EmptyInputError")(f"Received no input for {START}")
-        if self._travels:
+        if self._travels and not scope.is_nested:
             scope.replay_state = _replay_state(thread, bound)
 
 
@@ -138,14 +148,12 @@ def _is_same_run(thread: ThreadState) -> bool:
 
 
 def _replay_state(thread: ThreadState, bound: Any) -> Any:
-    """What tells LangGraph's graphs inside nodes which of their checkpoints to go on from.
+    """What tells the graphs inside nodes which of their checkpoints to go on from.
 
     Args:
         bound: addresses a checkpoint that is older than theirs; None: that is to be looked for.
     """
-    replay = loaded("langgraph._internal._replay", "ReplayState")
-    if replay is None:
-        return None
+    replay: Any = loaded("langgraph._internal._replay", "ReplayState") or ReplayState
     if bound is None and thread.metadata.get("source") in _FORKS:
         bound = thread.parent_config
     newest = thread.checkpoint["id"]

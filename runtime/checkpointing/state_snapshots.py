@@ -15,20 +15,34 @@ from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.task_status import Status, statuses
 from lgc.runtime.checkpointing.thread_state import Request, ThreadState
 from lgc.runtime.config.merge import merge_configs, overlay_configs
-from lgc.runtime.constants import CONF, CONF_CHECKPOINTER, NS_END, NS_SEP, NULL_TASK_ID, RETURN
+from lgc.runtime.config.nested import with_one_history
+from lgc.runtime.constants import CONF, CONF_CHECKPOINTER, NULL_TASK_ID, RETURN
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.engine.task_writes import TaskWrites
-from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.upstream import loaded
 
 T = TypeVar("T")
-Operation = Generator[Request | CheckpointWriter | Task, Any, T]
-"""Returns a T. What it yields is to be done before it goes on: a saver call, whose result it is
-sent (of `list` all checkpoints, as a list), the calls of a writer, or those of a task, whose error
-ends the operation."""
+
+
+class StateOf(NamedTuple):
+    """The state of a graph inside a node, as its own `get_state` tells it.
+
+    Attributes:
+        graph: lgc's or LangGraph's.
+        config: addresses its thread.
+    """
+
+    graph: Any
+    config: Any
+
+
+Operation = Generator[Request | CheckpointWriter | Task | StateOf, Any, T]
+"""Returns a T. What it yields is to be done before it goes on: a saver call or a StateOf, whose
+result it is sent (of `list` all checkpoints, as a list), the calls of a writer, or those of a task,
+whose error ends the operation."""
 
 
 class PregelTask(NamedTuple):
@@ -83,13 +97,17 @@ class StateReader:
         bound: the config bound to the graph, or None.
         saver: keeps the threads.
         output: what is reported of the state.
+        has_one_history: the graph keeps one a thread, whatever task calls it.
     """
 
-    def __init__(self, program: Program, bound: Any, saver: Any, output: Output) -> None:
+    def __init__(
+        self, program: Program, bound: Any, saver: Any, output: Output, has_one_history: bool
+    ) -> None:
         self.program = program
         self.bound = bound
         self.saver = saver
         self.output = output
+        self._has_one_history = has_one_history
 
     def read(self, config: Any, *, subgraphs: bool) -> Operation[Any]:
         """The newest state of a thread, or that at the checkpoint which `config` addresses.
@@ -104,13 +122,12 @@ class StateReader:
 
         Raises:
             KeyError: `config` has no thread_id.
-            AttributeError: its checkpoint_ns is no text.
-            Unsupported: a node that calls a graph is due, and `subgraphs`.
             Exception: what the saver raised.
         """
-        refuse_namespace(config[CONF], for_update=False)
         if self.bound:
             config = overlay_configs(self.bound, config)
+        if self._has_one_history:
+            config = with_one_history(config)
         thread_id = config[CONF]["thread_id"]
         if not isinstance(thread_id, str):
             # In the caller's own config, as upstream does.
@@ -133,9 +150,10 @@ class StateReader:
         """
         config = merge_configs(config)
         conf = config[CONF]
-        refuse_namespace(conf, for_update=False)
         own = {"checkpoint_ns": conf.get("checkpoint_ns", ""), "thread_id": str(conf["thread_id"])}
         config = overlay_configs(self.bound, config, {CONF: own})
+        if self._has_one_history:
+            config = with_one_history(config)
         # All at once: a consumer who stops would hold up the saver's cursor.
         checkpoints: list[Any] = yield "list", (config,), choice
         return checkpoints
@@ -147,20 +165,19 @@ class StateReader:
             saved: the CheckpointTuple.
             live: the state as it is now, not as it was when the superstep began.
             subgraphs: with the states of the graphs that due nodes call.
-
-        Raises:
-            Unsupported: such a node is due, and `subgraphs`.
         """
         thread = detached_thread(self.program, self.saver, saved.config, self.output)
         yield from load_checkpoint(thread, saved, saved.config)
         values = thread.values
         due = thread.prepare_all()
-        for task in due if subgraphs else ():
-            if task.node.subgraph:
-                raise Unsupported(
-                    "get_state(subgraphs=True) of a node that calls a graph",
-                    f"node {task.node.name!r}",
-                )
+        states: dict[str, Any] = {}
+        for task in due:
+            address = state_address(task, saved.config)
+            if address is not None and subgraphs:
+                lent = {CONF_CHECKPOINTER: self.saver, **address[CONF]}
+                states[task.id] = yield StateOf(task.node.subgraph, {CONF: lent})
+            elif address is not None:
+                states[task.id] = address
         taskless = [write[1:] for write in thread.pending_writes if write[0] == NULL_TASK_ID]
         if taskless:
             values.preview(taskless, [])
@@ -178,7 +195,7 @@ class StateReader:
                 by_task.get(task.id, Status()),
                 self.output,
                 live=live,
-                config=saved.config,
+                state=states.get(task.id),
             )
             for task in due
         )
@@ -226,28 +243,6 @@ def load_checkpoint(thread: ThreadState, saved: Any, config: Any) -> Operation[N
         thread.rebuild(history)
 
 
-def refuse_namespace(conf: Mapping[str, Any], *, for_update: bool) -> None:
-    """Refuses a namespace that no state of this graph can be in (_subgraph_for_namespace).
-
-    A graph without subgraphs reads what a namespace holds by its own channels, and updates it
-    only when the saver is lent, as by a graph around it.
-
-    Args:
-        conf: the `configurable` of the caller's config.
-        for_update: the state is to be written.
-
-    Raises:
-        ValueError: an update addresses a subgraph.
-        AttributeError: the namespace is no text.
-    """
-    namespace = conf.get("checkpoint_ns", "")
-    if not namespace or CONF_CHECKPOINTER in conf:
-        return
-    parts = [part.split(NS_END)[0] for part in namespace.split(NS_SEP) if not part.isdigit()]
-    if for_update:
-        raise ValueError(f"Subgraph {NS_SEP.join(parts)} not found")
-
-
 def with_parents(config: Any, metadata: Mapping[str, Any] | None) -> Any:
     """A config that addresses a checkpoint, with those of the graphs around it."""
     parents = (metadata or {}).get("parents")
@@ -258,20 +253,28 @@ def with_parents(config: Any, metadata: Mapping[str, Any] | None) -> Any:
     return {**config, CONF: {**conf, "checkpoint_map": places}}
 
 
-def task_snapshot(task: Task, status: Status, output: Output, *, live: bool, config: Any) -> Any:
+def state_address(task: Task, config: Any) -> Any:
+    """Where the checkpoints of the graph are that a task's node calls; None when it calls none.
+
+    Args:
+        config: addresses the checkpoint that the task is due on.
+    """
+    child = task.node.subgraph
+    if child is None or child.checkpointer is False:
+        return None
+    return {CONF: {"thread_id": config[CONF]["thread_id"], "checkpoint_ns": task.namespace}}
+
+
+def task_snapshot(task: Task, status: Status, output: Output, *, live: bool, state: Any) -> Any:
     """A task of a snapshot (pregel/debug.py:tasks_w_writes).
 
     Args:
         task, status: which one, and what became of it.
         output: the keys of its result.
         live: only the interrupts count that still wait for an answer.
-        config: addresses the checkpoint.
+        state: of the graph that its node calls, or the config that addresses it; or None.
     """
     interrupts = status.pending_interrupts if live else status.interrupts
-    state = None
-    if task.node.subgraph:
-        # It says where the checkpoints of the graph are that the node calls.
-        state = {CONF: {"thread_id": config[CONF]["thread_id"], "checkpoint_ns": task.namespace}}
     return _class_of(PregelTask)(
         task.id,
         task.node.name,

@@ -17,7 +17,6 @@ from lgc.runtime.checkpointing.state_snapshots import (
     Operation,
     detached_thread,
     load_checkpoint,
-    refuse_namespace,
     with_parents,
 )
 from lgc.runtime.checkpointing.task_status import statuses
@@ -70,16 +69,10 @@ def bulk_update_state(
         The config that addresses the last of them.
 
     Raises:
-        ValueError: there is nothing to do, or `config` addresses a subgraph that does not exist.
         InvalidUpdateError: an update is for no node, or it is not clear for which.
         Exception: what a conditional edge, a reducer or the saver raised.
     """
-    if len(supersteps) == 0:
-        raise ValueError("No supersteps provided")
-    if any(len(updates) == 0 for updates in supersteps):
-        raise ValueError("No updates provided")
     conf = config[CONF]
-    refuse_namespace(conf, for_update=True)
     current = {**config, CONF: {**conf, "thread_id": str(conf["thread_id"])}}
     for number, updates in enumerate(supersteps):
         update = _Update(program, bound, writer, current, number == 0)

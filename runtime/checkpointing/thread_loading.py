@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from lgc.runtime.checkpointing.replay import replay_request
 from lgc.runtime.checkpointing.thread_state import (
     Request,
     ThreadState,
     has_moved_past,
     latest_config,
 )
-from lgc.runtime.constants import CONF
+from lgc.runtime.constants import CONF, CONF_REPLAY_STATE, CONF_RESUMING
 
 
 class ThreadLoading:
@@ -29,6 +30,7 @@ class ThreadLoading:
         self.request: Request | None = None
         self._config: dict[str, Any] = _config_to_load(thread.scope.config)
         self._saved: Any = None
+        self._has_id: bool = False
         self._looks_for_latest: bool = False
 
     def begin(self) -> None:
@@ -37,11 +39,20 @@ class ThreadLoading:
         Raises:
             Exception: without a saver, as `answer`.
         """
-        self.thread.is_addressed = bool(self._config[CONF].get("checkpoint_id"))
-        if self.thread.scope.saver is None:
+        scope = self.thread.scope
+        conf = scope.config[CONF]
+        replay = conf.get(CONF_REPLAY_STATE)
+        self._has_id = bool(self._config[CONF].get("checkpoint_id"))
+        self.thread.is_addressed = self._has_id or bool(replay)
+        if scope.saver is None:
             self._take(None)
-        else:
-            self.request = ("get_tuple", (self._config,), {})
+            return
+        self.request = ("get_tuple", (self._config,), {})
+        if replay and not self._has_id:
+            self.request = replay_request(replay, conf.get("checkpoint_ns", ""), self._config)
+            # The input is applied again, which starts the nodes that were due.
+            kept = {key: value for key, value in conf.items() if key != CONF_RESUMING}
+            scope.config = {**scope.config, CONF: kept}
 
     def answer(self, result: Any) -> None:
         """The call of `request` returned `result`.
@@ -56,7 +67,7 @@ class ThreadLoading:
         elif self._looks_for_latest:
             thread.is_superseded = has_moved_past(self._saved, result)
             self._take(self._saved)
-        elif result is not None and thread.is_addressed:
+        elif result is not None and self._has_id:
             self._saved = result
             self._looks_for_latest = True
             self.request = ("get_tuple", (latest_config(self._config),), {})

@@ -15,7 +15,7 @@ from lgc.runtime.checkpointing.copies import copied_checkpoint
 from lgc.runtime.checkpointing.model import PendingWrites
 from lgc.runtime.checkpointing.resume import scratchpad_with_answers
 from lgc.runtime.checkpointing.versions import ChannelVersions
-from lgc.runtime.constants import CONF, INTERRUPT, NS_SEP
+from lgc.runtime.constants import CONF, INTERRUPT
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.prepare import prepare_tasks, triggered
 from lgc.runtime.engine.run import RunScope
@@ -104,8 +104,7 @@ class ThreadState:
             conf = {"checkpoint_ns": "", **config[CONF], **saved.config.get(CONF, {})}
             self.checkpoint_config = {**config, **saved.config, CONF: conf}
         self.loaded_config = self.checkpoint_config
-        namespace = self.checkpoint_config[CONF]["checkpoint_ns"]
-        scope.namespace = f"{namespace}{NS_SEP}" if namespace else ""
+        scope.set_namespace(self.checkpoint_config[CONF]["checkpoint_ns"])
         scope.is_v1_checkpoint = self.checkpoint["v"] == 1
         self.loaded_id = scope.checkpoint_id = self.checkpoint["id"]
         next_version = _increment if scope.saver is None else scope.saver.get_next_version

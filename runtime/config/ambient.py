@@ -37,6 +37,15 @@ def has_ambient() -> bool:
     return var is not None and var.get() is not None
 
 
+def current() -> Any:
+    """The Task or Router that is running, if nobody has looked at its config yet; else None."""
+    var = langchain_var()
+    config = None if var is None else var.get()
+    if config is None:
+        return CURRENT.get()
+    return config.task if type(config) is TaskConfig else None
+
+
 class TaskConfig(dict[str, Any]):
     """A task's or router's config that fills itself in when it is first looked at.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import ambient
-from lgc.runtime.constants import CONF, CONF_RUNTIME, CONF_STREAM, CONF_TASK_ID
+from lgc.runtime.constants import CONF, CONF_RUNTIME
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.public.runtime import Runtime
 from lgc.runtime.upstream import is_a, loaded
@@ -56,11 +56,25 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
         else was given. `recursion_limit` is there only when it was given explicitly.
 
     Raises:
-        Unsupported: callbacks or a tracer are on, or the call comes from inside a task.
+        Unsupported: callbacks or a tracer are on.
+    """
+    return merge_inside(ambient(), *configs)
+
+
+def merge_inside(
+    outer: Mapping[str, Any] | None, *configs: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """`merge_configs` with another ambient config.
+
+    Args:
+        outer: the config of what runs around the call, or None.
+        configs: as of `merge_configs`.
+
+    Raises:
+        As `merge_configs`.
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, CONF: {}}
     inherited: list[str] = []
-    outer = ambient()
     if outer is not None:
         for key, value in outer.items():
             if _is_set(value):
@@ -119,19 +133,6 @@ def with_parent_runtime(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, CONF: {**conf, CONF_RUNTIME: runtime}}
 
 
-def at_root(config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a run that no task started: such a run has the root's namespace.
-
-    Args:
-        config: what `merge_configs` returned. A namespace in it is dropped, together with the
-            checkpoint_id, which names a checkpoint of that namespace (pregel/_loop.py).
-    """
-    conf = config[CONF]
-    if not conf.get("checkpoint_ns"):
-        return config
-    return {**config, CONF: {**conf, "checkpoint_ns": "", "checkpoint_id": None}}
-
-
 def overlay_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
     """Configs merged without defaults or ambient config (_internal/_config.py:merge_configs).
 
@@ -184,7 +185,3 @@ def _refuse(merged: dict[str, Any]) -> None:
         and not callbacks.inheritable_handlers
     ):
         raise Unsupported("callbacks", "config['callbacks']")
-    if CONF_TASK_ID in merged[CONF]:
-        raise Unsupported("a graph called inside a node of another graph")
-    if CONF_STREAM in merged[CONF]:
-        raise Unsupported("a stream of another graph", CONF_STREAM)

@@ -62,24 +62,34 @@ def task_config(task: Any) -> dict[str, Any]:
     for key in ("recursion_limit", "max_concurrency"):
         if key in base:
             config[key] = base[key]
-    pad = task.pad or scratchpad(task.step, scope.stop)
+    outer = base[CONF]
+    saver = scope.saver if scope.saver is not None else scope.lent_saver
+    pad = task.pad or scratchpad(task, [], outer_answer(outer))
     conf: dict[str, Any] = {
-        **base[CONF],
-        CONF_REPLAY_STATE: scope.replay_state,
+        **outer,
         CONF_TASK_ID: task.id,
         CONF_SEND: task.writes.extend,
         CONF_READ: reader(task, pad),
         CONF_READ_STATE: edge_reader(task) if task.push >= 0 else None,
-        CONF_CHECKPOINTER: scope.saver,
-        "checkpoint_map": {**base[CONF].get("checkpoint_map", {}), "": task.checkpoint_id},
+        CONF_CHECKPOINTER: saver,
+        "checkpoint_map": {
+            **outer.get("checkpoint_map", {}),
+            outer.get("checkpoint_ns", ""): task.checkpoint_id,
+        },
         "checkpoint_id": None,
         "checkpoint_ns": task.namespace,
         CONF_SCRATCHPAD: pad,
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
-    if task.step == scope.first_step:
-        conf[CONF_RESUMING] = scope.resuming
+    if scope.is_nested:
+        # What the root says of it holds for the first superstep of each graph.
+        if task.step != scope.first_step:
+            conf.pop(CONF_RESUMING, None)
+    else:
+        conf[CONF_REPLAY_STATE] = scope.replay_state
+        if task.step == scope.first_step:
+            conf[CONF_RESUMING] = scope.resuming
     if scope.options.durability is not None:
         conf[CONF_DURABILITY] = scope.options.durability
     if scope.forwarding is not None:
@@ -129,20 +139,41 @@ def _refuse_call(*args: Any, **kwargs: Any) -> Any:
     raise Unsupported("@task inside a node")
 
 
-def _no_resume(consume: bool = False) -> None:
+def no_answer(consume: bool = False) -> None:
+    """Nobody has given an answer without an id."""
     return None
 
 
-def scratchpad(
-    step: int, stop: int, answers: list[Any] | None = None, answer: Any = _no_resume
-) -> Any:
+def outer_answer(conf: Mapping[str, Any]) -> Any:
+    """What takes the answer that was given, without an id, to the run around a nested one.
+
+    Args:
+        conf: the `configurable` of the nested run's config.
+    """
+    return getattr(conf.get(CONF_SCRATCHPAD), "get_null_resume", no_answer)
+
+
+def scratchpad(task: Any, answers: list[Any], answer: Any) -> Any:
     """The counters of a task; LangGraph's class when it is loaded.
 
     Args:
-        step, stop: the superstep and where the run stops.
+        task: the engine's Task.
         answers: what its interrupts have been answered so far.
         answer: takes the answer that the caller gave to whoever asks first.
     """
+    return _pad(task.step, task.scope.stop, answers, answer, task.count_graph)
+
+
+def bare_scratchpad(step: int, stop: int) -> Any:
+    """The counters of a superstep, for what looks at them outside of a task.
+
+    Args:
+        step, stop: the superstep and where the run stops.
+    """
+    return _pad(step, stop, [], no_answer, count().__next__)
+
+
+def _pad(step: int, stop: int, answers: list[Any], answer: Any, count_graph: Any) -> Any:
     module = sys.modules.get("langgraph._internal._scratchpad")
     cls: Any = getattr(module, "PregelScratchpad", Scratchpad)
     return cls(
@@ -151,8 +182,8 @@ def scratchpad(
         call_counter=count().__next__,
         interrupt_counter=count().__next__,
         get_null_resume=answer,
-        resume=[] if answers is None else answers,
-        subgraph_counter=count().__next__,
+        resume=answers,
+        subgraph_counter=count_graph,
     )
 
 
@@ -199,10 +230,12 @@ def runtime(task: Any) -> Any:
         node_first_attempt_time=task.started,
     )
     scope = task.scope
+    parent = conf.get(CONF_RUNTIME)
     writer = no_writer
     if scope.write_custom is not None:
         writer = scope.write_custom if scope.forwarding is None else scope.forwarding.write
-    parent = conf.get(CONF_RUNTIME)
+    elif scope.outer_stream is not None:
+        writer = parent.stream_writer
     if scope.control is None:
         with _MAKING_CONTROL:  # parallel tasks share it
             if scope.control is None:

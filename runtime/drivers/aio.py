@@ -131,7 +131,8 @@ class AsyncDriver:
             assert loop.loading is not None and loop.loading.request is not None
             name, args, kwargs = loop.loading.request
             try:
-                result = await getattr(loop.scope.saver, f"a{name}")(*args, **kwargs)
+                call = getattr(loop.scope.saver, f"a{name}")(*args, **kwargs)
+                result = await (anext(call, None) if name == "list" else call)
             except Exception as exc:
                 loop.load_failed(exc)
             else:

@@ -18,6 +18,7 @@ from lgc.runtime.engine.loop import Loop
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.chunks import ResultObserver
+from lgc.runtime.streaming.observers import outer_observers
 
 
 async def ainvoke(
@@ -33,13 +34,14 @@ async def ainvoke(
         asyncio.CancelledError: the caller was cancelled.
     """
     result = ResultObserver(scope.values, scope.options.typed_result)
+    outer = outer_observers(scope)
     calls = AsyncCalls()
     try:
-        if is_fast and thread is None and can_start(scope):
+        if is_fast and not outer and thread is None and can_start(scope):
             await _run_awaiting(FastPath(scope, value, [result]), calls)
         else:
             loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result]
+            loop.superstep.observers = [result, *outer]
             driver = AsyncDriver(loop, calls)
             try:
                 while await driver.advance() is not None:

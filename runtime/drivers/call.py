@@ -87,9 +87,12 @@ def _coroutine(how: int, body: Any, argument: Any, current: Any) -> Any:
     elif how == AWAIT_WITH_TASK:
         set_ambient(current)
         awaitable = body(argument, current)
-    elif how in (INVOKE, GRAPH):
+    elif how == INVOKE:
         set_ambient(current)
         awaitable = body.ainvoke(argument, current.config)
+    elif how == GRAPH:
+        set_ambient(current)
+        awaitable = body.ainvoke_inside(argument, current)
     else:
         return None
     return awaitable if type(awaitable) is _COROUTINE else coroutine_of(awaitable)
@@ -147,8 +150,10 @@ def _call(how: int, body: Any, argument: Any, current: Any) -> Any:
         result = body(argument)
     elif how == CALL_WITH_TASK:
         result = body(argument, current)
-    elif how in (INVOKE, GRAPH):
+    elif how == INVOKE:
         return body.invoke(argument, current.config)
+    elif how == GRAPH:
+        return body.invoke_inside(argument, current)
     else:
         raise _no_sync_function(current)
     return _resolved(result, argument, current)

@@ -29,6 +29,7 @@ from lgc.runtime.engine.program import Node, Program
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.streaming.chunks import ResultObserver
+from lgc.runtime.streaming.observers import outer_observers
 from lgc.runtime.upstream import is_a
 
 
@@ -55,12 +56,13 @@ def invoke(
         As `Loop.next`.
     """
     result = ResultObserver(scope.values, scope.options.typed_result)
+    outer = outer_observers(scope)
     try:
-        if is_fast and thread is None and can_start(scope):
+        if is_fast and not outer and thread is None and can_start(scope):
             _run_straight(FastPath(scope, value, [result]))
         else:
             loop = Loop(scope, value, thread, recorder)
-            loop.superstep.observers = [result]
+            loop.superstep.observers = [result, *outer]
             driver = SyncDriver(loop)
             try:
                 driver.run()

@@ -9,7 +9,7 @@ from typing import Any
 
 from lgc.runtime.checkpointing import state_snapshots, state_updates
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
-from lgc.runtime.checkpointing.state_snapshots import Operation
+from lgc.runtime.checkpointing.state_snapshots import Operation, StateOf
 from lgc.runtime.drivers.call import continue_task
 from lgc.runtime.engine.task import Task
 
@@ -33,6 +33,8 @@ def perform(operation: Operation[Any], saver: Any) -> Any:
         elif isinstance(value, CheckpointWriter):
             for function, arguments, _ in value.pop_calls():
                 function(*arguments)
+        elif isinstance(value, StateOf):
+            result = value.graph.get_state(value.config, subgraphs=True)
         else:
             name, args, kwargs = value
             result = getattr(saver, name)(*args, **kwargs)
@@ -63,6 +65,8 @@ async def aperform(operation: Operation[Any], saver: Any) -> Any:
                 stored = function(*arguments)
                 if value.is_async:
                     await stored
+        elif isinstance(value, StateOf):
+            result = await value.graph.aget_state(value.config, subgraphs=True)
         else:
             name, args, kwargs = value
             call = getattr(saver, f"a{name}")(*args, **kwargs)

@@ -88,6 +88,8 @@ class SyncDriver:
             name, args, kwargs = loop.loading.request
             try:
                 result = getattr(loop.scope.saver, name)(*args, **kwargs)
+                if name == "list":
+                    result = next(iter(result), None)
             except Exception as exc:
                 loop.load_failed(exc)
             else:

@@ -18,7 +18,7 @@ from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.start_resume_fork import FirstInput
 from lgc.runtime.checkpointing.thread_loading import ThreadLoading
 from lgc.runtime.checkpointing.thread_state import ThreadState
-from lgc.runtime.constants import START
+from lgc.runtime.constants import CONF, CONF_RESUMING, NS_END, START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
 from lgc.runtime.engine.observer import Sink
@@ -271,11 +271,12 @@ class Loop:
 
     def _apply_input(self) -> None:
         """Applies the input of a run without a thread, as the write to `__start__`."""
-        if self._value is None:
-            raise error_class("EmptyInputError")(f"Received no input for {START}")
         scope, values = self.scope, self.values
-        values.write_start(self._value)
-        self._value = None
+        if self._value is not None:
+            values.write_start(self._value)
+            self._value = None
+        elif CONF_RESUMING not in scope.config[CONF]:
+            raise error_class("EmptyInputError")(f"Received no input for {START}")
         scope.step += 1
 
     # -- one superstep ----------------------------------------------------------
@@ -477,7 +478,7 @@ class Loop:
 
         Upstream: pregel/_loop.py:_suppress_interrupt.
         """
-        if not _TICK <= self._phase < _INTERRUPTED:
+        if self.scope.is_nested or not _TICK <= self._phase < _INTERRUPTED:
             return False
         if not is_instance_of_error(exc, "GraphInterrupt"):
             return False
@@ -517,15 +518,24 @@ class Loop:
                 observer.on_breakpoint(interrupts)
 
     def _leave(self) -> None:
-        """The run is over and has not failed: what is left to its end is stored."""
-        self._phase = _LEAVING
-        self._store_rest()
+        """The run is over and has not failed: what is left to its end is stored.
 
-    def _store_rest(self) -> None:
-        """Has stored, once, what is left to the run's end."""
+        The checkpoints of a nested run are of use to its task only, which has ended, too, unless
+        its graph keeps one history a thread.
+        """
+        self._phase = _LEAVING
+        self._store_rest(not self.scope.is_nested or NS_END not in self.scope.namespace)
+
+    def _store_rest(self, keeps: bool = True) -> None:
+        """Has stored, once, what is left to the run's end.
+
+        Args:
+            keeps: what durability "exit" has left to it, too.
+        """
         if self._has_left or self.recorder is None:
             return
-        self.recorder.flush_exit(self.superstep.tasks)
+        if keeps:
+            self.recorder.flush_exit(self.superstep.tasks)
         self._has_left = True
         if self.writer is not None:
             self.writer.release()

@@ -32,6 +32,23 @@ class Sink:
         return chunks
 
 
+class OuterSink(Sink):
+    """Hands the chunks of a nested run on to a consumer further out, at once.
+
+    Args:
+        stream: takes `(namespace, mode, payload)`.
+        namespace: of the run.
+    """
+
+    def __init__(self, stream: Any, namespace: tuple[str, ...]) -> None:
+        super().__init__(True)
+        self._stream: Any = stream
+        self._namespace: tuple[str, ...] = namespace
+
+    def emit(self, mode: str, payload: Any) -> None:
+        self._stream((self._namespace, mode, payload))
+
+
 class Observer:
     """Is told of one run, on the thread that drives it; every method may be left out.
 

@@ -6,7 +6,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from lgc.runtime.config.task_config import scratchpad
+from lgc.runtime.config.task_config import bare_scratchpad
 from lgc.runtime.constants import MISSING, PULL
 from lgc.runtime.engine.channel_values import warn
 from lgc.runtime.engine.program import Node, View
@@ -128,7 +128,7 @@ def _complete(scope: RunScope, view: View, state: dict[str, Any]) -> object:
 
 def _scratchpad(scope: RunScope) -> Any:
     """A scratchpad for the managed values of the user's own."""
-    return scratchpad(scope.step, scope.stop)
+    return bare_scratchpad(scope.step, scope.stop)
 
 
 def _before(node: Node) -> str:

@@ -39,8 +39,7 @@ AWAIT: Final = 3
 AWAIT_WITH_TASK: Final = 4
 """A node's body takes the state and the task, and returns what an async function does."""
 GRAPH: Final = 5
-"""A node's body is a CompiledGraph of lgc's, which is part of the same module."""
-
+"""A node's body is a compiled graph of lgc's."""
 
 EVERYTHING: Final[tuple[str, ...]] = ("",)
 """In place of the keys that something reads or writes: all of the state's, or the root value."""
@@ -147,7 +146,8 @@ class Node:
         destinations: the nodes that a Command of it is declared to lead to.
         defer: it waits until the run has no other trigger left.
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT, AWAIT_WITH_TASK or GRAPH.
-        subgraph: it calls a graph, as far as its code tells (spec §9.1); one of GRAPH does.
+        subgraph: the graph that it calls, as far as its code tells (spec §9.1), or None; of GRAPH,
+            the body is it.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -166,10 +166,10 @@ class Node:
         destinations: tuple[str, ...] = (),
         defer: bool = False,
         call: int = CALL,
-        subgraph: bool = False,
+        subgraph: Any = None,
     ) -> None:
         self.name: str = name
-        self.subgraph: bool = subgraph or call == GRAPH
+        self.subgraph: Any = body if call == GRAPH else subgraph
         self.body: Any = body
         self.is_start: bool = name == START
         self.view: View = View(None if self.is_start else reads, schema)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from lgc.runtime.config.nested import config_inside
+from lgc.runtime.constants import CONF, NS_SEP
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.ids import CheckpointIds
@@ -32,6 +34,13 @@ class RunOptions:
         typed_result: the result of an invoke is a GraphOutput.
         streams_from_nodes: chunks that nodes write are wanted while the nodes run.
         streams_from_subgraphs: those of the graphs that nodes call are wanted, too.
+        is_nested: a task of another run called it (spec §9).
+        caller: that task, where the run has its config from nobody else: nothing of it is built
+            before somebody looks; else None.
+        call_number: how many graphs that task has called before.
+        lent_saver: of a nested run, the saver of the run around it.
+        outer_stream: of a nested run, what takes chunks for a consumer further out, or None.
+        node_finished: called with the name of each node that has finished, or None.
     """
 
     def __init__(self, config: dict[str, Any], output: Output) -> None:
@@ -51,6 +60,12 @@ class RunOptions:
         self.typed_result: bool = False
         self.streams_from_nodes: bool = False
         self.streams_from_subgraphs: bool = False
+        self.is_nested: bool = False
+        self.caller: Any = None
+        self.call_number: int = 0
+        self.lent_saver: Any = None
+        self.outer_stream: Any = None
+        self.node_finished: Any = None
 
 
 class RunScope:
@@ -62,8 +77,7 @@ class RunScope:
         options: what the caller asked for.
 
     Attributes:
-        config, context, store, saver, control: those of the options; `control` is made when a
-            task first asks for it.
+        context, store, saver: those of the options.
         step: the superstep.
         stop: the last superstep that the recursion limit allows, a number of the caller's kind.
         first_step: the superstep whose tasks are told whether the run resumes.
@@ -71,7 +85,7 @@ class RunScope:
         ids: the ids of the run's checkpoints, where no saver asks for them in their turn.
         checkpoint_id: the id of the newest checkpoint; "" when `ids` has it.
         is_v1_checkpoint: the run goes on from a checkpoint of version 1 (ids.task_id).
-        namespace: where its checkpoints are, with a separator behind it; "" for the root's.
+        is_nested, lent_saver, outer_stream: those of the options.
         write_custom: takes the chunks that nodes write, on any thread; None: nobody reads them.
         forwarding: takes the chunks of the graphs that nodes call, or None.
     """
@@ -80,11 +94,20 @@ class RunScope:
         self.program: Program = program
         self.values: ChannelValues = values
         self.options: RunOptions = options
-        self.config: dict[str, Any] = options.config
         self.context: Any = options.context
         self.store: Any = options.store
         self.saver: Any = options.saver
-        self.control: Any = options.control
+        self._control: Any = options.control
+        self._caller: Any = options.caller
+        # Of the runs that `_caller` leads to, the one that has a `control` of its own.
+        self._outermost: RunScope | None = None
+        if options.caller is not None:
+            outer: RunScope = options.caller.scope
+            self._outermost = outer if outer._outermost is None else outer._outermost
+        self._config: dict[str, Any] | None = options.config if options.caller is None else None
+        self.is_nested: bool = options.is_nested
+        self.lent_saver: Any = options.lent_saver
+        self.outer_stream: Any = options.outer_stream
         self.step: int = -1
         self.stop: Any = 0
         # A native int, when the limit is an ordinary one, for the comparison in every superstep.
@@ -97,9 +120,49 @@ class RunScope:
         self._ids: CheckpointIds | None = None
         self.checkpoint_id: str = ""
         self.is_v1_checkpoint: bool = False
-        self.namespace: str = ""
+        self._namespace: str | None = None
         self.write_custom: Any = None
         self.forwarding: Any = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run's config; of a run that a task called with nothing of its own, made of that."""
+        if self._config is None:
+            self._config = config_inside(self._caller, self.options.call_number)
+        return self._config
+
+    @config.setter
+    def config(self, config: dict[str, Any]) -> None:
+        self._config = config
+
+    @property
+    def namespace(self) -> str:
+        """Where its checkpoints are, with a separator behind it; "" for the root's."""
+        if self._namespace is None:
+            self.set_namespace(self.config[CONF].get("checkpoint_ns") or "")
+        assert self._namespace is not None
+        return self._namespace
+
+    def set_namespace(self, namespace: str) -> None:
+        """Says where the checkpoints are."""
+        self._namespace = f"{namespace}{NS_SEP}" if namespace else ""
+
+    def namespace_parts(self) -> tuple[str, ...]:
+        """The namespace as chunks have it; () for the root's."""
+        namespace = self.namespace
+        return tuple(namespace[:-1].split(NS_SEP)) if namespace else ()
+
+    @property
+    def control(self) -> Any:
+        """What may ask the run to stop; made when a task first asks for it, None until then."""
+        return self._control if self._outermost is None else self._outermost.control
+
+    @control.setter
+    def control(self, control: Any) -> None:
+        if self._outermost is None:
+            self._control = control
+        else:
+            self._outermost.control = control
 
     @property
     def ids(self) -> CheckpointIds:
@@ -125,4 +188,5 @@ class RunScope:
 
     def is_asked_to_stop(self) -> bool:
         """Whether somebody has asked the run to drain."""
-        return self.control is not None and bool(self.control.drain_requested)
+        control = self.control
+        return control is not None and bool(control.drain_requested)

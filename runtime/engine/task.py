@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import sys
 import time
+from _thread import allocate_lock
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import TaskConfig
+from lgc.runtime.config.nested import parent_namespace, without_task_ids
 from lgc.runtime.config.task_config import (
     router_config,
     runtime,
@@ -29,7 +31,7 @@ from lgc.runtime.constants import (
     PUSH,
 )
 from lgc.runtime.engine.node_output import branch_to
-from lgc.runtime.engine.program import AWAIT, CALL, INVOKE, Branch, Node, View
+from lgc.runtime.engine.program import AWAIT, CALL, GRAPH, INVOKE, Branch, Node, View
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
@@ -53,6 +55,7 @@ class Task(TaskWrites):
         argument: what the router is given.
         error: what the task failed with, an interrupt included, once it is over; else None.
         is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
+        graphs: how many graphs its node has called.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
         pending_output: a dict that its node has returned, and that is not in `writes` yet: it goes
@@ -67,6 +70,7 @@ class Task(TaskWrites):
     pending_output: dict[Any, Any] | None = None
     is_over: bool = False
     is_cancelled: bool = False
+    graphs: int = 0
     router: Router | None = None
     argument: Any = None
     _output: Any = None
@@ -202,10 +206,11 @@ class Task(TaskWrites):
         if not isinstance(exc, Exception) or not is_instance_of_error(exc, "ParentCommand"):
             return None
         command: Any = exc.args[0]
-        if command.graph in (self.namespace, self.node.name):
+        namespace = self.namespace
+        if command.graph in (namespace, without_task_ids(namespace), self.node.name):
             return command
         if command.graph == Command.PARENT:
-            exc.args = (_for_caller(command),)
+            exc.args = (_for_graph(command, parent_namespace(namespace)),)
         return None
 
     def _failure(self, exc: BaseException) -> BaseException:
@@ -296,9 +301,16 @@ class Task(TaskWrites):
         """What the run before this one returned; None in a graph."""
         return self.runtime.previous
 
+    def count_graph(self) -> int:
+        """Counts a graph that its node calls; how many it has called before."""
+        with _COUNTING:  # the node may call several on threads of its own
+            number = self.graphs
+            self.graphs = number + 1
+        return number
+
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        is_lazy = self.node.call in (CALL, AWAIT)
+        is_lazy = self.node.call in (CALL, AWAIT, GRAPH)
         return _lazy_config(self) if is_lazy else self.config
 
     def ambient_content(self) -> dict[str, Any]:
@@ -489,6 +501,7 @@ def _lazy_config(current: Any) -> Any:
 
 # As constants, because native code looks other names up in a dict.
 _TASK_CONFIG: Final[Any] = TaskConfig
+_COUNTING: Final[Any] = allocate_lock()
 
 
 def add_note(exc: BaseException, text: str) -> None:
@@ -518,6 +531,8 @@ def set_first_context(exc: BaseException, handled: BaseException) -> None:
         exc = before
 
 
-def _for_caller(command: Any) -> Any:
-    """A Command for the parent of a graph that has none: its namespace is empty."""
-    return type(command)(graph="", update=command.update, resume=command.resume, goto=command.goto)
+def _for_graph(command: Any, namespace: str) -> Any:
+    """A Command for the graph of a namespace; "" is the root's."""
+    return type(command)(
+        graph=namespace, update=command.update, resume=command.resume, goto=command.goto
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lgc.runtime.config.task_config import scratchpad, update_config
+from lgc.runtime.config.task_config import bare_scratchpad, update_config
 from lgc.runtime.constants import INTERRUPT
 from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
@@ -47,7 +47,7 @@ class UpdateTask(Task):
 
     def scratchpad(self) -> Any:
         """Not in the config: a router finds none there."""
-        return scratchpad(self.step, self.scope.stop)
+        return bare_scratchpad(self.step, self.scope.stop)
 
     def raised(self, exc: BaseException) -> None:
         """An update fails with what was raised, as it is."""

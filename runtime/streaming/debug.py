@@ -6,7 +6,12 @@ from copy import deepcopy
 from typing import Any
 
 from lgc.runtime.checkpointing import model
-from lgc.runtime.checkpointing.state_snapshots import task_snapshot, with_parents, writes_by_key
+from lgc.runtime.checkpointing.state_snapshots import (
+    state_address,
+    task_snapshot,
+    with_parents,
+    writes_by_key,
+)
 from lgc.runtime.checkpointing.task_status import Status, statuses
 from lgc.runtime.constants import CONF, ERROR, INTERRUPT, RETURN
 from lgc.runtime.engine.observer import Observer, Sink
@@ -66,7 +71,7 @@ class DebugObserver(Observer):
                 by_task.get(task.id, Status()),
                 scope.values.output,
                 live=False,
-                config=config,
+                state=state_address(task, config),
             )
             for task in tasks
         ]

@@ -15,12 +15,13 @@ class StreamRequest:
         modes: which chunks are to be handed out: one mode, or several.
         printed: the modes whose chunks go to standard output. Of both, upstream only asks whether
             they contain a mode, and whether `modes` is a list.
-        subgraphs: chunks come with their namespace; this graph's own is empty.
+        subgraphs: chunks come with their namespace.
         is_typed: chunks come as stream parts (version "v2").
 
     Attributes:
         output_schema, state_schema: what dicts of the output and of the state are made into in
             stream parts, or None.
+        namespace: that of the run's own chunks.
         wanted: the modes whose chunks the run has to make (start.streamed_loop); if this is a
             list, chunks come with their mode.
         is_direct: the caller gets chunks as the run makes them; else what `part` makes of each.
@@ -33,6 +34,7 @@ class StreamRequest:
         self.is_typed: bool = is_typed
         self.output_schema: Any = None
         self.state_schema: Any = None
+        self.namespace: tuple[str, ...] = ()
         self.is_direct: bool = printed == () and not subgraphs and not is_typed
         self.wanted: Any = modes
         if not self.is_direct:
@@ -52,7 +54,7 @@ class StreamRequest:
         """
         mode = chunk[0]
         payload = chunk[1]
-        namespace: Any = chunk[2] if len(chunk) > 2 else ()
+        namespace: Any = chunk[2] if len(chunk) > 2 else self.namespace
         if mode in self.printed:
             graph = f"\033[1;30;33m[graph={namespace}]\033[0m " if namespace else ""
             print(f"\033[1m[{mode}]\033[0m {graph}{payload!r}")

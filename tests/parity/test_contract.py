@@ -23,7 +23,6 @@ from langgraph.types import Command, Send
 from small import wire
 
 from lgc.runtime.drivers.thread_pool import MAX_IDLE
-from lgc.runtime.public.errors import Unsupported
 
 
 class State(TypedDict):
@@ -256,7 +255,7 @@ def test_nodes_that_run_thread_pools_of_graphs() -> None:
 
 
 def test_a_graph_that_calls_itself() -> None:
-    """With a thread of its own; without one it is refused until there are subgraphs."""
+    """With a thread of its own, and inside its own run."""
     graphs: list[Any] = []
 
     def node(state: State) -> Any:
@@ -268,13 +267,14 @@ def test_a_graph_that_calls_itself() -> None:
         }
 
     def plain(state: State) -> Any:
-        return graphs[1].invoke({"seed": 0, "x": []})
+        if not state["seed"]:
+            return {"x": [0]}
+        return {"x": graphs[1].invoke({"seed": state["seed"] - 1, "x": [state["seed"]]})["x"]}
 
     graphs.append(compile_in_process(wire(State, {"a": node}, (START, "a"))))
     graphs.append(compile_in_process(wire(State, {"a": plain}, (START, "a"))))
     assert graphs[0].invoke({"seed": 5, "x": []})["x"] == [5, 4, 3, 2, 1, 0]
-    with pytest.raises(Unsupported):
-        graphs[1].invoke({"seed": 0, "x": []})
+    assert graphs[1].invoke({"seed": 5, "x": []})["x"] == [5, 4, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize("mode", ["updates", ["custom", "values"]], ids=str)

@@ -1,4 +1,4 @@
-"""A graph of LangGraph's that a node of lgc's calls: the same as all under LangGraph, or refused.
+"""A graph of LangGraph's that a node of lgc's calls: the same as all under LangGraph.
 
 Each engine remembers its own last id only, so under a clock that stands still their ids would
 differ: they are named by their turn here, and threads are played with the clock as it is.
@@ -7,7 +7,8 @@ differ: they are named by their turn here, and threads are played with the clock
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from pprint import pformat
 from typing import Annotated, Any, TypedDict
@@ -16,6 +17,7 @@ import pytest
 from agents import named
 from async_twins import CALLERS
 from inprocess import compile_in_process
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
@@ -24,7 +26,7 @@ from parity import INVOKE, UPDATES, Call, Log, difference, observe, under_langgr
 from small import wire
 from threads import THREAD, Answers, Script, Step, compare_scripts
 
-import lgc
+_CHANCE = r"\d{4}-\d\d-\d\dT[\d:.+]+|0x[0-9a-f]+"
 
 
 class State(TypedDict):
@@ -261,28 +263,31 @@ def test_a_run_from_an_older_checkpoint():
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("name", ["one", "remembers"])
 def test_where_the_state_of_an_inner_graph_is(name, caller):
-    """`state` of a task says it as under LangGraph; what would need the graph is refused."""
+    """`state` of a task tells it; read, its history and updated as under LangGraph."""
+    told = []
+    for compiles in (lambda builder: builder, compile_in_process):
+        target = compiles(ON_THREADS[name](Log()))
+        graph = target.compile(checkpointer=InMemorySaver(), interrupt_before=["calls"])
+        told.append(named(re.sub(_CHANCE, "", pformat(list(states_inside(caller(graph)))))))
+    assert told[1] == told[0]
+
+
+def states_inside(graph: Any) -> Iterator[Any]:
+    """All that the state methods tell of a graph inside the node that is due."""
     config = {"configurable": {"thread_id": THREAD}}
-    stop = {"checkpointer": InMemorySaver(), "interrupt_before": ["calls"]}
-    theirs = caller(ON_THREADS[name](Log()).compile(**stop))
-    stop["checkpointer"] = InMemorySaver()
-    graph = caller(compile_in_process(ON_THREADS[name](Log())).compile(**stop))
-    for each in (theirs, graph):
-        each.invoke({"x": []}, config)
-        (task,) = each.get_state(config).tasks
-        place = {"thread_id": THREAD, "checkpoint_ns": f"calls:{task.id}"}
-        assert task.state == {"configurable": place}
-    for refused in (
+    graph.invoke({"x": []}, config)
+    (task,) = graph.get_state(config).tasks
+    looks: list[Callable[[], Any]] = [
         partial(graph.get_state, config, subgraphs=True),
         partial(graph.get_state, task.state),
         lambda: list(graph.get_state_history(task.state)),
-        partial(graph.update_state, task.state, {"x": [1]}),
-    ):
-        with pytest.raises(lgc.Unsupported, match=r"node (that )?calls"):
-            refused()
-    graph.invoke(None, config)
-    # No node is due that calls one.
-    assert graph.get_state(config, subgraphs=True) == graph.get_state(config)
+    ]
+    for _ in range(2):
+        yield [look() for look in looks]
+        yield graph.update_state(task.state, {"x": [1]})
+    yield [look() for look in looks]
+    yield graph.invoke(None, config)
+    yield [look() for look in looks]
 
 
 def test_get_state_with_subgraphs_without_any():
@@ -297,28 +302,39 @@ def test_get_state_with_subgraphs_without_any():
     assert graph.get_state(config).next == ("a",)
 
 
-# -- what is refused -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("strict", ["", "1"])
 @pytest.mark.parametrize("outer", ["lgc", "langgraph"])
-def test_a_graph_of_lgc_in_a_node_is_refused(outer, strict, monkeypatch):
-    """At the call, by name, under both engines and in strict mode; with its own thread it runs."""
-    monkeypatch.setenv("LGC_STRICT", strict)
+def test_a_graph_of_lgc_in_a_node(outer):
+    """Under both engines, in the run of its caller and on a thread of its own."""
     inner = compile_in_process(child(Log(), "c"))
-    target = parent(Log(), inner)
-    graph = compile_in_process(target) if outer == "lgc" else target.compile()
-    for call in (graph.invoke, lambda given: list(graph.stream(given, subgraphs=True))):
-        with pytest.raises(lgc.Unsupported, match="a graph called inside a node"):
-            call({"x": []})
-    apart = parent(Log(), inner, config={"configurable": {"thread_id": "own"}})
-    graph = compile_in_process(apart) if outer == "lgc" else apart.compile()
-    whole = parent(Log(), child(Log(), "c").compile(), config={"configurable": {"thread_id": "o"}})
-    assert graph.invoke({"x": []}) == whole.compile().invoke({"x": []})
+    for config in (None, {"configurable": {"thread_id": "own"}}):
+        target = parent(Log(), inner, config=config)
+        graph = compile_in_process(target) if outer == "lgc" else target.compile()
+        whole = parent(Log(), child(Log(), "c").compile(), config=config).compile()
+        assert graph.invoke({"x": []}) == whole.invoke({"x": []})
+        told = [
+            named(pformat(list(each.stream({"x": []}, subgraphs=True, stream_mode=["values"]))))
+            for each in (whole, graph)
+        ]
+        assert told[1] == told[0]
 
 
-def test_the_stream_of_another_graph_is_refused():
-    """A caller that hands one in, as a graph around this one would."""
-    graph = compile_in_process(wire(State, {"a": lambda s: {"x": [1]}}, (START, "a")))
-    with pytest.raises(lgc.Unsupported, match="__pregel_stream"):
-        graph.invoke({"x": []}, {"configurable": {"__pregel_stream": print}})
+@pytest.mark.parametrize("form", ["graph", "sequence", "bound"])
+def test_a_graph_as_a_node(form):
+    """In every form in which LangGraph takes it for a subgraph."""
+    told = []
+    for compiles in (StateGraph.compile, compile_in_process):
+        inner = child(Log(), "c").compile()
+        node: Any = inner
+        if form == "sequence":
+            node = RunnableLambda(lambda state: state) | inner
+        elif form == "bound":
+            node = inner.with_config(tags=["t"])
+        builder = StateGraph(State)
+        builder.add_node("inner", node)
+        builder.add_edge(START, "inner")
+        graph = compiles(builder)
+        modes = ["values", "updates", "tasks"]
+        chunks = list(graph.stream({"x": []}, subgraphs=True, stream_mode=modes))
+        places = [place for place, _ in graph.get_subgraphs()]
+        told.append(named(pformat((chunks, places))))
+    assert told[1] == told[0]
