@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lgc.compiler.flow_text import FlowText, Function, cuts, shown
-from lgc.compiler.identifiers import LONGEST, identifier, identifier_part
+from lgc.compiler.identifiers import LONGEST, identifier, identifier_part, unique
 from lgc.compiler.ir import (
     BranchIR,
     BuilderRef,
@@ -93,7 +93,7 @@ class Names:
             stem = "_".join(parts)
             if len(stem) > _LONGEST_STEM:
                 stem = parts[-1][:_LONGEST_STEM]
-            self.stems[(*path, child.name)] = identifier(stem, taken)
+            self.stems[(*path, child.name)] = unique(stem, taken)
         for child in ir.children:
             self._add_stems(child.graph, (*path, child.name), taken)
 
