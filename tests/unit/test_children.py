@@ -1,4 +1,4 @@
-"""Compiled graphs that are nodes: in the IR, in diagnostics, in the text of the module."""
+"""Compiled graphs that are nodes: in the IR, for `lgc explain`, in diagnostics."""
 
 from __future__ import annotations
 
@@ -6,71 +6,27 @@ import dataclasses
 import importlib
 import json
 import re
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from child_project import THREE, Compile, compiling, loaded
 from click.testing import CliRunner
 from small_ir import graph, node, start
 
 from lgc import cli
-from lgc.compiler import source_map
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.ir import ChildIR, GraphIR, Superstep
 from lgc.compiler.ir_text import to_text
 from lgc.compiler.passes import run_passes
 from lgc.compiler.passes.check_ir import InvalidIR, check
-from lgc.compiler.pipeline import Compiled, Options, compile_targets
-
-HEAD = """
-import operator
-from typing import Annotated, TypedDict
-from langchain_core.runnables import RunnableLambda
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.func import entrypoint
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
-from langgraph.store.memory import InMemoryStore
-from langgraph.types import Command, RetryPolicy
-class State(TypedDict):
-    x: Annotated[list[str], operator.add]
-def work(state): return {"x": ["work"]}
-def other(state): return {"x": ["other"]}
-def one(name, node, **kwargs):
-    return StateGraph(State).add_node(name, node, **kwargs).add_edge(START, name)
-"""
-Compile = Callable[..., Compiled]
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Compile]:
-    """Compiles a target of a project with these modules, `app:builder` by default."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path[:])
-
-    def compile_project(target: str = "app:builder", **modules: str) -> Compiled:
-        for name, text in modules.items():
-            (tmp_path / f"{name}.py").write_text(HEAD + textwrap.dedent(text))
-            sys.modules.pop(name, None)
-        importlib.invalidate_caches()
-        source_map._of_file.cache_clear()
-        (compiled,) = compile_targets(Options((target,), tmp_path, working=tmp_path))
-        return compiled
-
-    yield compile_project
-    for name in ("app", "parts", "app_graph"):
-        sys.modules.pop(name, None)
-
-
-def loaded(compiled: Compiled, folder: Path) -> Any:
-    """The graph of a compiled module, imported."""
-    (folder / "app_graph.py").write_text(compiled.text)
-    sys.modules.pop("app_graph", None)
-    importlib.invalidate_caches()
-    return importlib.import_module("app_graph").graph
+    """Compiles a target of a project with these modules."""
+    yield from compiling(tmp_path, monkeypatch)
 
 
 def refused(project: Compile, **modules: str) -> tuple[Diagnostic, ...]:
@@ -84,13 +40,6 @@ def marked(diagnostic: Diagnostic) -> tuple[str, str]:
     span = diagnostic.span
     assert span is not None
     return Path(span.file).name, span.text[span.column - 1 : span.end_column - 1]
-
-
-THREE = """
-deep = one("look", work).compile(checkpointer=True, name="deep")
-inner = one("search", deep).add_node("write", other).add_edge("search", "write")
-builder = one("research", inner.compile())
-"""
 
 
 # -- the IR ------------------------------------------------------------------------------------
@@ -369,11 +318,7 @@ def test_no_line_is_better_than_one_of_the_parent(project: Compile) -> None:
         """,
     )
     assert diagnostic.code == "LGC217"
-    assert (
-        diagnostic.span is None
-        or "metadata" in diagnostic.span.text
-        or ("def work" in diagnostic.span.text)
-    )
+    assert marked(diagnostic) == ("app.py", 'def work(state): return {"x": ["work"]}')
 
 
 def test_lint_looks_into_children(project: Compile) -> None:
@@ -418,128 +363,3 @@ def test_a_graph_that_was_put_into_its_own_builder(project: Compile) -> None:
         """,
     )
     assert diagnostic.code == "LGC221" and diagnostic.message.startswith("in node `again`: nodes")
-
-
-# -- the module ----------------------------------------------------------------------------------
-
-
-def names_in(text: str) -> list[str]:
-    """What a module defines."""
-    return re.findall(r"^(?:def )?(\w+)(?=\(| = |: abi)", text, re.MULTILINE)
-
-
-def test_sections_of_the_module(project: Compile, tmp_path: Path) -> None:
-    compiled = project(app=THREE)
-    assert re.findall("# The graph .*", compiled.text) == [
-        "# The graph of node search in node research.",
-        "# The graph of node research.",
-        "# The graph that holds these.",
-    ]
-    own = ("supersteps", "apply", "keys", "nodes", "graph", "compile")
-    parts = ("supersteps_{}", "apply_{}", "keys_{}", "nodes_{}", "{}_graph")
-    assert names_in(compiled.text.partition("__file__)")[2]) == [
-        *(part.format("research_search") for part in parts),
-        *(part.format("research") for part in parts),
-        *own,
-    ]
-    # Everything has a name, so the builder is not needed.
-    assert "BUILDER" not in compiled.text
-    graph = loaded(compiled, tmp_path)
-    deep = graph.program.by_name["research"].body.program.by_name["search"].body
-    assert (deep.name, deep.checkpointer) == ("deep", True)
-    assert graph.invoke({"x": []}) == {"x": ["work", "other"]}
-
-
-def test_what_has_no_name_is_taken_from_the_childs_builder(
-    project: Compile, tmp_path: Path
-) -> None:
-    app = """
-        def make():
-            deep = one("look", lambda state: {"x": ["deep"]})
-            deep.add_conditional_edges("look", lambda state: END)
-            return one("a b", one("search", deep.compile()).compile())
-        """
-    compiled = project("app:make", app=app)
-    assert '\nA_B_SEARCH_BUILDER = abi.builder_in(BUILDER, "a b", "search")\n' in compiled.text
-    assert "\nA_B_BUILDER" not in compiled.text
-    assert 'abi.function_of(A_B_SEARCH_BUILDER, "look")' in compiled.text
-    assert loaded(compiled, tmp_path).invoke({"x": []}) == {"x": ["deep"]}
-    # A child that has changed makes the module stale.
-    (tmp_path / "app.py").write_text(HEAD + textwrap.dedent(app).replace('"look"', '"see"'))
-    importlib.invalidate_caches()
-    del sys.modules["app"]
-    words = "has no function of node 'look' in node 'search' in node 'a b', which it had"
-    with pytest.raises(ImportError, match=words):
-        loaded(compiled, tmp_path)
-    (tmp_path / "app.py").write_text(
-        HEAD + 'builder = one("other", work)\ndef make(): return builder'
-    )
-    importlib.invalidate_caches()
-    del sys.modules["app"]
-    words = "has no graph in node 'search' in node 'a b', which it had"
-    with pytest.raises(ImportError, match=words):
-        loaded(compiled, tmp_path)
-
-
-def test_names_of_a_section_do_not_depend_on_others(project: Compile) -> None:
-    app = """
-        inner = one("worker", one("i", work).compile()).compile()
-        builder = one("team", inner).add_node("class", one("i", other).compile())
-        builder.add_node("1st", one("j", other).compile())
-        """
-    before = project(app=app).text
-    more = (
-        app
-        + """
-        again = one("team", one("i", lambda state: {}).compile()).compile()
-        builder.add_node("other", again).add_node("last", one("k", other).compile())
-        """
-    )
-    after = project(app=more).text
-    assert set(names_in(before)) < set(names_in(after))
-    for name in ("team", "team_worker", "class", "1st"):
-        assert f"def nodes_{name}()" in before
-    assert "\nclass_graph = " in before and "\n_1st_graph = " in before
-    section = before[before.index("# The graph of node team.") : before.index("# The graph that")]
-    assert section in after
-
-
-def test_names_that_are_in_use(project: Compile, tmp_path: Path) -> None:
-    """By imports, by the graph itself, by another graph."""
-    compiled = project(
-        app="""
-        def nodes_a(state): return {"x": ["nodes_a"]}
-        def b_graph(state): return {"x": ["b_graph"]}
-        a = one("f", nodes_a).compile()
-        b = one("c", one("f", b_graph).compile()).compile()
-        builder = one("a", a).add_node("b", b).add_node("b_c", one("g", work).compile())
-        builder.add_edge("a", "b").add_edge("b", "b_c")
-        """
-    )
-    for name in ("nodes_a_2", "b_graph_2", "nodes_b_c", "nodes_b_c_2"):
-        assert name in names_in(compiled.text)
-    assert len(names_in(compiled.text)) == len(set(names_in(compiled.text)))
-    wanted = importlib.import_module("app").builder.compile().invoke({"x": []})
-    assert loaded(compiled, tmp_path).invoke({"x": []}) == wanted
-
-
-def test_a_child_that_reads_and_injects(project: Compile, tmp_path: Path) -> None:
-    """Its own schemas, functions with a config, and what the parent hands it."""
-    compiled = project(
-        app="""
-        from dataclasses import dataclass
-        from langchain_core.runnables import RunnableConfig
-        @dataclass
-        class Part:
-            x: list[str]
-        def told(state: Part, config: RunnableConfig): return {"x": [*state.x, "told"]}
-        def route(state: Part, config: RunnableConfig): return END
-        inner = StateGraph(Part).add_node("i", told).add_edge(START, "i")
-        inner.add_conditional_edges("i", route)
-        builder = one("n", inner.compile(), input_schema=State)
-        """
-    )
-    assert "\ndef node_n_i(state: Any, task: Any) -> Any:\n" in compiled.text
-    assert "\ndef branch_n_i_route(state: Any, task: Any) -> Any:\n" in compiled.text
-    assert "    state_schema=Part,\n" in compiled.text
-    assert loaded(compiled, tmp_path).invoke({"x": ["a"]}) == {"x": ["a", "a", "told"]}
