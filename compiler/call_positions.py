@@ -17,14 +17,11 @@ from lgc.compiler.diagnostics import Span
 _BUILDER_METHODS = frozenset(
     {
         "add_node",
-        "add_conditional_edges",
         "add_sequence",
-        "set_conditional_entry_point",
         "set_node_defaults",
         "compile",
     }
 )
-_SENTINELS = {"START": "__start__", "END": "__end__"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,6 @@ class BuilderCall:
         keywords: its keyword arguments.
         owners: the names that it can be looked up by: the variable, the enclosing definitions.
         nodes: the nodes that it adds.
-        branch: the source and the name of the router that it adds; a name that is not
-            written literally is None.
         passed: the names in its arguments.
     """
 
@@ -47,7 +42,6 @@ class BuilderCall:
     keywords: dict[str, Span]
     owners: frozenset[str]
     nodes: dict[str, Span]
-    branch: tuple[str, str | None] | None
     passed: frozenset[str]
 
 
@@ -184,19 +178,12 @@ class _Scanner(cst.CSTVisitor):
             return
         arguments = _Arguments(node)
         nodes: dict[str, Span] = {}
-        branch = None
         if method == "add_node":
             name = self._node_name(arguments.get(0, "node"))
             if name is not None:
                 nodes[name] = self.spans.of_call(node)
         elif method == "add_sequence":
             nodes = self._sequence(arguments.get(0, "nodes"))
-        elif method == "add_conditional_edges":
-            source = self._string(arguments.get(0, "source"))
-            if source is not None:
-                branch = (source, self._callable_name(arguments.get(1, "path")))
-        elif method == "set_conditional_entry_point":
-            branch = ("__start__", self._callable_name(arguments.get(0, "path")))
         self.source.calls.append(
             BuilderCall(
                 method=method,
@@ -204,7 +191,6 @@ class _Scanner(cst.CSTVisitor):
                 keywords={name: self.spans.of(a) for name, a in arguments.keywords.items()},
                 owners=frozenset([*self.stack, *self.targets, *([root] if root else [])]),
                 nodes=nodes,
-                branch=branch,
                 passed=frozenset(name for a in node.args for name in self._passed(a.value)),
             )
         )
@@ -253,14 +239,12 @@ class _Scanner(cst.CSTVisitor):
         return self.names.original_of(name) if isinstance(value, cst.Name) else name
 
     def _string(self, value: cst.BaseExpression | None) -> str | None:
-        """The string that `value` is: a literal, START or END, or a module-level constant."""
+        """The string that `value` is: a literal, or a module-level constant."""
         text = _literal(value)
         if text is not None:
             return text
         if isinstance(value, cst.Name) and value.value in self.names.constants:
             return self.names.constants[value.value]
-        if isinstance(value, (cst.Name, cst.Attribute)):
-            return _SENTINELS.get(self._callable_name(value) or "")
         return None
 
 

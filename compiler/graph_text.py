@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lgc.compiler.flow_text import FlowText, Function, cuts, shown
-from lgc.compiler.identifiers import LONGEST, identifier, identifier_part
+from lgc.compiler.identifiers import LONGEST, identifier, identifier_part, unique
 from lgc.compiler.ir import (
     BranchIR,
     BuilderRef,
@@ -50,7 +50,7 @@ _MOST_BRACKETS = 160
 _LONG = 60
 
 _LONGEST_STEM: Final = 24
-"""The names of a graph's nodes have so many characters in those of its functions."""
+"""What the identifiers of a graph begin or end with has so many characters."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,26 @@ class Names:
     Attributes:
         taken: those in use, each with the number to try first for its next namesake.
         aliases: those of what is imported, by module and name.
+        stems: what the identifiers of a graph have in common, by the nodes that lead to it; "" for
+            the outermost.
     """
 
     def __init__(self, ir: GraphIR) -> None:
         self.taken = {i.alias: 2 for i in ir.imports}
         self.aliases = {(i.module, i.name): i.alias for i in ir.imports}
-        self._stems: dict[str, int] = {}
+        self.stems: dict[tuple[str, ...], str] = {(): ""}
+        self._add_stems(ir, (), {})
 
-    def stem(self, path: tuple[str, ...]) -> str:
-        """What the identifiers of the graph at `path` have in common; "" for the outermost."""
-        if not path:
-            return ""
-        return identifier("_".join(map(identifier_part, path))[:_LONGEST_STEM], self._stems)
+    def _add_stems(self, ir: GraphIR, path: tuple[str, ...], taken: dict[str, int]) -> None:
+        # The outer graphs first: another graph inside one does not change their names.
+        for child in ir.children:
+            parts = [*map(identifier_part, path), identifier_part(child.name)]
+            stem = "_".join(parts)
+            if len(stem) > _LONGEST_STEM:
+                stem = parts[-1][:_LONGEST_STEM]
+            self.stems[(*path, child.name)] = unique(stem, taken)
+        for child in ir.children:
+            self._add_stems(child.graph, (*path, child.name), taken)
 
 
 class GraphText:
@@ -110,7 +118,7 @@ class GraphText:
         self.ir = ir
         self.path = path
         self.graphs = graphs
-        self.stem = module.stem(path)
+        self.stem = module.stems[path]
         keys = tuple(c.key for c in ir.channels)
         self.whole_state = None if ir.is_root else keys
         self.everything = None if ir.is_root else (*keys, *(value.key for value in ir.managed))
@@ -300,9 +308,9 @@ class GraphText:
             items.append("defer=True")
         if node.child:
             items.append("call=abi.GRAPH")
-        else:
+        elif node.call is not None:
             items += _how(node.call)
-            if node.subgraph and node.call is not None:
+            if node.subgraph:
                 items.append(call("subgraph=abi.graph_in", self._name(node.call.function)))
         return call("abi.Node", *items)
 
@@ -346,10 +354,8 @@ def symbol_text(ref: SymbolRef, aliases: Mapping[tuple[str, str], str]) -> str:
     return ".".join([aliases[ref.module, first], *rest])
 
 
-def _how(target: Call | None) -> list[str]:
+def _how(target: Call) -> list[str]:
     """The argument `call` of a body that is not called with the state alone."""
-    if target is None:
-        return []
     if target.invoke:
         return ["call=abi.INVOKE"]
     if target.is_async:

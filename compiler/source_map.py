@@ -50,13 +50,6 @@ class SourceMap:
         call = self._first(self._by_node.get(name, []), scope, names)
         return call.keywords.get(keyword, call.nodes[name]) if call else None
 
-    def branch(self, source: str, path_name: str | None, *, scope: str = "") -> Span | None:
-        """Where the conditional edge from `source` is added, best the one routed by `path_name`."""
-        calls = [c for c in self._source.calls if c.branch and c.branch[0] == source]
-        named = [c for c in calls if path_name and c.branch == (source, path_name)]
-        call = self._first(named or calls, scope, {path_name} if path_name else frozenset())
-        return call.span if call else None
-
     def constructor(self, *, scope: str = "", names: Set[str] = frozenset()) -> Span | None:
         """Where the `StateGraph`, or an object of a subclass in this file, is made."""
         return self.call("StateGraph", scope=scope, names=names)

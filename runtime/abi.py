@@ -22,6 +22,7 @@ from lgc.runtime.builder_parts import (
     from_builder,
     function_of,
     generated_source,
+    graph_in,
     header,
     inject,
     injected,

@@ -117,6 +117,14 @@ def config_of(builder: Any, *nodes: str) -> dict[str, Any]:
     return {k: v for k, v in bound.items() if v is not None and v not in ([], {}, ())}
 
 
+def graph_in(body: Any) -> Any:
+    """The graph that the body of a node calls, as far as its code tells; or None (spec §9.1)."""
+    # Imported when it is first used: few modules have such a node.
+    from lgc.runtime.subgraphs import graph_in as find
+
+    return find(body)
+
+
 def inject(builder: Any, execute: Callable[[], Any]) -> Any:
     """Executes a generated module whose builder is an object of this process.
 

@@ -1,6 +1,6 @@
 """What the function of a node or a router is called with besides the state (spec §2.2).
 
-What each of these stands for in the generated module is in `emit.SOURCES`.
+What each of these stands for in the generated module is in `graph_text.SOURCES`.
 """
 
 from __future__ import annotations

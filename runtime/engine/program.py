@@ -39,7 +39,7 @@ AWAIT: Final = 3
 AWAIT_WITH_TASK: Final = 4
 """A node's body takes the state and the task, and returns what an async function does."""
 GRAPH: Final = 5
-"""A node's body is a CompiledGraph of lgc's, which is part of the same module."""
+"""A node's body is a compiled graph of lgc's."""
 
 
 EVERYTHING: Final[tuple[str, ...]] = ("",)
@@ -169,7 +169,7 @@ class Node:
         call: int = CALL,
         subgraph: Any = None,
     ) -> None:
-        # Before the rest: a graph of lgc's may be a node of a builder of LangGraph's, as a Runnable.
+        # In a builder of LangGraph's, a graph of lgc's is a Runnable.
         if call == INVOKE and hasattr(body, "invoke_inside"):
             call = GRAPH
         self.name: str = name

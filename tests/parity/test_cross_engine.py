@@ -165,6 +165,7 @@ _INPUTS: dict[str, Any] = {
     "map_reduce": {"texts": ["two words", "  one ", "", "these are four words"]},
     "messages": {"messages": [{"role": "user", "content": "6 * 7 * 10?", "id": "human"}]},
     "nested": {"topic": "owls"},
+    "nested_agent": {"messages": [], "log": []},
     "private_schemas": {"question": "why?", "answer": "given", "draft": "given"},
     "production": {"tasks": ["read", "write", "test"], "log": []},
     "pydantic_state": {"price": "3"},
@@ -172,7 +173,7 @@ _INPUTS: dict[str, Any] = {
     "root": ["input"],
     "side_by_side": {"log": [], "drafts": 3, "mail": True},
 }
-_DRAWS = ("agent", "messages", "react")
+_DRAWS = ("agent", "messages", "nested_agent", "react")
 """Those whose nodes draw ids."""
 
 

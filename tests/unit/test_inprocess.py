@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 
@@ -54,6 +55,32 @@ def test_two_graphs_share_code_and_nothing_else() -> None:
     flows = [graph.program.supersteps for graph in (first, second)]
     assert flows[0] is not flows[1]
     assert flows[0].__code__ is flows[1].__code__
+
+
+def test_graphs_that_are_nodes_run_the_live_objects() -> None:
+    """Of graphs whose code is shared, too: each has its own functions, and the bound config."""
+    bound = [object(), object()]
+
+    def outer(said: str, value: object) -> StateGraph[Any, Any, Any, Any]:
+        deep = chain(lambda state: {"log": [said], "last": None})
+        inner = chain(deep.compile(), lambda state: {"last": said}).compile()
+        return chain(inner.with_config(configurable={"value": value}))
+
+    builders = [outer(said, value) for said, value in zip("ab", bound, strict=True)]
+    graphs = [lgc.compile_graph(builder) for builder in builders]
+    for builder, graph, value in zip(builders, graphs, bound, strict=True):
+        given: Any = {"log": ["0"], "last": 0}
+        assert graph.invoke(given) == builder.compile().invoke(given)
+        inner = graph.program.by_name["n0"].body
+        assert inner.config == {"configurable": {"value": value}}
+    flows = [g.program.by_name["n0"].body.program.supersteps.__code__ for g in graphs]
+    assert flows[0] is flows[1]
+
+
+def test_callbacks_bound_to_a_graph_that_is_a_node_are_refused() -> None:
+    inner = chain(lambda state: {}).compile().with_config(callbacks=[BaseCallbackHandler()])
+    with pytest.raises(lgc.Unsupported, match=r"in node `n0`: config .*callbacks"):
+        lgc.compile_graph(chain(inner))
 
 
 def test_langgraph_newer_than_tested_is_a_warning_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,22 +53,9 @@ def test_statements(source_map, tmp_path):
     assert marked(m.node("h")) == (7, "builder.add_node(nodes.h)")
     assert marked(m.node("kw")) == (8, 'builder.add_node(node="kw", action=f)')
     assert m.node("f") is None
-    assert marked(m.branch("a", "route"))[0] == 13
-    assert marked(m.branch("a", "other"))[0] == 14
-    assert marked(m.branch("a", None))[0] == 13
-    assert marked(m.branch("a", "unknown"))[0] == 13
-    assert m.branch("g", None) is None
     assert marked(m.call("set_node_defaults"))[0] == 15
     assert marked(m.call("compile")) == (16, 'builder.compile(interrupt_before=["a"])')
     assert m.call("set_entry_point") is None
-
-
-def test_conditional_entry_point(source_map):
-    m = source_map("""
-        b.set_entry_point("a")
-        b.set_conditional_entry_point(route)
-    """)
-    assert marked(m.branch("__start__", "route"))[0] == 2
 
 
 def test_sequence(source_map):
@@ -159,7 +146,6 @@ def test_renamed_imports(source_map):
     """)
     assert marked(m.constructor()) == (4, "SG(S)")
     assert m.node("work").line == 5
-    assert m.branch("__start__", "route").line == 6
 
 
 def test_names_that_are_not_one_string(source_map):
@@ -167,17 +153,16 @@ def test_names_that_are_not_one_string(source_map):
         TWICE = "a"
         TWICE = "b"
         COMPUTED = make()
-        b.add_conditional_edges(TWICE, route)
-        b.add_conditional_edges(COMPUTED, route)
-        b.add_conditional_edges(f"n{1}", route)
-        b.add_conditional_edges(b"raw", route)
-        b.add_conditional_edges("jo" "ined", route)
-        b.add_conditional_edges(*args)
+        b.add_node(TWICE, f)
+        b.add_node(COMPUTED, f)
+        b.add_node(f"n{1}", f)
+        b.add_node(b"raw", f)
+        b.add_node("jo" "ined", f)
+        b.add_node(*args)
         b.add_node()
     """)
-    sources = ("a", "b", "COMPUTED", "n1", "raw")
-    assert [m.branch(source, "route") for source in sources] == [None] * 5
-    assert m.branch("joined", "route").line == 8
+    assert [m.node(name) for name in ("a", "b", "n1", "raw")] == [None] * 4
+    assert m.node("joined").line == 8
 
 
 def test_re_compile_is_not_a_graph(source_map):
@@ -233,7 +218,7 @@ def test_unreadable_text_gives_an_empty_map(tmp_path, content):
     path = tmp_path / "broken.py"
     path.write_bytes(content)
     m = SourceMap.of_file(path)
-    assert m.node("a") is m.branch("a", "b") is m.constructor() is m.definition("a") is None
+    assert m.node("a") is m.constructor() is m.definition("a") is None
 
 
 def test_missing_file_gives_an_empty_map(tmp_path):

@@ -61,6 +61,16 @@ for number, name in enumerate(names):
 builder.add_edge(START, names[0])
 """
 
+# The same as a node of a node, under a name that is too long for one line.
+HOLDER = f"""{LARGE}
+name = "a node with a rather long name, and a graph"
+graph = builder.compile(checkpointer=True).with_config(configurable={{"object": object()}})
+middle = StateGraph(Wide).add_node(name, graph).add_node("lambda", lambda state: {{}})
+middle.add_edge(START, name).add_edge(name, "lambda")
+builder = StateGraph(Wide).add_node(name, middle.compile(name="middle"))
+builder.add_edge(START, name)
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -71,7 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for case in golden.cases():
         (folder / case).symlink_to(golden.GOLDEN / case)
     (folder / "large.py").write_text(LARGE)
-    command = ["lgc", "compile", "large:builder", "-o", "out", "--no-native"]
+    (folder / "holder.py").write_text(HOLDER)
+    command = ["lgc", "compile", "large:builder", "holder:builder", "-o", "out", "--no-native"]
     subprocess.run([sys.executable, "-m", *command], cwd=folder, check=True, capture_output=True)
     return folder
 
@@ -84,7 +95,7 @@ def tell(folder: Path, *command: str) -> None:
     files = [folder / case / "want" / f"{case}_graph.py" for case in golden.cases()]
     copies = folder / "copies"
     copies.mkdir(exist_ok=True)
-    for file in [*files, folder / "out" / "large_graph.py"]:
+    for file in [*files, *sorted(folder.glob("out/*_graph.py"))]:
         text = file.read_text().replace("# ruff: noqa\n# mypy: ignore-errors\n# fmt: off\n", "", 1)
         assert "noqa" not in text
         (copies / file.name).write_text(text)
@@ -104,6 +115,16 @@ def test_the_large_graph_has_it_all(folder: Path) -> None:
     for part in ("due = from_", "*nodes_from_", " = abi.together(", "run.routed(", "run.parallel("):
         assert part in text
     for part in ("joins=(", "deferred=(", "edges=(", "destinations=("):
+        assert part in text
+
+
+def test_the_holder_has_it_all(folder: Path) -> None:
+    text = (folder / "out/holder_graph.py").read_text()
+    for part in ("_BUILDER = abi.builder_in(", "config=abi.config_of(", "call=abi.GRAPH"):
+        assert part in text
+    # The inner graph has the long one.
+    stem = "a_node_with_a_rather_lon_2"
+    for part in (f"due = {stem}_from_", f"*nodes_{stem}_from_", f"def apply_{stem}("):
         assert part in text
 
 
