@@ -109,18 +109,20 @@ def seen_under(case: NestedCase, engines: Engines) -> Any:
 def comparable_run(steps: list[Any], savers: list[Any]) -> Any:
     """What was seen and is stored, as data without chance that is compared."""
     rows = [list(rows_of(saver)) for saver in savers if saver is not None]
-    return without_chance(repr(interrupts_in_order([steps, rows])))
+    return without_chance(repr(in_order([steps, rows])))
 
 
-def interrupts_in_order(value: Any) -> Any:
-    """`value` with the interrupts of tasks that ran at once by what they ask.
+def in_order(value: Any) -> Any:
+    """`value` with configs by key, and the interrupts of tasks that ran at once by what they ask.
 
-    LangGraph collects them from a set.
+    The order of keys means nothing, and LangGraph collects interrupts from a set.
     """
     if isinstance(value, dict):
-        return {key: interrupts_in_order(item) for key, item in value.items()}
+        if isinstance(own := value.get("configurable"), dict):
+            value = {**value, "configurable": dict(sorted(own.items()))}
+        return {key: in_order(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        items = [interrupts_in_order(item) for item in value]
+        items = [in_order(item) for item in value]
         if all(isinstance(item, dict) and _INTERRUPT & item.keys() for item in items):
             items.sort(key=repr)
         return type(value)(items)
@@ -187,7 +189,8 @@ def config_at(graph: Any, place: Place, saver: Any) -> dict[str, Any]:
     child = with_configurable(_chosen(found, place.child)["configurable"])
     if place.kind == "child":
         return child
-    history = list(graph.get_state_history(child))
+    space = {"checkpoint_ns": child["configurable"]["checkpoint_ns"]}
+    history = list(graph.get_state_history(with_configurable(space)))
     return with_configurable(_chosen(history, place.age).config["configurable"])
 
 
