@@ -239,14 +239,6 @@ def managed(key: str, cls: Any) -> Managed:
     return Managed(key, lambda step, stop, scratchpad: cls.get(scratchpad()))
 
 
-def graph_in(body: Any) -> Any:
-    """The graph that the body of a node calls, as far as its code tells; or None (spec §9.1)."""
-    # Imported when it is first used: few modules have such a node.
-    from lgc.runtime.subgraphs import graph_in as find
-
-    return find(body)
-
-
 def compiled(
     name: str,
     supersteps: Callable[[Any, str], str],
