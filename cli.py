@@ -347,10 +347,17 @@ def _report(item: Compiled, out: Path, emitted: float, how: str) -> str:
     ir = item.ir
     nodes = len(ir.nodes) - 1
     branches = sum(len(node.branches) for node in ir.nodes)
+    inside = len(list(ir.graphs())) - 1
+    counts = [
+        _count(nodes, "node"),
+        _count(len(ir.channels), "channel"),
+        _count(branches, "branch", "branches"),
+        _count(len(ir.joins), "join"),
+        *([_count(inside, "graph in a node", "graphs in nodes")] if inside else []),
+    ]
     lines = [
         f"{item.target} -> {display_path(output.module_path(out, item.name))}",
-        f"  {_count(nodes, 'node')}, {_count(len(ir.channels), 'channel')}, "
-        f"{_count(branches, 'branch', 'branches')}, {_count(len(ir.joins), 'join')}",
+        f"  {', '.join(counts)}",
     ]
     if ir.schedule is not None:
         then = {

@@ -49,7 +49,7 @@ _BIND: Final = (
     "bind it to a module-level name, such as `tools = ToolNode([...])`, add it by that name, "
     "and it is imported"
 )
-_WRITE: Final = "bind only None, bools, numbers, text, bytes, and lists, tuples and dicts of those"
+_WRITE: Final = "bind literals only, or pass the config when running"
 
 
 def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:

@@ -257,6 +257,14 @@ def test_explain_has_a_section_for_each(project: Compile, tmp_path: Path) -> Non
     assert result.stdout.count("\nstatic supersteps\n") == 3
 
 
+def test_compile_counts_them(project: Compile, tmp_path: Path) -> None:
+    project(app=THREE)
+    options = ("--root", str(tmp_path), "-o", str(tmp_path / "out"), "--no-native")
+    result = CliRunner().invoke(cli.main, ("compile", "app:builder", *options))
+    assert result.exit_code == 0, result.output
+    assert "\n  1 node, 1 channel, 0 branches, 0 joins, 2 graphs in nodes\n" in result.output
+
+
 # -- diagnostics -------------------------------------------------------------------------------
 
 
