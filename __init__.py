@@ -35,6 +35,7 @@ _PUBLIC = {
     "MessagesState": ("public.state", "langgraph.graph.message"),
     "MessagesStreamPart": ("public.outputs", "langgraph.types"),
     "NodeCancelledError": ("public.errors", "langgraph.errors"),
+    "NodeError": ("public.policies", "langgraph.errors"),
     "Overwrite": ("public.commands", "langgraph.types"),
     "ParentCommand": ("public.errors", "langgraph.errors"),
     "RetryPolicy": ("public.policies", "langgraph.types"),

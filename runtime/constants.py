@@ -45,6 +45,7 @@ CONF_RESUMING: Final = "__pregel_resuming"
 CONF_REPLAY_STATE: Final = "__pregel_replay_state"
 CONF_DURABILITY: Final = "__pregel_durability"
 CONF_RESUME_MAP: Final = "__pregel_resume_map"
+CONF_NODE_ERROR: Final = "__pregel_node_error"
 CONF_NODE_FINISHED: Final = "__pregel_node_finished"
 CONF_STRICT_RESUME: Final = "__pregel_strict_resume"
 

@@ -10,9 +10,10 @@ from typing import Any
 from lgc.runtime.checkpointing import delta_snapshots, model
 from lgc.runtime.checkpointing.checkpoint_writer import CheckpointWriter
 from lgc.runtime.checkpointing.model import Writes
+from lgc.runtime.checkpointing.resume import scratchpad_with_answers
 from lgc.runtime.checkpointing.task_status import statuses
 from lgc.runtime.checkpointing.thread_state import ThreadState
-from lgc.runtime.constants import CONF, NULL_TASK_ID, TASKS
+from lgc.runtime.constants import CONF, ERROR, ERROR_SOURCE_NODE, NULL_TASK_ID, TASKS
 from lgc.runtime.engine.task import Task
 from lgc.runtime.ids import draw_checkpoint_id
 from lgc.runtime.public.messages import ensure_message_ids
@@ -145,6 +146,25 @@ class Recorder:
             if status is not None:
                 task.writes.extend(status.output)
                 self._reapplied[task.id] = True
+
+    def prepare_handler(self, task: Task) -> None:
+        """Gives the task of an error handler what it has to resume, or wrote in an earlier run."""
+        thread = self.thread
+        if not thread.pending_writes:
+            return
+        task.pad = scratchpad_with_answers(thread.pending_writes, task)
+        if not thread.is_replaying:
+            self.reapply([task])
+
+    def failures(self) -> dict[str, Any]:
+        """What is stored of the failures that an error handler was to run for, by task id."""
+        pending = self.thread.pending_writes
+        routed = {task for task, key, _ in pending if key == ERROR_SOURCE_NODE}
+        found: dict[str, Any] = {}
+        for task, key, value in pending if routed else ():
+            if key == ERROR and task in routed:
+                found.setdefault(task, value)
+        return found
 
     def clear_pending(self) -> None:
         """The writes of a superstep are applied; its checkpoint replaces them."""

@@ -19,6 +19,7 @@ from lgc.runtime.constants import (
     CONF_CALL,
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
+    CONF_NODE_ERROR,
     CONF_READ,
     CONF_READ_STATE,
     CONF_REPLAY_STATE,
@@ -32,7 +33,7 @@ from lgc.runtime.constants import (
 )
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.public.runtime import ExecutionInfo, RunControl, Runtime, ServerInfo, no_writer
-from lgc.runtime.upstream import loaded
+from lgc.runtime.upstream import current_class, loaded
 
 _MAKING_CONTROL = allocate_lock()
 
@@ -44,8 +45,9 @@ def task_config(task: Any) -> dict[str, Any]:
         task: the engine's Task.
     """
     scope = task.scope
-    base: dict[str, Any] = scope.config
+    base: dict[str, Any] = task.base_config()
     name: str = task.node.name
+    failure = getattr(task, "failure", None)
     metadata = merge_metadata(
         base["metadata"],
         {
@@ -54,6 +56,7 @@ def task_config(task: Any) -> dict[str, Any]:
             "langgraph_triggers": task.triggers,
             "langgraph_path": task.path,
             "langgraph_checkpoint_ns": task.namespace,
+            **(task.node.metadata or {}),
         },
     )
     tags = [*base["tags"], TAG_HIDDEN] if task.node.is_start else list(base["tags"])
@@ -70,7 +73,7 @@ def task_config(task: Any) -> dict[str, Any]:
         CONF_TASK_ID: task.id,
         CONF_SEND: task.writes.extend,
         CONF_READ: reader(task, pad),
-        CONF_READ_STATE: edge_reader(task) if task.push >= 0 else None,
+        CONF_READ_STATE: edge_reader(task) if task.push >= 0 and failure is None else None,
         CONF_CHECKPOINTER: saver,
         "checkpoint_map": {
             **outer.get("checkpoint_map", {}),
@@ -82,7 +85,10 @@ def task_config(task: Any) -> dict[str, Any]:
         CONF_RUNTIME: runtime(task),
         CONF_CALL: _refuse_call,
     }
-    if scope.is_nested:
+    if failure is not None:
+        failed = task.failed.node.name
+        conf[CONF_NODE_ERROR] = current_class("NodeError")(node=failed, error=failure)
+    elif scope.is_nested:
         # What the root says of it holds for the first superstep of each graph.
         if task.step != scope.first_step:
             conf.pop(CONF_RESUMING, None)
@@ -90,6 +96,9 @@ def task_config(task: Any) -> dict[str, Any]:
         conf[CONF_REPLAY_STATE] = scope.replay_state
         if task.step == scope.first_step:
             conf[CONF_RESUMING] = scope.resuming
+    if task.failures:
+        # Graphs in the node go on where they have failed.
+        conf[CONF_RESUMING] = True
     if scope.options.durability is not None:
         conf[CONF_DURABILITY] = scope.options.durability
     if scope.forwarding is not None:
@@ -97,6 +106,25 @@ def task_config(task: Any) -> dict[str, Any]:
     config[CONF] = conf
     config["callbacks"] = _callbacks(task, config, [*tags, "seq:step:1"])
     return config
+
+
+def retried_config(task: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a task whose node runs again.
+
+    Args:
+        task: the engine's Task.
+        config: of the time before.
+    """
+    conf = config[CONF]
+    return {
+        **config,
+        CONF: {
+            **conf,
+            CONF_RUNTIME: runtime(task),
+            CONF_RESUMING: True,
+            CONF_SCRATCHPAD: retried_scratchpad(conf[CONF_SCRATCHPAD]),
+        },
+    }
 
 
 def update_config(task: Any) -> dict[str, Any]:
@@ -164,6 +192,19 @@ def scratchpad(task: Any, answers: list[Any], answer: Any) -> Any:
     return _pad(task.step, task.scope.stop, answers, answer, task.count_graph)
 
 
+def retried_scratchpad(pad: Any) -> Any:
+    """The scratchpad of a task whose node runs again: it asks its questions from the first on."""
+    return type(pad)(
+        step=pad.step,
+        stop=pad.stop,
+        call_counter=pad.call_counter,
+        interrupt_counter=count().__next__,
+        get_null_resume=pad.get_null_resume,
+        resume=pad.resume,
+        subgraph_counter=pad.subgraph_counter,
+    )
+
+
 def bare_scratchpad(step: int, stop: int) -> Any:
     """The counters of a superstep, for what looks at them outside of a task.
 
@@ -226,7 +267,7 @@ def runtime(task: Any) -> Any:
         task_id=task.id,
         thread_id=conf.get("thread_id"),
         run_id=str(run_id) if run_id else None,
-        node_attempt=1,
+        node_attempt=task.failures + 1,
         node_first_attempt_time=task.started,
     )
     scope = task.scope

@@ -21,6 +21,7 @@ from lgc.runtime.drivers.call import (
     enter_waiting,
     returned_runnable,
 )
+from lgc.runtime.engine.retry import NEVER
 from lgc.runtime.engine.task import Task
 
 _SINCE_3_11: Final = sys.version_info >= (3, 11)
@@ -92,10 +93,23 @@ class AsyncCalls:
 
     def begin(self, task: Task, context: Context) -> asyncio.Future[Any]:
         """Begins the call that a task wants in `context`, a copy of the caller's; `end` is next."""
+        if task.delay >= 0:
+            return self._start_call(self._begin_later(task, context), context)
         coroutine = context.run(enter_waiting, task)
         if coroutine is None:
             return self.loop.run_in_executor(None, context.run, enter_on_thread, task)
         return self._start_call(coroutine, context)
+
+    async def _begin_later(self, task: Task, context: Context) -> Any:
+        """Makes the call of a task that runs again, once it is time."""
+        delay, task.delay = task.delay, NEVER
+        await asyncio.sleep(delay)
+        running = self.begin(task, context.copy())
+        try:
+            return await running
+        finally:
+            # It holds what it raises, whose traceback holds this frame.
+            del running
 
     def cancellations(self, caller: Any) -> int:
         """How often the asyncio task that awaits a call has been cancelled, for `is_turn_due`."""

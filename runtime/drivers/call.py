@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import copy_context
 from types import CoroutineType
 from typing import Any, Final
@@ -16,6 +17,7 @@ from lgc.runtime.engine.program import (
     GRAPH,
     INVOKE,
 )
+from lgc.runtime.engine.retry import NEVER
 from lgc.runtime.engine.task import Task
 from lgc.runtime.upstream import is_runnable, langchain_var
 
@@ -39,6 +41,9 @@ def continue_task(task: Task) -> None:
 
 def call(task: Task) -> Any:
     """Makes the call that a task wants, in a context of its own; what that returned."""
+    if task.delay >= 0:
+        delay, task.delay = task.delay, NEVER
+        time.sleep(delay)
     return _COPY_CONTEXT().run(_ENTER, task)
 
 

@@ -18,7 +18,7 @@ from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.start_resume_fork import FirstInput
 from lgc.runtime.checkpointing.thread_loading import ThreadLoading
 from lgc.runtime.checkpointing.thread_state import ThreadState
-from lgc.runtime.constants import CONF, CONF_RESUMING, NS_END, START
+from lgc.runtime.constants import CONF, CONF_RESUMING, ERROR, NS_END, START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
 from lgc.runtime.engine.observer import Sink
@@ -295,6 +295,7 @@ class Loop:
             if thread.pending_writes and not thread.is_replaying:
                 assert self.recorder is not None
                 self.recorder.reapply(tasks)
+                superstep.resume_handlers(self.recorder.failures())
             names = scope.options.interrupt_before
             if names and thread.stops_at(names, tasks):
                 raise error_class("GraphInterrupt")()
@@ -307,7 +308,7 @@ class Loop:
             superstep.start(tasks)
             return True
         for task in tasks:
-            if task.has_writes:
+            if task.has_writes and task.writes[0][0] != ERROR:
                 for observer in superstep.observers:
                     observer.on_cached(task)
         superstep.start([task for task in tasks if not task.has_writes])
@@ -332,6 +333,10 @@ class Loop:
         superstep = self.superstep
         superstep.admit()
         if superstep.error is None:
+            if superstep.must_store:
+                superstep.must_store = False
+                if self.writer is not None:
+                    return FLUSH
             if superstep.can_start():
                 return RUN
             if superstep.running:
@@ -394,6 +399,8 @@ class Loop:
         # As Any: a list of Task is no list of TaskWrites to a type checker.
         tasks: Any = self.superstep.tasks
         if self.thread is None:
+            if self.superstep.has_handlers:
+                tasks = sorted(tasks, key=_path_text)
             self.values.apply(tasks)
         else:
             self.thread.apply(None, tasks)
@@ -608,3 +615,7 @@ class Loop:
         self.superstep.tasks = [task]
         self.superstep.has_recorded = True
         self.fail(exc)
+
+
+def _path_text(task: Task) -> str:
+    return task.path_text

@@ -149,6 +149,9 @@ class Node:
         call: CALL, CALL_WITH_TASK, INVOKE, AWAIT, AWAIT_WITH_TASK or GRAPH.
         subgraph: the graph that it calls, as far as its code tells (spec §9.1), or None; of GRAPH
             it is the body.
+        metadata: what the metadata of its tasks' configs have besides, or None.
+        retry: its RetryPolicies.
+        error_handler: the node that runs when it has failed for good; "" for none.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -168,11 +171,17 @@ class Node:
         defer: bool = False,
         call: int = CALL,
         subgraph: Any = None,
+        metadata: dict[str, Any] | None = None,
+        retry: tuple[Any, ...] = (),
+        error_handler: str = "",
     ) -> None:
         # In a builder of LangGraph's, a graph of lgc's is a Runnable.
         if call == INVOKE and hasattr(body, "invoke_inside"):
             call = GRAPH
         self.name: str = name
+        self.metadata: dict[str, Any] | None = metadata
+        self.retry: tuple[Any, ...] = retry
+        self.error_handler: str = error_handler
         self.subgraph: Any = body if call == GRAPH else subgraph
         self.body: Any = body
         self.is_start: bool = name == START

@@ -6,8 +6,10 @@ import time
 from typing import Any
 
 from lgc.runtime.checkpointing.recorder import Recorder
-from lgc.runtime.constants import ERROR, INTERRUPT, RESUME
+from lgc.runtime.constants import ERROR, ERROR_SOURCE_NODE, INTERRUPT, RESUME
+from lgc.runtime.engine.handler_task import HandlerTask
 from lgc.runtime.engine.observer import Observer
+from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task
 from lgc.runtime.public.errors import is_invalid_resume
@@ -31,6 +33,8 @@ class Superstep:
         deadline: when the superstep has taken too long, in seconds of `time.monotonic`, or None.
         error: the failure that ends the run, once there is one.
         has_recorded: a task has writes that a saver, if there were one, would hold.
+        has_handlers: an error handler is among the tasks.
+        must_store: what is recorded has to be stored before another task starts.
     """
 
     def __init__(self, scope: RunScope, recorder: Recorder | None) -> None:
@@ -55,6 +59,9 @@ class Superstep:
         # is no failure, and the tasks that interrupted.
         self._deferred_error: BaseException | None = None
         self._interrupted_tasks: list[Task] = []
+        # A failure has to be stored before its handler runs.
+        self.must_store: bool = False
+        self.has_handlers: bool = False
 
     # -- starting ---------------------------------------------------------------
 
@@ -67,6 +74,7 @@ class Superstep:
         options = self.scope.options
         self._unstarted = due.copy()
         self.has_started = False
+        self.has_handlers = len(self.tasks) > 0 and isinstance(self.tasks[-1], HandlerTask)
         if options.step_timeout is not None:
             self.deadline = (
                 time.monotonic() + options.step_timeout if options.step_timeout else None
@@ -110,7 +118,7 @@ class Superstep:
 
     def can_start(self) -> bool:
         """Whether a task waits that has a place."""
-        return len(self._unstarted) > 0 and self.running < self._places
+        return len(self._unstarted) > 0 and self.running < self._places and not self.must_store
 
     def take_tasks(self) -> list[Task]:
         """The tasks to start now."""
@@ -191,6 +199,11 @@ class Superstep:
             self._record(task, task.writes, True)
             self._tell(task, task.writes)
             return
+        handler = self._handler_of(task, error)
+        if handler is not None:
+            self._record_error(task, error)
+            self._add_handler(task, handler, error)
+            return
         if self.is_inline:
             self.error = error
             if isinstance(error, Exception):
@@ -210,6 +223,44 @@ class Superstep:
             self._deferred_error = error
         elif self.error is None:
             self.error = error
+
+    def _handler_of(self, task: Task, error: BaseException) -> Node | None:
+        """The error handler that runs because a task has failed with `error`, or None."""
+        name = task.node.error_handler
+        if not name or not isinstance(error, Exception):
+            return None
+        if is_instance_of_error(error, "GraphBubbleUp"):
+            return None
+        return self.scope.program.by_name.get(name)
+
+    def _add_handler(self, task: Task, handler: Node, failure: Any) -> None:
+        """Has the error handler of a task run in this superstep."""
+        added = HandlerTask(task, handler, failure)
+        self.tasks.append(added)
+        if self.recorder is not None:
+            self.recorder.prepare_handler(added)
+        if added.has_writes:
+            return
+        self.has_handlers = True
+        self._unstarted.insert(0, added)
+        # As upstream: what comes behind a failure does not run on the driver's thread.
+        self.is_inline = False
+        self.must_store = True
+
+    def resume_handlers(self, failures: dict[Any, Any]) -> None:
+        """Has the handlers of tasks run that have failed in an earlier run, instead of the tasks.
+
+        Args:
+            failures: what is kept of each failure, by the id of the task.
+        """
+        for task in self.tasks.copy():
+            handler = self.scope.program.by_name.get(task.node.error_handler)
+            if handler is not None and task.id in failures:
+                task.writes.append((ERROR, failures[task.id]))
+                added = HandlerTask(task, handler, failures[task.id])
+                self.tasks.append(added)
+                if self.recorder is not None:
+                    self.recorder.prepare_handler(added)
 
     def settle(self, task: Task) -> None:
         """A task is over whose siblings have failed, or whose run nobody reads any more.
@@ -243,6 +294,8 @@ class Superstep:
             # What the task wrote before it failed is streamed when there is any: a router that
             # raises leaves its node's update.
             writes.append((ERROR, error))
+            if self._handler_of(task, error) is not None:
+                writes.append((ERROR_SOURCE_NODE, task.node.name))
         if self.scope.program.delta_keys:
             ensure_message_ids(writes, self.scope.program.delta_keys)
         self._record(task, writes, False)

@@ -18,12 +18,15 @@ from typing import Any, Final
 from lgc.runtime.config.ambient import TaskConfig
 from lgc.runtime.config.nested import parent_namespace, without_task_ids
 from lgc.runtime.config.task_config import (
+    retried_config,
+    retried_scratchpad,
     router_config,
     runtime,
     task_config,
 )
 from lgc.runtime.constants import (
     CONF,
+    CONF_NODE_ERROR,
     CONF_RUNTIME,
     CONF_SCRATCHPAD,
     MISSING,
@@ -32,6 +35,7 @@ from lgc.runtime.constants import (
 )
 from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.program import AWAIT, CALL, GRAPH, INVOKE, Branch, Node, View
+from lgc.runtime.engine.retry import NEVER, delay_before_retry, log_retry
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task_writes import TaskWrites
 from lgc.runtime.ids import task_id
@@ -56,6 +60,8 @@ class Task(TaskWrites):
         error: what the task failed with, an interrupt included, once it is over; else None.
         is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
         graphs: how many graphs its node has called.
+        failures: how often its node has failed and was to run again.
+        delay: the seconds to wait before the next call, which runs the node again; else NEVER.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
         pending_output: a dict that its node has returned, and that is not in `writes` yet: it goes
@@ -71,6 +77,8 @@ class Task(TaskWrites):
     is_over: bool = False
     is_cancelled: bool = False
     graphs: int = 0
+    failures: int = 0
+    delay: float = NEVER
     router: Router | None = None
     argument: Any = None
     _output: Any = None
@@ -180,13 +188,46 @@ class Task(TaskWrites):
             return
         command = self._command_for_this_graph(exc)
         if command is None:
-            self.error = self._failure(exc)
+            failure = self._failure(exc)
+            if self.node.retry and failure is exc:
+                try:
+                    if self._runs_again(exc):
+                        return
+                except Exception as refusal:
+                    set_first_context(refusal, exc)
+                    failure = refusal
+            self.error = failure
             self.end()
             return
         # Routers run again.
         self._redirect = exc
         self.router = None
         self.returned_output(command)
+
+    def _runs_again(self, exc: BaseException) -> bool:
+        """Whether the node runs again after it has raised `exc`; its body is to be called then.
+
+        Raises:
+            Exception: what a policy's function has raised.
+        """
+        if not isinstance(exc, Exception) or is_instance_of_error(exc, "GraphBubbleUp"):
+            return False
+        self.failures += 1
+        delay = delay_before_retry(self.node.retry, self.failures, exc)
+        if delay == NEVER:
+            return False
+        log_retry(self.node.name, delay, self.failures, exc)
+        self.delay = delay
+        # In place: whoever has the config writes there.
+        self.writes.clear()
+        self.router = None
+        self.argument = None
+        self._output = None
+        if self.pad is not None:
+            self.pad = retried_scratchpad(self.pad)
+        if self._config is not None:
+            self._config = retried_config(self, self._config)
+        return True
 
     def cancelled(self, exc: BaseException) -> None:
         """What was to be called was cancelled from outside, or never started."""
@@ -241,14 +282,23 @@ class Task(TaskWrites):
         if not self._id:
             name = self.node.name
             what = (PULL, *self.node.triggers) if self.push < 0 else (PUSH, str(self.push))
-            parts = (self.scope.namespace + name, str(self.step), name, *what)
+            parts = (self.outer_namespace + name, str(self.step), name, *what)
             self._id = task_id(self.checkpoint_id, parts, self.scope.is_v1_checkpoint)
         return self._id
 
     @property
     def namespace(self) -> str:
         """The task's checkpoint namespace."""
-        return f"{self.scope.namespace}{self.node.name}:{self.id}"
+        return f"{self.outer_namespace}{self.node.name}:{self.id}"
+
+    @property
+    def outer_namespace(self) -> str:
+        """The namespace in which the task's is, with a separator behind it."""
+        return self.scope.namespace
+
+    def base_config(self) -> dict[str, Any]:
+        """The config that the task's is made of."""
+        return self.scope.config
 
     @property
     def config(self) -> Any:
@@ -300,6 +350,11 @@ class Task(TaskWrites):
     def previous(self) -> Any:
         """What the run before this one returned; None in a graph."""
         return self.runtime.previous
+
+    @property
+    def node_error(self) -> Any:
+        """The NodeError that an error handler is told; None for any other node."""
+        return self.config[CONF].get(CONF_NODE_ERROR)
 
     def count_graph(self) -> int:
         """Counts a graph that its node calls; how many it has called before."""

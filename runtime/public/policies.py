@@ -153,6 +153,26 @@ class CachePolicy(FrozenRecord):
         set_field(self, "ttl", ttl)
 
 
+@mirrors("langgraph.errors")
+class NodeError(FrozenRecord):
+    """What an error handler is told of a failure (errors.py:NodeError).
+
+    Args:
+        node: the node that has failed.
+        error: what it raised.
+    """
+
+    __slots__: ClassVar[tuple[str, ...]] = ("node", "error")
+    __dataclass_fields__ = DataclassFields()
+
+    node: str
+    error: BaseException
+
+    def __init__(self, node: str, error: BaseException) -> None:
+        set_field(self, "node", node)
+        set_field(self, "error", error)
+
+
 @mirrors("langgraph.types")
 class TimeoutPolicy(FrozenRecord):
     """How long an attempt of a node may take (types.py:TimeoutPolicy).
