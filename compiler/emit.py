@@ -15,7 +15,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from lgc.compiler.flow_text import shown
 from lgc.compiler.graph_text import GraphText, Names, Section, symbol_text
 from lgc.compiler.ir import (
     GraphIR,
@@ -106,16 +105,13 @@ class _Module:
 
     def _sections(self, annotation: str) -> Iterator[Section]:
         """The sections of the graphs, each behind those that are its nodes."""
-        variables: dict[tuple[str, ...], str] = {}
-        for path, graph in self.ir.graphs():
-            text = GraphText(graph, path, self.names, variables)
-            variables[path] = text.variable
-            if path:
-                place = " in ".join(f"node {shown(name)}" for name in reversed(path))
-                yield text.section(title=f"The graph of {place}.")
-            else:
-                title = "The graph that holds these." if self.ir.children else ""
-                yield text.section(f": {annotation}", title)
+        graphs = list(self.ir.graphs())
+        # Written from the outside in, so that a graph inside another changes no name of that.
+        outer_first = sorted(graphs, key=lambda item: len(item[0]))
+        texts = {path: GraphText(graph, path, self.names) for path, graph in outer_first}
+        variables = {path: text.variable for path, text in texts.items()}
+        sections = {path: text.section(variables, annotation) for path, text in texts.items()}
+        yield from (sections[path] for path, _ in graphs)
 
     def _annotation(self) -> tuple[str, list[str]]:
         """The annotation of `graph`, and the block for type checkers that it needs."""

@@ -140,8 +140,9 @@ class FlowText:
             return quote(label)
         name = self._constants.get(label)
         if name is None:
-            part = identifier_part(nodes[0])[:LONGEST]
-            name = identifier(f"WITH_{part.upper()}", self._taken)
+            part = identifier_part(nodes[0])[: LONGEST - len(self._stem)]
+            stem = f"{self._stem}_" if self._stem else ""
+            name = identifier(f"WITH_{stem}{part}".upper(), self._taken)
             self._constants[label] = name
         return name
 

@@ -106,19 +106,15 @@ class GraphText:
         ir: the graph, annotated by every pass.
         path: the nodes that lead to it; () for that of the target.
         module: the identifiers of the module; those of the section are added.
-        graphs: the variables of the graphs before it, by their paths.
+
+    Attributes:
+        variable: the name of the compiled graph.
     """
 
-    def __init__(
-        self,
-        ir: GraphIR,
-        path: tuple[str, ...],
-        module: Names,
-        graphs: Mapping[tuple[str, ...], str],
-    ) -> None:
+    def __init__(self, ir: GraphIR, path: tuple[str, ...], module: Names) -> None:
         self.ir = ir
         self.path = path
-        self.graphs = graphs
+        self.graphs: Mapping[tuple[str, ...], str] = {}
         self.stem = module.stems[path]
         keys = tuple(c.key for c in ir.channels)
         self.whole_state = None if ir.is_root else keys
@@ -130,8 +126,9 @@ class GraphText:
         self.variable = "graph"
         # A join's key names all its starts, and each start names the key: written out, that is the
         # square of their number.
+        prefix = f"JOIN_{self.stem.upper()}_" if path else "JOIN_"
         self.constants: dict[str, str] = {
-            join.key: identifier(f"JOIN_{identifier_part(join.end).upper()}", self.taken)
+            join.key: identifier(f"{prefix}{identifier_part(join.end).upper()}", self.taken)
             for join in ir.joins
             if len(join.key) > _LONG
         }
@@ -139,14 +136,15 @@ class GraphText:
             self.builder = identifier(f"{self.stem.upper()}_BUILDER", self.taken)
             self.variable = identifier(f"{self.stem}_graph", self.taken)
 
-    def section(self, annotation: str = "", title: str = "") -> Section:
+    def section(self, graphs: Mapping[tuple[str, ...], str], annotation: str) -> Section:
         """The section.
 
         Args:
-            annotation: of the variable that holds the graph.
-            title: as of the Section.
+            graphs: the variables of all graphs, by their paths.
+            annotation: of the variable of the outermost graph.
         """
         ir = self.ir
+        self.graphs = graphs
         supersteps, apply = self._named("supersteps"), self._named("apply")
         flow = FlowText(ir, self.taken, self._join_key, supersteps, self.stem)
         flow_functions = flow.functions()
@@ -181,7 +179,7 @@ class GraphText:
             ),
             *self._config(),
             *(expression(literal_eval(text), f"{name}=") for name, text in ir.settings),
-            statement=f"{self.variable}{annotation} = ",
+            statement=f"{self.variable} = " if self.path else f"graph: {annotation} = ",
             table=True,
         )
         constants = [
@@ -192,7 +190,12 @@ class GraphText:
             builder = call("abi.builder_in", "BUILDER", *map(quote, self.path))
             constants.insert(0, lay_out(replace(builder, statement=f"{self.builder} = ")))
         functions = (*flow_functions, state, *self.functions)
-        return Section(title, tuple(constants), functions, lay_out(graph))
+        return Section(self._title(), tuple(constants), functions, lay_out(graph))
+
+    def _title(self) -> str:
+        if not self.path:
+            return "The graph that holds these." if self.ir.children else ""
+        return f"The graph of {' in '.join(f'node {shown(name)}' for name in reversed(self.path))}."
 
     def _config(self) -> list[Expr]:
         """The argument `config` when the module takes it from the object."""

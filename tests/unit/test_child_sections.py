@@ -93,6 +93,30 @@ def test_names_of_a_section_do_not_depend_on_others(project: Compile) -> None:
     assert section in after
 
 
+def test_names_of_the_outer_graph_do_not_depend_on_children(project: Compile) -> None:
+    """Where both have a long join to a node of one name, or a function that injects."""
+    names = [f"a node of a join, number {number}" for number in range(3)]
+    app = f"""
+        from langchain_core.runnables import RunnableConfig
+        def told(state, config: RunnableConfig): return {{"x": []}}
+        def joined():
+            b = StateGraph(State).add_node("end", work)
+            for name in {names}:
+                b.add_node(name, work).add_edge(START, name)
+            return b.add_edge({names}, "end")
+        builder = joined().add_node("n_f", told)
+        builder.add_node("n", work)
+        """
+    before = project(app=app).text
+    child = 'joined().add_node("f", told).compile()'
+    after = project(app=app.replace('"n", work', f'"n", {child}')).text
+    own = {name for name in names_in(before) if "JOIN" in name or "n_f" in name}
+    assert own == {"JOIN_END", "WITH_A_NODE_OF_A_JOIN__NUMBER_0", "node_n_f"}
+    section = after.partition("# The graph that holds these.")[2]
+    assert own <= set(names_in(section))
+    assert {"JOIN_N_END", "WITH_N_A_NODE_OF_A_JOIN__NUMBER_0", "node_n_f_2"} <= set(names_in(after))
+
+
 def test_names_that_are_in_use(project: Compile, tmp_path: Path) -> None:
     """By imports, by the graph itself, by another graph."""
     compiled = project(
