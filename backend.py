@@ -174,7 +174,6 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         if isinstance(self._lgc, CompileError):
             raise unsupported(self._lgc)
         unsupported_settings: dict[str, Any] = {
-            "a cache": self.cache,
             "retry_policy": self.retry_policy,
             "cache_policy": self.cache_policy,
         }
@@ -186,6 +185,7 @@ class _Compiled(CompiledStateGraph[Any, Any, Any, Any]):
         engine = _Engine(self._lgc.program, self.name, self.config)
         engine.checkpointer = self.checkpointer
         engine.store = self.store
+        engine.cache = self.cache
         engine.interrupt_before_nodes = self.interrupt_before_nodes
         engine.interrupt_after_nodes = self.interrupt_after_nodes
         engine.stream_mode = self.stream_mode

@@ -165,6 +165,8 @@ class FlowText:
             yield from _comment(f"{shown(branch.name)}? ", self._ends(branch.targets), ", ")
         if node.retries:
             yield "        # runs again when it fails, as `retry` of the node says"
+        if node.cache is not None:
+            yield "        # not run where the graph's cache has its result"
         if node.error_handler:
             yield from _comment("when it has failed: ", [shown(node.error_handler)], "")
         yield lay_out(self._run(node), 8)

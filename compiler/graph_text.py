@@ -324,6 +324,13 @@ class GraphText:
         items: list[Expr] = []
         if node.retries:
             items.append(tuple_of(map(self._retry, node.retries), "retry="))
+        if node.cache is not None:
+            kept: list[Expr] = [quote(node.cache.function), quote(node.name)]
+            if node.cache.key_func is not None:
+                kept.append(self._name(node.cache.key_func, "key_func="))
+            if node.cache.ttl != "None":
+                kept.append(f"ttl={node.cache.ttl}")
+            items.append(call("cache=abi.cached", *kept))
         if node.error_handler:
             items.append(f"error_handler={quote(node.error_handler)}")
         if node.metadata:

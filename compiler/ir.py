@@ -43,6 +43,7 @@ BuilderPart = Literal[
     "managed",
     "context_schema",
     "retry_on",
+    "key_func",
     "metadata",
 ]
 """What of a builder a module can take; `runtime/abi.py` has a function `<part>_of` for each."""
@@ -113,6 +114,7 @@ _ATTRIBUTES: dict[BuilderPart, str] = {
     "managed": "",
     "context_schema": "context_schema",
     "retry_on": ".retry_policy",
+    "key_func": ".cache_policy.key_func",
     "metadata": ".metadata",
 }
 """Where a part stands below its node, conditional edge or key, for `lgc explain`."""
@@ -225,6 +227,21 @@ class RetryIR:
 
 
 @dataclass(frozen=True)
+class CacheIR:
+    """The cache policy of a node.
+
+    Attributes:
+        function: module and name of the node's function, as LangGraph's caches have it.
+        ttl: seconds, as Python source; "None" for ever.
+        key_func: what makes keys of inputs; None for LangGraph's own function.
+    """
+
+    function: str
+    ttl: str = "None"
+    key_func: Ref | None = None
+
+
+@dataclass(frozen=True)
 class NodeIR:
     """A node; `__start__` is one, without a call.
 
@@ -244,6 +261,7 @@ class NodeIR:
         child: the name of the ChildIR that it runs; "" for none.
         retries: its retry policies; the first that matches counts.
         error_handler: the node that runs when it has failed for good; "" for none.
+        cache: how its writes are kept, or None.
         metadata: what the metadata of its tasks have besides, as Python source; "" for nothing.
         metadata_ref: where the module takes it from when it has no source.
         triggers: the channels that start it, sorted (set by the pass `triggers`).
@@ -263,6 +281,7 @@ class NodeIR:
     subgraph: bool = False
     retries: tuple[RetryIR, ...] = ()
     error_handler: str = ""
+    cache: CacheIR | None = None
     metadata: str = ""
     metadata_ref: Ref | None = None
     child: str = ""
@@ -457,7 +476,7 @@ class GraphIR:
         for node in self.nodes:
             refs += (None if node.call is None else node.call.function, node.schema)
             refs += (ref for retry in node.retries for ref in retry.retry_on or ())
-            refs.append(node.metadata_ref)
+            refs += (node.metadata_ref, None if node.cache is None else node.cache.key_func)
             for branch in node.branches:
                 refs += (branch.path.function, branch.schema, branch.ends_ref)
         refs += (self.output_schema, self.state_schema, self.context_schema)

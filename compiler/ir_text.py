@@ -49,6 +49,9 @@ def _lines(ir: GraphIR) -> list[str]:
                 lines.append("  calls a graph")
             for policy in node.retries:
                 lines.append(f"  retries   {_retry_text(policy)}")
+            if node.cache is not None:
+                key = node.cache.key_func or "the input"
+                lines.append(f"  cached    by {key}; ttl={node.cache.ttl}")
             if node.error_handler:
                 lines.append(f"  fails to  {node.error_handler}")
             if node.metadata or node.metadata_ref is not None:

@@ -26,6 +26,7 @@ from lgc.runtime.builder_parts import (
     header,
     inject,
     injected,
+    key_func_of,
     managed_of,
     metadata_of,
     path_of,
@@ -49,6 +50,7 @@ from lgc.runtime.channels import (
     reduce,
 )
 from lgc.runtime.engine.flow import Run, label_of
+from lgc.runtime.engine.node_cache import NodeCache
 from lgc.runtime.engine.program import (
     AWAIT,
     AWAIT_WITH_TASK,
@@ -84,6 +86,7 @@ __all__ = [
     "aggregate",
     "any_value",
     "builder_in",
+    "cached",
     "channel_of",
     "compiled",
     "config_of",
@@ -99,6 +102,7 @@ __all__ = [
     "injected",
     "is_last_step",
     "join",
+    "key_func_of",
     "last_value",
     "managed",
     "managed_of",
@@ -243,6 +247,21 @@ def remaining_steps(key: str) -> Managed:
 def managed(key: str, cls: Any) -> Managed:
     """A managed value of the user's own class."""
     return Managed(key, lambda step, stop, scratchpad: cls.get(scratchpad()))
+
+
+def cached(function: str, node: str, *, key_func: Any = None, ttl: int | None = None) -> NodeCache:
+    """The cache policy of a node.
+
+    Args:
+        function, node, ttl: as of `NodeCache`.
+        key_func: likewise; None for LangGraph's own, by the pickled input.
+    """
+    if key_func is None:
+        # Imported when it is first used: most modules have none.
+        from lgc.runtime.public.policies import default_cache_key
+
+        key_func = default_cache_key
+    return NodeCache(function, node, key_func, ttl)
 
 
 def retry(**fields: Any) -> Any:

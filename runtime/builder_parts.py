@@ -176,6 +176,17 @@ def retry_on_of(builder: Any, node: str, place: str) -> Any:
     return _take(builder, f"retry policy of node {node!r}", get)
 
 
+def key_func_of(builder: Any, node: str) -> Any:
+    """What makes the cache keys of a node of the builder, or of its defaults."""
+
+    def get(builder: Any) -> Any:
+        spec = builder.nodes.get(node)
+        policy = (spec and spec.cache_policy) or builder._node_defaults.cache_policy
+        return policy.key_func
+
+    return _take(builder, f"cache policy of node {node!r}", get)
+
+
 def metadata_of(builder: Any, node: str) -> dict[str, Any]:
     """The metadata of a node of the builder."""
     metadata: dict[str, Any] = _take(

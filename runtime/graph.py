@@ -15,7 +15,7 @@ from lgc.runtime.config.merge import merge_configs
 from lgc.runtime.constants import MISSING
 from lgc.runtime.drivers.fast_path import FastStream, invoke
 from lgc.runtime.drivers.sync import SyncDriver
-from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of, refuse
+from lgc.runtime.graph_arguments import check_saver, check_stops, durability_of
 from lgc.runtime.graph_async import AsyncGraph
 from lgc.runtime.missing_surface import NOT_YET, UnsupportedAttribute
 from lgc.runtime.public.errors import Unsupported
@@ -39,6 +39,7 @@ class CompiledGraph(AsyncGraph):
         checkpointer: the saver that keeps the threads; None or False for none. This attribute and
             those below may be set: a run reads them when it starts.
         store: what nodes find as `runtime.store`.
+        cache: keeps the writes of nodes with a cache policy, or None.
         interrupt_before_nodes, interrupt_after_nodes: the nodes to stop at, or "*".
         stream_mode: what `stream` yields by default.
         debug: every run prints its updates and values.
@@ -100,7 +101,7 @@ class CompiledGraph(AsyncGraph):
 
         Args:
             checkpointer: the saver that keeps the threads, LangGraph's or lgc's; False for none.
-            cache: not supported yet.
+            cache: keeps the writes of nodes with a cache policy, a BaseCache of LangGraph's.
             store: what nodes find as `runtime.store`.
             interrupt_before, interrupt_after: the nodes to stop before and after, a list of names,
                 or "*" for all; [] for none.
@@ -115,14 +116,13 @@ class CompiledGraph(AsyncGraph):
         Raises:
             TypeError: `checkpointer` is no saver, or the nodes to stop at are not in lists.
             ValueError: a node to stop at does not exist.
-            Unsupported: an argument asks for what lgc does not do yet.
         """
-        refuse({"a cache": cache is not None}, "compile")
         check_saver(checkpointer)
         check_stops(interrupt_before or [], interrupt_after or [], self.program.by_name)
         compiled = CompiledGraph(self.program, name or self.name, self.config)
         compiled.checkpointer = checkpointer
         compiled.store = store
+        compiled.cache = cache
         compiled.interrupt_before_nodes = (
             self.interrupt_before_nodes if interrupt_before is None else interrupt_before
         )
@@ -353,6 +353,18 @@ class CompiledGraph(AsyncGraph):
                         yield part
         finally:
             driver.close()
+
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Has the cache forget what nodes have written.
+
+        Args:
+            nodes: their names; by default all.
+
+        Raises:
+            ValueError: the graph has no cache.
+        """
+        namespaces = self._cache_namespaces(nodes)
+        self.cache.clear(namespaces)
 
     def get_state(self, config: Any, *, subgraphs: bool = False) -> Any:
         """The state of a thread, now or at one of its checkpoints (spec §6).

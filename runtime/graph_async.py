@@ -222,6 +222,11 @@ class AsyncGraph(GraphBase):
         async for place_and_result in as_completed(runs, configs, return_exceptions):
             yield place_and_result
 
+    async def aclear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """As `clear_cache`, with the async method of the cache."""
+        namespaces = self._cache_namespaces(nodes)
+        await self.cache.aclear(namespaces)
+
     async def aget_subgraphs(
         self, *, namespace: str | None = None, recurse: bool = False
     ) -> AsyncGenerator[tuple[str, Any], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.config.ambient import current, has_ambient
@@ -17,6 +17,7 @@ from lgc.runtime.config.nested import placed, with_one_history
 from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.constants import (
     CONF,
+    CONF_CACHE,
     CONF_CHECKPOINTER,
     CONF_DURABILITY,
     CONF_NODE_FINISHED,
@@ -57,6 +58,7 @@ class GraphBase:
         self.name = name or program.name
         self.checkpointer: Any = None
         self.store: Any = None
+        self.cache: Any = None
         self.interrupt_before_nodes: Any = ()
         self.interrupt_after_nodes: Any = ()
         self.stream_mode: Any = "updates"
@@ -87,6 +89,24 @@ class GraphBase:
         from lgc.runtime.subgraphs import subgraphs
 
         yield from subgraphs(self, namespace, recurse)
+
+    def _cache_namespaces(self, nodes: Sequence[str] | None) -> list[tuple[str, ...]]:
+        """Where the cache keeps what nodes have written.
+
+        Args:
+            nodes: their names; None for all.
+
+        Raises:
+            ValueError: the graph has no cache.
+        """
+        if not self.cache:
+            raise ValueError("No cache is set for this graph. Cannot clear cache.")
+        wanted = nodes or self.program.by_name
+        return [
+            node.cache.namespace
+            for name in wanted
+            if (node := self.program.by_name.get(name)) is not None and node.cache is not None
+        ]
 
     def _state_reader(self, saver: Any) -> Any:
         # Imported when it is first used: runs do without.
@@ -132,6 +152,7 @@ class GraphBase:
             and not self.interrupt_before_nodes
             and not self.interrupt_after_nodes
             and self.step_timeout is None
+            and (self.cache is None or not self.program.has_cached_nodes)
         )
 
     def _bare_scope(self) -> RunScope | None:
@@ -307,8 +328,11 @@ class GraphBase:
                 )
             options.saver = saver
         options.store = self.store
+        options.cache = self.cache
         conf = merged[CONF]
         if conf:
+            if CONF_CACHE in conf:
+                options.cache = conf[CONF_CACHE]
             options.is_nested = CONF_TASK_ID in conf
             options.lent_saver = conf.get(CONF_CHECKPOINTER)
             options.outer_stream = conf.get(CONF_STREAM)

@@ -8,7 +8,6 @@ NOT_YET = frozenset(
     (
         "InputType",
         "OutputType",
-        "aclear_cache",
         "aget_graph",
         "as_tool",
         "assign",
@@ -22,10 +21,8 @@ NOT_YET = frozenset(
         "batch_as_completed",
         "bind",
         "builder",
-        "cache",
         "cache_policy",
         "channels",
-        "clear_cache",
         "config_schema",
         "config_specs",
         "context_schema",

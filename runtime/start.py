@@ -114,7 +114,7 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
         return None
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)
-    if scope.is_observed:
+    if scope.is_observed or scope.cache is not None:
         return None
     sink = Sink(isinstance(modes, list))
     path = FastPath(scope, input, observers_of(sink, scope, wanted))

@@ -15,7 +15,7 @@ from lgc.compiler.diagnostics import Span
 from lgc.compiler.frontend.collector import DiagnosticCollector
 from lgc.compiler.frontend.compiled import Settings, settings_of
 from lgc.compiler.frontend.injection import injection_plan
-from lgc.compiler.frontend.policies import nodes_of, retries_of
+from lgc.compiler.frontend.policies import cache_of, nodes_of, retries_of
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
     holds_graph,
@@ -41,7 +41,6 @@ from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 
 _NODE_DEFAULTS = {
-    "cache_policy": "LGC207",
     "timeout": "LGC208",
 }
 
@@ -204,6 +203,7 @@ class BuilderReader:
             subgraph=holds_graph(spec.runnable),
             child=child,
             retries=retries_of(name, spec, self.references, partial(self._refuse_retry, name)),
+            cache=cache_of(name, spec, self.references, partial(self._refuse_cache, name)),
             error_handler=spec.error_handler_node or "",
             **self._metadata(name, spec),
         )
@@ -211,6 +211,10 @@ class BuilderReader:
     def _refuse_retry(self, name: str, what: str) -> None:
         span = self.positions.node(name, "retry_policy")
         self.collector.unsupported("LGC206", f"{what}, of node `{name}`", span)
+
+    def _refuse_cache(self, name: str, what: str) -> None:
+        span = self.positions.node(name, "cache_policy")
+        self.collector.unsupported("LGC207", f"{what}, of node `{name}`", span)
 
     def _metadata(self, name: str, spec: StateNodeSpec[Any, Any]) -> dict[str, Any]:
         if not spec.metadata:
@@ -268,7 +272,6 @@ class BuilderReader:
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
         features = {
-            "cache_policy": ("LGC207", spec.cache_policy),
             "timeout": ("LGC208", spec.timeout),
         }
         for keyword, (code, value) in features.items():

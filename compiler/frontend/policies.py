@@ -8,10 +8,11 @@ from typing import Any
 
 from langgraph._internal._runnable import coerce_to_runnable
 from langgraph.graph._node import StateNodeSpec
-from langgraph.types import RetryPolicy
+from langgraph.pregel._call import identifier
+from langgraph.types import CachePolicy, RetryPolicy
 
 from lgc.compiler.frontend.validity import Builder
-from lgc.compiler.ir import BuilderRef, RetryIR
+from lgc.compiler.ir import BuilderRef, CacheIR, RetryIR
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 from lgc.runtime.builder_parts import DEFAULT_HANDLER
@@ -19,6 +20,7 @@ from lgc.runtime.builder_parts import DEFAULT_HANDLER
 Spec = StateNodeSpec[Any, Any]
 
 _RETRY_DEFAULTS = RetryPolicy()
+_CACHE_DEFAULTS: Any = CachePolicy()
 
 
 def nodes_of(builder: Builder) -> dict[str, Spec]:
@@ -68,6 +70,24 @@ def retries_of(
     if isinstance(policies, RetryPolicy):
         policies = (policies,)
     return tuple(_retry(name, i, policy, references, refuse) for i, policy in enumerate(policies))
+
+
+def cache_of(
+    name: str, spec: Spec, references: References, refuse: Callable[[str], None]
+) -> CacheIR | None:
+    """The cache policy of a node; arguments as of `retries_of`."""
+    policy = spec.cache_policy
+    if not policy:
+        return None
+    ttl = "None"
+    try:
+        ttl = source_of(policy.ttl)
+    except NotLiteral as exc:
+        refuse(f"ttl of a cache policy: {exc}")
+    key_func = None
+    if policy.key_func is not _CACHE_DEFAULTS.key_func:
+        key_func = references.of(policy.key_func, BuilderRef("key_func", name))
+    return CacheIR(identifier(spec.runnable) or "__dynamic__", ttl, key_func)
 
 
 def _retry(

@@ -17,7 +17,19 @@ from time import monotonic
 from typing import Any
 
 from lgc.runtime.drivers.async_calls import AsyncCalls, SaverCalls, stopped
-from lgc.runtime.engine.loop import BACK, CANCEL, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.loop import (
+    BACK,
+    CANCEL,
+    CHUNKS,
+    FLUSH,
+    KEEP,
+    LOAD,
+    LOOK_UP,
+    OVER,
+    RUN,
+    STORE,
+    Loop,
+)
 from lgc.runtime.engine.task import Task
 
 
@@ -137,6 +149,18 @@ class AsyncDriver:
                 loop.load_failed(exc)
             else:
                 loop.loaded(result)
+        elif what == LOOK_UP:
+            try:
+                found = await loop.scope.cache.aget(tuple(loop.cache_keys))
+            except Exception as exc:
+                loop.look_up_failed(exc)
+            else:
+                loop.found(found)
+        elif what == KEEP:
+            try:
+                await loop.scope.cache.aset(loop.take_cached())
+            except Exception as exc:
+                loop.store_failed(exc)
         elif what == CANCEL:
             self._cancel()
         else:

@@ -77,7 +77,11 @@ def invoke(
 
 def can_start(scope: RunScope) -> bool:
     """Whether a run without a thread, of which only the result is wanted, starts on the path."""
-    return scope.values.output.readable_at_end and scope.options.step_timeout is None
+    return (
+        scope.values.output.readable_at_end
+        and scope.options.step_timeout is None
+        and scope.cache is None
+    )
 
 
 def _run_straight(path: FastPath) -> None:

@@ -12,7 +12,18 @@ from typing import Any
 from lgc.runtime.drivers.call import run_task
 from lgc.runtime.drivers.thread_pool import POOL
 from lgc.runtime.engine.inbox import Inbox
-from lgc.runtime.engine.loop import BACK, CHUNKS, FLUSH, LOAD, OVER, RUN, STORE, Loop
+from lgc.runtime.engine.loop import (
+    BACK,
+    CHUNKS,
+    FLUSH,
+    KEEP,
+    LOAD,
+    LOOK_UP,
+    OVER,
+    RUN,
+    STORE,
+    Loop,
+)
 from lgc.runtime.engine.task import Task
 
 
@@ -94,6 +105,18 @@ class SyncDriver:
                 loop.load_failed(exc)
             else:
                 loop.loaded(result)
+        elif what == LOOK_UP:
+            try:
+                found = loop.scope.cache.get(tuple(loop.cache_keys))
+            except Exception as exc:
+                loop.look_up_failed(exc)
+            else:
+                loop.found(found)
+        elif what == KEEP:
+            try:
+                loop.scope.cache.set(loop.take_cached())
+            except Exception as exc:
+                loop.store_failed(exc)
         else:
             self._wait()
 

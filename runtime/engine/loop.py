@@ -21,6 +21,7 @@ from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.constants import CONF, CONF_RESUMING, ERROR, NS_END, START
 from lgc.runtime.engine.channel_values import ChannelValues
 from lgc.runtime.engine.inbox import Inbox
+from lgc.runtime.engine.node_cache import CacheKey
 from lgc.runtime.engine.observer import Sink
 from lgc.runtime.engine.prepare import prepare_tasks, single_due, triggered
 from lgc.runtime.engine.run import RunScope
@@ -50,6 +51,10 @@ CANCEL: Final = 7
 """Cancel the tasks that run; they come into the inbox when they are over. Of async runs only."""
 BACK: Final = 8
 """The fast path goes on with `due`; `next` is called again once it has left again, or to close."""
+LOOK_UP: Final = 9
+"""Ask the cache for `cache_keys` and report with `found` or `look_up_failed`."""
+KEEP: Final = 10
+"""Have the cache keep `take_cached`; report a failure with `store_failed`."""
 
 _NOTHING: Final = -1
 _POINT: Final = -2
@@ -61,18 +66,19 @@ _FIRST_INPUT: Final = 2
 _RECORDED: Final = 3
 _ENTERED: Final = 4
 _TICK: Final = 5
-_EXECUTE: Final = 6
-_RUNNING: Final = 7
-_APPLIED: Final = 8
-_FAILING: Final = 9
-_INTERRUPTED: Final = 10
-_LEAVING: Final = 11
-_FLUSHED: Final = 12
-_ENDED: Final = 13
-_RAISING: Final = 14
-_CLOSING: Final = 15
-_CLOSE_STORED: Final = 16
-_CLOSED: Final = 17
+_LOOKING_UP: Final = 6
+_EXECUTE: Final = 7
+_RUNNING: Final = 8
+_APPLIED: Final = 9
+_FAILING: Final = 10
+_INTERRUPTED: Final = 11
+_LEAVING: Final = 12
+_FLUSHED: Final = 13
+_ENDED: Final = 14
+_RAISING: Final = 15
+_CLOSING: Final = 16
+_CLOSE_STORED: Final = 17
+_CLOSED: Final = 18
 
 
 class Loop:
@@ -93,6 +99,7 @@ class Loop:
         superstep: the tasks that run.
         sink: where observers put chunks; None when nobody consumes them.
         loading: has the saver call of LOAD.
+        cache_keys: what LOOK_UP asks for, with the tasks.
         may_go_back: the fast path has left the run to this, and takes it back where it can.
         due: the label of the superstep that it takes back.
         run_call: of the driver: takes a task, on any thread, and returns while it runs on another;
@@ -111,6 +118,7 @@ class Loop:
         self.sink: Sink | None = None
         self.superstep: Superstep = Superstep(scope, recorder)
         self.loading: ThreadLoading | None = None
+        self.cache_keys: dict[CacheKey, Task] = {}
         self.may_go_back: bool = False
         self.due: str = ""
         self.run_call: Any = None
@@ -142,6 +150,8 @@ class Loop:
         while True:
             if self.writer is not None and self.writer.has_calls():
                 return STORE
+            if self.superstep.to_cache:
+                return KEEP
             try:
                 what = self._proceed()
             except Exception as exc:
@@ -159,11 +169,18 @@ class Loop:
         phase = self._phase
         if phase == _TICK:
             if self._tick():
+                if self.cache_keys:
+                    self._phase = _LOOKING_UP
+                    return LOOK_UP
                 self._phase = _EXECUTE
                 return _POINT
             # The last chunks come out when everything is stored.
             self._leave()
             return _NOTHING
+        if phase == _LOOKING_UP:
+            self._start_tasks()
+            self._phase = _EXECUTE
+            return _POINT
         if phase == _EXECUTE:
             self._phase = _RUNNING
             return RUN if self.superstep.can_start() else _NOTHING
@@ -304,15 +321,43 @@ class Loop:
             return False
         for observer in superstep.observers:
             observer.on_tasks(tasks)
-        if thread is None:
-            superstep.start(tasks)
-            return True
-        for task in tasks:
+        for task in tasks if thread is not None else ():
             if task.has_writes and task.writes[0][0] != ERROR:
                 for observer in superstep.observers:
                     observer.on_cached(task)
-        superstep.start([task for task in tasks if not task.has_writes])
+        if scope.cache is not None:
+            for task in tasks:
+                if task.node.cache is not None and not task.has_writes:
+                    task.cache_key = task.node.cache.key(task.input)
+                    self.cache_keys[task.cache_key] = task
+            if self.cache_keys:
+                return True
+        self._start_tasks()
         return True
+
+    def _start_tasks(self) -> None:
+        """Has the tasks run that have not written anything in an earlier run."""
+        superstep = self.superstep
+        superstep.start([task for task in superstep.tasks if not task.has_writes])
+
+    def found(self, writes: Any) -> None:
+        """What the cache has for `cache_keys`: by key, the writes of a task."""
+        keys, self.cache_keys = self.cache_keys, {}
+        try:
+            for key in writes:
+                self.superstep.cached(keys[key], writes[key])
+        except Exception as exc:
+            self._fail(exc)
+
+    def look_up_failed(self, exc: BaseException) -> None:
+        """The cache raised `exc`."""
+        self.cache_keys = {}
+        self._fail(exc)
+
+    def take_cached(self) -> Any:
+        """What the cache is to keep; it is handed out once."""
+        kept, self.superstep.to_cache = self.superstep.to_cache, {}
+        return kept
 
     def _prepare(self) -> None:
         """Makes the tasks that are due, and tells of the checkpoint that they run on."""

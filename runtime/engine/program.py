@@ -26,6 +26,7 @@ from lgc.runtime.channels import (
 )
 from lgc.runtime.constants import BRANCH_TO, END, MISSING, PULL, START, TASKS
 from lgc.runtime.engine.flow import Block, FlowReader, label_of, names_of
+from lgc.runtime.engine.node_cache import NodeCache
 from lgc.runtime.ids import path_text
 
 CALL: Final = 0
@@ -152,6 +153,7 @@ class Node:
         metadata: what the metadata of its tasks' configs have besides, or None.
         retry: its RetryPolicies.
         error_handler: the node that runs when it has failed for good; "" for none.
+        cache: how its results are kept, where the graph has a cache; None for not at all.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -174,6 +176,7 @@ class Node:
         metadata: dict[str, Any] | None = None,
         retry: tuple[Any, ...] = (),
         error_handler: str = "",
+        cache: NodeCache | None = None,
     ) -> None:
         # In a builder of LangGraph's, a graph of lgc's is a Runnable.
         if call == INVOKE and hasattr(body, "invoke_inside"):
@@ -182,6 +185,7 @@ class Node:
         self.metadata: dict[str, Any] | None = metadata
         self.retry: tuple[Any, ...] = retry
         self.error_handler: str = error_handler
+        self.cache: NodeCache | None = cache
         self.subgraph: Any = body if call == GRAPH else subgraph
         self.body: Any = body
         self.is_start: bool = name == START
@@ -435,6 +439,7 @@ class Program:
         places = {node.name: place for place, node in enumerate(self.nodes)}
         # The positions of the nodes in the builder's order.
         self.defined: list[int] = [places[node.name] for node in nodes]
+        self.has_cached_nodes: bool = any(node.cache is not None for node in nodes)
         self.delta_keys: dict[str, bool] = delta_keys(keys)
         # The keys whose values are not stored.
         self.untracked: dict[str, bool] = {c.key: True for c in keys if is_untracked(c)}

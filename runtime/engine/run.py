@@ -26,6 +26,7 @@ class RunOptions:
         control: what may ask the run to stop (spec §4.13), or None.
         store: what nodes find as `runtime.store`.
         saver: keeps the run's checkpoints, or None.
+        cache: keeps what nodes have written, or None.
         durability: as the caller gave it; nodes see it.
         effective_durability: when checkpoints are stored: "sync", "async" or "exit".
         interrupt_before, interrupt_after: the nodes to stop at, or "*".
@@ -51,6 +52,7 @@ class RunOptions:
         self.control: Any = None
         self.store: Any = None
         self.saver: Any = None
+        self.cache: Any = None
         self.durability: Any = None
         self.effective_durability: Any = "sync"
         self.interrupt_before: Any = ()
@@ -86,6 +88,7 @@ class RunScope:
         checkpoint_id: the id of the newest checkpoint; "" when `ids` has it.
         is_v1_checkpoint: the run goes on from a checkpoint of version 1 (ids.task_id).
         is_nested, lent_saver, outer_stream: those of the options.
+        cache: that of the options, if a node wants one.
         is_observed: others than the caller are told of it (streaming.observers.outer_observers).
         write_custom: takes the chunks that nodes write, on any thread; None: nobody reads them.
         forwarding: takes the chunks of the graphs that nodes call, or None.
@@ -109,6 +112,7 @@ class RunScope:
         self.is_nested: bool = options.is_nested
         self.lent_saver: Any = options.lent_saver
         self.outer_stream: Any = options.outer_stream
+        self.cache: Any = options.cache if program.has_cached_nodes else None
         self.is_observed: bool = (
             options.outer_stream is not None or options.node_finished is not None
         )

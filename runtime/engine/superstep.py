@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any
 
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.constants import ERROR, ERROR_SOURCE_NODE, INTERRUPT, RESUME
 from lgc.runtime.engine.handler_task import HandlerTask
+from lgc.runtime.engine.node_cache import CacheKey
 from lgc.runtime.engine.observer import Observer
 from lgc.runtime.engine.program import Node
 from lgc.runtime.engine.run import RunScope
@@ -34,6 +36,8 @@ class Superstep:
         error: the failure that ends the run, once there is one.
         has_recorded: a task has writes that a saver, if there were one, would hold.
         has_handlers: an error handler is among the tasks.
+        to_cache: what is to be kept of tasks that have finished: by key, their writes and for how
+            many seconds.
         must_store: what is recorded has to be stored before another task starts.
     """
 
@@ -61,6 +65,7 @@ class Superstep:
         self._interrupted_tasks: list[Task] = []
         # A failure has to be stored before its handler runs.
         self.must_store: bool = False
+        self.to_cache: dict[CacheKey, tuple[Any, Any]] = {}
         self.has_handlers: bool = False
 
     # -- starting ---------------------------------------------------------------
@@ -200,6 +205,7 @@ class Superstep:
                 return
             self._record(task, task.writes, True)
             self._tell(task, task.writes)
+            self._keep(task)
             return
         handler = self._handler_of(task, error)
         if handler is not None:
@@ -225,6 +231,31 @@ class Superstep:
             self._deferred_error = error
         elif self.error is None:
             self.error = error
+
+    def _keep(self, task: Task) -> None:
+        """Has the writes of a task kept that has finished, where its node has a cache policy."""
+        policy = task.node.cache
+        if task.cache_key is None or policy is None:
+            return
+        if not any(name in (INTERRUPT, ERROR) for name, _ in task.writes):
+            # A deque, as LangGraph stores it.
+            self.to_cache[task.cache_key] = (deque(task.writes), policy.ttl)
+
+    def cached(self, task: Task, writes: Any) -> None:
+        """A task does not run, because what it would write is in the cache.
+
+        Args:
+            writes: `(channel, value)`, perhaps as lists.
+
+        Raises:
+            Exception: a saver that serialises at once cannot serialise them.
+        """
+        task.writes.extend((name, value) for name, value in writes)
+        self.has_recorded = True
+        if self.recorder is not None:
+            self.recorder.put_task_writes(task, task.writes, is_last=False)
+        for observer in self.observers:
+            observer.on_cached(task)
 
     def _handler_of(self, task: Task, error: BaseException) -> Node | None:
         """The error handler that runs because a task has failed with `error`, or None."""

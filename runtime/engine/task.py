@@ -33,6 +33,7 @@ from lgc.runtime.constants import (
     PULL,
     PUSH,
 )
+from lgc.runtime.engine.node_cache import CacheKey
 from lgc.runtime.engine.node_output import branch_to
 from lgc.runtime.engine.program import AWAIT, CALL, GRAPH, INVOKE, Branch, Node, View
 from lgc.runtime.engine.retry import NEVER, delay_before_retry, log_retry
@@ -59,6 +60,7 @@ class Task(TaskWrites):
         argument: what the router is given.
         error: what the task failed with, an interrupt included, once it is over; else None.
         is_cancelled: it failed because the run, or whoever has its asyncio task, cancelled it.
+        cache_key: where its writes are kept, if they are.
         graphs: how many graphs its node has called.
         failures: how often its node has failed and was to run again.
         delay: the seconds to wait before the next call, which runs the node again; else NEVER.
@@ -76,6 +78,7 @@ class Task(TaskWrites):
     pending_output: dict[Any, Any] | None = None
     is_over: bool = False
     is_cancelled: bool = False
+    cache_key: CacheKey | None = None
     graphs: int = 0
     failures: int = 0
     delay: float = NEVER
