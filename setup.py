@@ -35,6 +35,7 @@ NATIVE = (
 )
 INTERPRETED = (
     "checkpointing/model.py",
+    "checkpointing/replay.py",
     "checkpointing/state_snapshots.py",
     "checkpointing/state_updates.py",
     "drivers/aio.py",

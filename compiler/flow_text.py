@@ -163,6 +163,10 @@ class FlowText:
             yield from _comment("Command? ", self._ends(node.targets), ", ")
         for branch in node.branches:
             yield from _comment(f"{shown(branch.name)}? ", self._ends(branch.targets), ", ")
+        if node.retries:
+            yield "        # runs again when it fails, as `retry` of the node says"
+        if node.error_handler:
+            yield from _comment("when it has failed: ", [shown(node.error_handler)], "")
         yield lay_out(self._run(node), 8)
 
     def _run(self, node: NodeIR) -> Expr:

@@ -23,6 +23,7 @@ from lgc.compiler.ir import (
     ManagedIR,
     NodeIR,
     Ref,
+    RetryIR,
     SymbolRef,
 )
 from lgc.compiler.layout import (
@@ -315,7 +316,33 @@ class GraphText:
             items += _how(node.call)
             if node.subgraph:
                 items.append(call("subgraph=abi.graph_in", self._name(node.call.function)))
+        items += self._policies(node)
         return call("abi.Node", *items)
+
+    def _policies(self, node: NodeIR) -> list[Expr]:
+        """What a node's row says of its failures, and of its metadata."""
+        items: list[Expr] = []
+        if node.retries:
+            items.append(tuple_of(map(self._retry, node.retries), "retry="))
+        if node.error_handler:
+            items.append(f"error_handler={quote(node.error_handler)}")
+        if node.metadata:
+            items.append(expression(literal_eval(node.metadata), "metadata="))
+        elif node.metadata_ref is not None:
+            items.append(self._name(node.metadata_ref, "metadata="))
+        return items
+
+    def _retry(self, policy: RetryIR) -> Expr:
+        items: list[Expr] = [
+            expression(literal_eval(source), f"{name}=") for name, source in policy.fields
+        ]
+        if policy.retry_on is not None:
+            kinds = [self._name(ref) for ref in policy.retry_on]
+            if policy.is_sequence:
+                items.append(tuple_of(kinds, "retry_on="))
+            else:
+                items.append(self._name(policy.retry_on[0], "retry_on="))
+        return call("abi.retry", *items)
 
     def _branch_row(self, node: NodeIR, branch: BranchIR) -> Group:
         path = self._callee("branch", f"{node.name} {branch.name}", branch.path)
@@ -407,8 +434,7 @@ SOURCES = {
     "store": "task.store",
     "optional_store": "task.optional_store",
     "previous": "task.previous",
-    # Only error handlers get one, and they are refused (LGC209).
-    "error": "None",
+    "error": "task.node_error",
 }
 
 

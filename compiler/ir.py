@@ -42,6 +42,8 @@ BuilderPart = Literal[
     "seed",
     "managed",
     "context_schema",
+    "retry_on",
+    "metadata",
 ]
 """What of a builder a module can take; `runtime/abi.py` has a function `<part>_of` for each."""
 
@@ -71,7 +73,8 @@ class BuilderRef:
         node: the node, of a part of a node or of a conditional edge; `__start__` has a
             schema too, the state's, and so has `__end__`, the output's.
         branch: the name of the conditional edge that leaves `node`.
-        key: the state key, of a part of a channel or of a managed value.
+        key: the state key, of a part of a channel or of a managed value; of `retry_on`, the place
+            of the policy, and behind a dot that of the class in it.
     """
 
     kind: BuilderPart
@@ -109,6 +112,8 @@ _ATTRIBUTES: dict[BuilderPart, str] = {
     "seed": ".typ",
     "managed": "",
     "context_schema": "context_schema",
+    "retry_on": ".retry_policy",
+    "metadata": ".metadata",
 }
 """Where a part stands below its node, conditional edge or key, for `lgc explain`."""
 
@@ -204,6 +209,22 @@ class BranchIR:
 
 
 @dataclass(frozen=True)
+class RetryIR:
+    """A retry policy of a node.
+
+    Attributes:
+        fields: `(name, Python source)` of the fields that are not the default, but for `retry_on`.
+        retry_on: the exception classes, or the function, that say what is retried; None for
+            LangGraph's own function.
+        is_sequence: `retry_on` is a sequence of classes, of any number.
+    """
+
+    fields: tuple[tuple[str, str], ...] = ()
+    retry_on: tuple[Ref, ...] | None = None
+    is_sequence: bool = False
+
+
+@dataclass(frozen=True)
 class NodeIR:
     """A node; `__start__` is one, without a call.
 
@@ -221,6 +242,10 @@ class NodeIR:
             may be any node.
         subgraph: it is a graph or calls one, as far as its code tells (spec §9.1).
         child: the name of the ChildIR that it runs; "" for none.
+        retries: its retry policies; the first that matches counts.
+        error_handler: the node that runs when it has failed for good; "" for none.
+        metadata: what the metadata of its tasks have besides, as Python source; "" for nothing.
+        metadata_ref: where the module takes it from when it has no source.
         triggers: the channels that start it, sorted (set by the pass `triggers`).
     """
 
@@ -236,6 +261,10 @@ class NodeIR:
     triggers: tuple[str, ...] = ()
     schema: Ref | None = None
     subgraph: bool = False
+    retries: tuple[RetryIR, ...] = ()
+    error_handler: str = ""
+    metadata: str = ""
+    metadata_ref: Ref | None = None
     child: str = ""
 
 
@@ -427,6 +456,8 @@ class GraphIR:
         refs += [value.cls for value in self.managed]
         for node in self.nodes:
             refs += (None if node.call is None else node.call.function, node.schema)
+            refs += (ref for retry in node.retries for ref in retry.retry_on or ())
+            refs.append(node.metadata_ref)
             for branch in node.branches:
                 refs += (branch.path.function, branch.schema, branch.ends_ref)
         refs += (self.output_schema, self.state_schema, self.context_schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, SymbolRef
+from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, RetryIR, SymbolRef
 from lgc.compiler.superstep_text import superstep_lines
 
 
@@ -47,6 +47,12 @@ def _lines(ir: GraphIR) -> list[str]:
             lines.append(f"  reads     {_keys_text(node.reads)}{schema}")
             if node.subgraph and not node.child:
                 lines.append("  calls a graph")
+            for policy in node.retries:
+                lines.append(f"  retries   {_retry_text(policy)}")
+            if node.error_handler:
+                lines.append(f"  fails to  {node.error_handler}")
+            if node.metadata or node.metadata_ref is not None:
+                lines.append(f"  metadata  {node.metadata or node.metadata_ref}")
             if node.gotos:
                 lines.append(f"  goes to   {', '.join(node.targets) or 'any node'}")
         else:
@@ -125,3 +131,11 @@ def _call_text(call: Call) -> str:
 
 def _keys_text(keys: tuple[str, ...] | None) -> str:
     return "the root value" if keys is None else ", ".join(keys) or "nothing"
+
+
+def _retry_text(policy: RetryIR) -> str:
+    """A retry policy on one line."""
+    fields = [f"{name}={value}" for name, value in policy.fields]
+    if policy.retry_on is not None:
+        fields.append(f"retry_on={', '.join(map(str, policy.retry_on)) or 'nothing'}")
+    return "; ".join(fields) or "as by default"

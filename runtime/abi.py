@@ -27,8 +27,10 @@ from lgc.runtime.builder_parts import (
     inject,
     injected,
     managed_of,
+    metadata_of,
     path_of,
     reducer_of,
+    retry_on_of,
     router_of,
     runnable_of,
     schema_of,
@@ -61,6 +63,7 @@ from lgc.runtime.engine.program import (
     Program,
 )
 from lgc.runtime.typed import CompiledGraph
+from lgc.runtime.upstream import loaded
 
 __all__ = [
     "ABI",
@@ -99,11 +102,14 @@ __all__ = [
     "last_value",
     "managed",
     "managed_of",
+    "metadata_of",
     "path_of",
     "reduce",
     "reducer_of",
     "remaining_steps",
     "require",
+    "retry",
+    "retry_on_of",
     "router_of",
     "runnable_of",
     "schema_of",
@@ -237,6 +243,19 @@ def remaining_steps(key: str) -> Managed:
 def managed(key: str, cls: Any) -> Managed:
     """A managed value of the user's own class."""
     return Managed(key, lambda step, stop, scratchpad: cls.get(scratchpad()))
+
+
+def retry(**fields: Any) -> Any:
+    """A RetryPolicy, of LangGraph's class when that is loaded (spec §4.9).
+
+    Args:
+        fields: those that are not the default.
+    """
+    # Imported when it is first used: most modules have none.
+    from lgc.runtime.public.policies import RetryPolicy
+
+    policy: Any = loaded("langgraph.types", "RetryPolicy") or RetryPolicy
+    return policy(**fields)
 
 
 def compiled(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Final
 
 from lgc.runtime.config.merge import overlay_configs
+
+DEFAULT_HANDLER: Final = "__default_error_handler__"
+"""The node of the error handler that `set_node_defaults` gives (graph/state.py)."""
 
 
 def generated_source(file: str) -> str:
@@ -153,7 +156,32 @@ def injected() -> Any:
 
 def function_of(builder: Any, node: str) -> Any:
     """The function of a node of the builder, sync or async."""
-    return _take(builder, f"function of node {node!r}", lambda b: _function(b.nodes[node].runnable))
+    return _take(builder, f"function of node {node!r}", lambda b: _function(_runnable(b, node)))
+
+
+def retry_on_of(builder: Any, node: str, place: str) -> Any:
+    """What a retry policy of a node of the builder, or of its defaults, retries.
+
+    Args:
+        place: the number of the policy; behind a dot, that of one of its classes.
+    """
+    number, _, which = place.partition(".")
+
+    def get(builder: Any) -> Any:
+        spec = builder.nodes.get(node)
+        policies = (spec and spec.retry_policy) or builder._node_defaults.retry_policy
+        policy = policies if hasattr(policies, "retry_on") else policies[int(number)]
+        return policy.retry_on[int(which)] if which else policy.retry_on
+
+    return _take(builder, f"retry policy of node {node!r}", get)
+
+
+def metadata_of(builder: Any, node: str) -> dict[str, Any]:
+    """The metadata of a node of the builder."""
+    metadata: dict[str, Any] = _take(
+        builder, f"metadata of node {node!r}", lambda b: b.nodes[node].metadata
+    )
+    return metadata
 
 
 def router_of(builder: Any, node: str, branch: str) -> Any:
@@ -164,7 +192,7 @@ def router_of(builder: Any, node: str, branch: str) -> Any:
 
 def runnable_of(builder: Any, node: str) -> Any:
     """The Runnable of a node of the builder."""
-    return _take(builder, f"node {node!r}", lambda b: b.nodes[node].runnable)
+    return _take(builder, f"node {node!r}", lambda b: _runnable(b, node))
 
 
 def path_of(builder: Any, node: str, branch: str) -> Any:
@@ -232,6 +260,16 @@ def _graph_in(builder: Any, nodes: tuple[str, ...]) -> Any:
     for node in nodes[1:]:
         graph = graph.builder.nodes[node].runnable
     return graph
+
+
+def _runnable(builder: Any, node: str) -> Any:
+    """The Runnable of a node; of the default error handler, which only `compile` adds, likewise."""
+    if node == DEFAULT_HANDLER and node not in builder.nodes:
+        # Whoever has a builder of LangGraph's has loaded it.
+        from langgraph._internal._runnable import coerce_to_runnable
+
+        return coerce_to_runnable(builder._node_defaults.error_handler, name=node, trace=False)
+    return builder.nodes[node].runnable
 
 
 def _function(runnable: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Set
+from functools import partial
 from typing import Any
 
 from langgraph.graph._node import StateNodeSpec
@@ -14,6 +15,7 @@ from lgc.compiler.diagnostics import Span
 from lgc.compiler.frontend.collector import DiagnosticCollector
 from lgc.compiler.frontend.compiled import Settings, settings_of
 from lgc.compiler.frontend.injection import injection_plan
+from lgc.compiler.frontend.policies import nodes_of, retries_of
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
     holds_graph,
@@ -35,13 +37,12 @@ from lgc.compiler.ir import (
     Ref,
     SymbolRef,
 )
+from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 
 _NODE_DEFAULTS = {
-    "retry_policy": "LGC206",
     "cache_policy": "LGC207",
     "timeout": "LGC208",
-    "error_handler": "LGC209",
 }
 
 
@@ -59,17 +60,18 @@ class BuilderReader:
         self.references = references
         self.positions = positions
         self.collector = collector
+        self.nodes = nodes_of(builder)
         # By the first of their nodes, the graphs that are nodes, and who reads them.
         self._children: dict[str, ChildIR] = {}
         self._readers: dict[str, BuilderReader] = {}
         self._child_of: dict[int, str] = {}
-        self._order = {name: i for i, name in enumerate((*builder.nodes, "__end__"))}
+        self._order = {name: i for i, name in enumerate((*self.nodes, "__end__"))}
         self._edges_from: defaultdict[str, list[str]] = defaultdict(list)
         for start, end in builder.edges:
             self._edges_from[start].append(end)
         self._joins = tuple(
             JoinIR(
-                f"join:{'+'.join(starts)}:{end}", tuple(starts), end, bool(builder.nodes[end].defer)
+                f"join:{'+'.join(starts)}:{end}", tuple(starts), end, bool(self.nodes[end].defer)
             )
             for starts, end in builder.waiting_edges
             if end != "__end__"
@@ -84,7 +86,7 @@ class BuilderReader:
         builder, references = self.builder, self.references
         self._refuse_names()
         self._refuse_graph_features()
-        nodes = tuple(map(self._node, ["__start__", *builder.nodes]))
+        nodes = tuple(map(self._node, ["__start__", *self.nodes]))
         context_schema = None
         if is_instantiated(builder.context_schema):
             context_schema = references.of(builder.context_schema, BuilderRef("context_schema"))
@@ -176,7 +178,7 @@ class BuilderReader:
         )
         if name == "__start__":
             return NodeIR(name, None, None, edges=edges, branches=branches)
-        spec = self.builder.nodes[name]
+        spec = self.nodes[name]
         self._refuse_node_features(name, spec)
         child = self._child(name, spec.runnable)
         call = None
@@ -201,7 +203,22 @@ class BuilderReader:
             defer=bool(spec.defer),
             subgraph=holds_graph(spec.runnable),
             child=child,
+            retries=retries_of(name, spec, self.references, partial(self._refuse_retry, name)),
+            error_handler=spec.error_handler_node or "",
+            **self._metadata(name, spec),
         )
+
+    def _refuse_retry(self, name: str, what: str) -> None:
+        span = self.positions.node(name, "retry_policy")
+        self.collector.unsupported("LGC206", f"{what}, of node `{name}`", span)
+
+    def _metadata(self, name: str, spec: StateNodeSpec[Any, Any]) -> dict[str, Any]:
+        if not spec.metadata:
+            return {}
+        try:
+            return {"metadata": source_of(spec.metadata)}
+        except NotLiteral:
+            return {"metadata_ref": BuilderRef("metadata", name)}
 
     def _child(self, name: str, runnable: Any) -> str:
         """The name of the child that a node is; "" when the module does not contain the node's
@@ -251,11 +268,8 @@ class BuilderReader:
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
         features = {
-            "retry_policy": ("LGC206", spec.retry_policy),
             "cache_policy": ("LGC207", spec.cache_policy),
             "timeout": ("LGC208", spec.timeout),
-            "error_handler": ("LGC209", spec.error_handler_node),
-            "metadata": ("LGC217", spec.metadata),
         }
         for keyword, (code, value) in features.items():
             if value:
@@ -295,7 +309,7 @@ class BuilderReader:
         elif source == "__start__":
             schema = self.builder.state_schema
         else:
-            schema = self.builder.nodes[source].input_schema
+            schema = self.nodes[source].input_schema
         ends = spec.ends or None
         # A subclass of dict may answer for keys that it has not.
         is_literal = type(ends) is dict and all(

@@ -27,6 +27,8 @@ def run(ir: GraphIR) -> tuple[GraphIR, list[NodeDiagnostic]]:
                 return ir, []
             ends |= set(branch.targets)
         ends |= {join_ends[key] for key in node.joins}
+        if node.error_handler:
+            ends.add(node.error_handler)
         for end in ends - reached - {"__end__"}:
             reached.add(end)
             pending.append(end)

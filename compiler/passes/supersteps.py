@@ -67,6 +67,8 @@ def _followers(node: NodeIR, ends_of_joins: dict[str, str]) -> list[str]:
     """The nodes that a node is known to lead to, each once."""
     ends = [*node.edges, *(end for decision in decisions_of(node) for end in decision.ends)]
     ends += [ends_of_joins[key] for key in node.joins]
+    if node.error_handler:
+        ends.append(node.error_handler)
     return [end for end in dict.fromkeys(ends) if end not in ("__end__", node.name)]
 
 
@@ -92,12 +94,17 @@ class _Supersteps:
         joins = tuple(end for end in dict.fromkeys(waiting) if end not in started)
         is_more_due = any(not self._ir.node(end).defer for end in started)
         choices = _choices(is_more_due, decisions, joins)
+        due = dict.fromkeys(self._due({*started, *chosen}) for chosen in choices)
+        is_handled = any(node.error_handler for node in nodes)
+        if is_handled:
+            # A node that fails starts nothing, and its handler may start anything.
+            due[()] = None
         return Superstep(
             names,
-            next=tuple(dict.fromkeys(self._due({*started, *chosen}) for chosen in choices)),
+            next=tuple(due),
             joins=joins,
             deferred=tuple(end for end in possible if self._ir.node(end).defer),
-            any_node=any(map(names_any_node, nodes)),
+            any_node=is_handled or any(map(names_any_node, nodes)),
             together=tuple(possible) if len(decisions) > 1 else (),
         )
 

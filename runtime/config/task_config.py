@@ -59,7 +59,8 @@ def task_config(task: Any) -> dict[str, Any]:
             **(task.node.metadata or {}),
         },
     )
-    tags = [*base["tags"], TAG_HIDDEN] if task.node.is_start else list(base["tags"])
+    # The config of a failed task has tags only where there are some.
+    tags = [*base.get("tags", ()), *((TAG_HIDDEN,) if task.node.is_start else ())]
     config: dict[str, Any] = {"tags": tags} if tags else {}
     config["metadata"] = metadata
     for key in ("recursion_limit", "max_concurrency"):

@@ -1,0 +1,95 @@
+"""The policies of a builder's nodes, as LangGraph's `compile` deals them out (graph/state.py)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from langgraph._internal._runnable import coerce_to_runnable
+from langgraph.graph._node import StateNodeSpec
+from langgraph.types import RetryPolicy
+
+from lgc.compiler.frontend.validity import Builder
+from lgc.compiler.ir import BuilderRef, RetryIR
+from lgc.compiler.literals import NotLiteral, source_of
+from lgc.compiler.references import References
+from lgc.runtime.builder_parts import DEFAULT_HANDLER
+
+Spec = StateNodeSpec[Any, Any]
+
+_RETRY_DEFAULTS = RetryPolicy()
+
+
+def nodes_of(builder: Builder) -> dict[str, Spec]:
+    """The nodes with what `set_node_defaults` says of them, which leaves the builder as it is.
+
+    A default error handler is one of them, as it is in a builder that was compiled before.
+    """
+    defaults = builder._node_defaults
+    nodes = dict(builder.nodes)
+    handler = None
+    if defaults.error_handler is not None:
+        handler = DEFAULT_HANDLER
+        given: Any = defaults.error_handler
+        runnable = coerce_to_runnable(given, name=handler, trace=False)
+        nodes.setdefault(
+            handler,
+            StateNodeSpec(runnable, None, builder.state_schema, None, None, is_error_handler=True),
+        )
+    return {name: _with_defaults(spec, defaults, handler) for name, spec in nodes.items()}
+
+
+def _with_defaults(spec: Spec, defaults: Any, handler: str | None) -> Spec:
+    changes: dict[str, Any] = {}
+    if spec.retry_policy is None:
+        changes["retry_policy"] = defaults.retry_policy
+    if spec.timeout is None:
+        changes["timeout"] = defaults.timeout
+    if not spec.is_error_handler:
+        if spec.error_handler_node is None:
+            changes["error_handler_node"] = handler
+        if spec.cache_policy is None:
+            changes["cache_policy"] = defaults.cache_policy
+    return dataclasses.replace(spec, **changes)
+
+
+def retries_of(
+    name: str, spec: Spec, references: References, refuse: Callable[[str], None]
+) -> tuple[RetryIR, ...]:
+    """The retry policies of a node.
+
+    Args:
+        name, spec: the node.
+        references: of the objects that policies hold.
+        refuse: is told what of a policy has no source.
+    """
+    policies = spec.retry_policy or ()
+    if isinstance(policies, RetryPolicy):
+        policies = (policies,)
+    return tuple(_retry(name, i, policy, references, refuse) for i, policy in enumerate(policies))
+
+
+def _retry(
+    name: str, number: int, policy: Any, references: References, refuse: Callable[[str], None]
+) -> RetryIR:
+    fields = []
+    for field, default in _RETRY_DEFAULTS._asdict().items():
+        value = getattr(policy, field)
+        if field == "retry_on" or (value == default and type(value) is type(default)):
+            continue
+        try:
+            fields.append((field, source_of(value)))
+        except NotLiteral as exc:
+            refuse(f"{field} of a retry policy: {exc}")
+    retry_on = policy.retry_on
+    if retry_on is _RETRY_DEFAULTS.retry_on:
+        return RetryIR(tuple(fields))
+    many = isinstance(retry_on, Sequence)
+    kinds = retry_on if many else (retry_on,)
+    places = [f"{number}.{i}" if many else str(number) for i in range(len(kinds))]
+    refs = tuple(
+        references.of(kind, BuilderRef("retry_on", name, key=place))
+        for kind, place in zip(kinds, places, strict=True)
+    )
+    return RetryIR(tuple(fields), refs, many)
