@@ -291,8 +291,8 @@ def test_a_refusal_says_which_node_and_shows_the_line_of_the_child(project: Comp
         # A builder with a name, a graph with one, and one made in a function.
         'b = StateGraph(State)\nb.add_node("n", work, cache_policy=CachePolicy())\n'
         'b.add_edge(START, "n")\ninner = b.compile()\n',
-        'inner = StateGraph(State).add_node("n", work, cache_policy=CachePolicy()).add_edge(START, "n")'
-        ".compile()\n",
+        'inner = StateGraph(State).add_node("n", work, cache_policy=CachePolicy())'
+        '.add_edge(START, "n").compile()\n',
         "def make():\n    b = StateGraph(State)\n"
         '    b.add_node("n", work, cache_policy=CachePolicy())\n'
         '    return b.add_edge(START, "n").compile()\ninner = make()\n',
