@@ -90,6 +90,7 @@ class Superstep:
     def adopt(self, task: Task) -> None:
         """Takes over a superstep whose only task has run; `finish` comes next."""
         self.tasks = [task]
+        self._places = 1
         self.has_handlers = False
         self.is_inline = True
         self.running = 1
