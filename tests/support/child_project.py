@@ -23,7 +23,7 @@ from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.memory import InMemoryStore
-from langgraph.types import Command, RetryPolicy
+from langgraph.types import CachePolicy, Command
 class State(TypedDict):
     x: Annotated[list[str], operator.add]
 def work(state): return {"x": ["work"]}

@@ -273,28 +273,28 @@ def test_a_refusal_says_which_node_and_shows_the_line_of_the_child(project: Comp
         project,
         app="""
         inner = StateGraph(State)
-        inner.add_node("n", work, retry_policy=RetryPolicy())
+        inner.add_node("n", work, cache_policy=CachePolicy())
         inner.add_edge(START, "n")
         builder = StateGraph(State)
         builder.add_node("n", inner.compile())
         builder.add_edge(START, "n")
         """,
     )
-    assert diagnostic.code == "LGC206"
-    assert diagnostic.message.startswith("in node `n`: retry_policy of node `n`: not supported")
-    assert marked(diagnostic) == ("app.py", "retry_policy=RetryPolicy()")
+    assert diagnostic.code == "LGC207"
+    assert diagnostic.message.startswith("in node `n`: cache_policy of node `n`: not supported")
+    assert marked(diagnostic) == ("app.py", "cache_policy=CachePolicy()")
 
 
 @pytest.mark.parametrize(
     "parts",
     [
         # A builder with a name, a graph with one, and one made in a function.
-        'b = StateGraph(State)\nb.add_node("n", work, metadata={"a": 1})\n'
+        'b = StateGraph(State)\nb.add_node("n", work, cache_policy=CachePolicy())\n'
         'b.add_edge(START, "n")\ninner = b.compile()\n',
-        'inner = StateGraph(State).add_node("n", work, metadata={"a": 1}).add_edge(START, "n")'
-        ".compile()\n",
+        'inner = StateGraph(State).add_node("n", work, cache_policy=CachePolicy())'
+        '.add_edge(START, "n").compile()\n',
         "def make():\n    b = StateGraph(State)\n"
-        '    b.add_node("n", work, metadata={"a": 1})\n'
+        '    b.add_node("n", work, cache_policy=CachePolicy())\n'
         '    return b.add_edge(START, "n").compile()\ninner = make()\n',
     ],
 )
@@ -306,8 +306,8 @@ def test_a_child_of_another_module_is_shown_there(project: Compile, parts: str) 
         builder.add_edge(START, "n")
         """
     (diagnostic,) = refused(project, app=app, parts=parts)
-    assert diagnostic.code == "LGC217"
-    assert marked(diagnostic) == ("parts.py", 'metadata={"a": 1}')
+    assert diagnostic.code == "LGC207"
+    assert marked(diagnostic) == ("parts.py", "cache_policy=CachePolicy()")
 
 
 def test_no_line_is_better_than_one_of_the_parent(project: Compile) -> None:
@@ -318,14 +318,14 @@ def test_no_line_is_better_than_one_of_the_parent(project: Compile) -> None:
         def make():
             b = StateGraph(State)
             for each in (work,):
-                b.add_node("n", RunnableLambda(each), metadata={"a": 1})
+                b.add_node("n", RunnableLambda(each), cache_policy=CachePolicy())
             return b.add_edge(START, "n").compile()
         builder = StateGraph(State)
         builder.add_node("n", make())
         builder.add_edge(START, "n")
         """,
     )
-    assert diagnostic.code == "LGC217"
+    assert diagnostic.code == "LGC207"
     assert marked(diagnostic) == ("app.py", 'def work(state): return {"x": ["work"]}')
 
 

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from langgraph.graph import START, StateGraph
-from langgraph.types import RetryPolicy
+from langgraph.types import CachePolicy
 
 
 class State(TypedDict):
@@ -15,7 +15,7 @@ def work(state: State) -> dict:
 
 
 inner = StateGraph(State)
-inner.add_node("work", work, retry_policy=RetryPolicy())
+inner.add_node("work", work, cache_policy=CachePolicy())
 inner.add_edge(START, "work")
 
 builder = StateGraph(State)
