@@ -40,10 +40,6 @@ from lgc.compiler.ir import (
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 
-_NODE_DEFAULTS = {
-    "timeout": "LGC208",
-}
-
 
 class BuilderReader:
     """Reads one valid builder; what lgc cannot execute goes to the collector."""
@@ -60,6 +56,7 @@ class BuilderReader:
         self.positions = positions
         self.collector = collector
         self.nodes = nodes_of(builder)
+        self._refused_defaults: set[str] = set()
         # By the first of their nodes, the graphs that are nodes, and who reads them.
         self._children: dict[str, ChildIR] = {}
         self._readers: dict[str, BuilderReader] = {}
@@ -84,7 +81,6 @@ class BuilderReader:
         """The builder's IR, as of a builder in this process that nothing is bound to."""
         builder, references = self.builder, self.references
         self._refuse_names()
-        self._refuse_graph_features()
         nodes = tuple(map(self._node, ["__start__", *self.nodes]))
         context_schema = None
         if is_instantiated(builder.context_schema):
@@ -137,13 +133,6 @@ class BuilderReader:
                     "rename the key",
                     self.positions.constructor(),
                 )
-
-    def _refuse_graph_features(self) -> None:
-        constructor = self.positions.constructor()
-        span = self.positions.call("set_node_defaults") or constructor
-        for keyword, code in _NODE_DEFAULTS.items():
-            if getattr(self.builder._node_defaults, keyword) is not None:
-                self.collector.unsupported(code, f"set_node_defaults({keyword}=...)", span)
 
     def _keys(self, schema: Any) -> tuple[str, ...] | None:
         """The keys of a schema, managed ones last; None for the root value."""
@@ -209,12 +198,21 @@ class BuilderReader:
         )
 
     def _refuse_retry(self, name: str, what: str) -> None:
-        span = self.positions.node(name, "retry_policy")
-        self.collector.unsupported("LGC206", f"{what}, of node `{name}`", span)
+        self._refuse_policy("LGC206", "retry_policy", name, what)
 
     def _refuse_cache(self, name: str, what: str) -> None:
-        span = self.positions.node(name, "cache_policy")
-        self.collector.unsupported("LGC207", f"{what}, of node `{name}`", span)
+        self._refuse_policy("LGC207", "cache_policy", name, what)
+
+    def _refuse_policy(self, code: str, keyword: str, name: str, what: str) -> None:
+        own = self.builder.nodes.get(name)
+        if own is not None and getattr(own, keyword) is not None:
+            span = self.positions.node(name, keyword)
+            self.collector.unsupported(code, f"{what} of node `{name}`", span)
+        elif keyword not in self._refused_defaults:
+            # Once, although every node has it.
+            self._refused_defaults.add(keyword)
+            span = self.positions.call("set_node_defaults") or self.positions.constructor()
+            self.collector.unsupported(code, f"{what} of set_node_defaults", span)
 
     def _metadata(self, name: str, spec: StateNodeSpec[Any, Any]) -> dict[str, Any]:
         if not spec.metadata:
@@ -271,13 +269,8 @@ class BuilderReader:
         return tuple(sorted(names & self._order.keys(), key=self._order.__getitem__))
 
     def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
-        features = {
-            "timeout": ("LGC208", spec.timeout),
-        }
-        for keyword, (code, value) in features.items():
-            if value:
-                span = self.positions.node(name, keyword)
-                self.collector.unsupported(code, f"{keyword} of node `{name}`", span)
+        if spec.timeout is not None:
+            self._refuse_policy("LGC208", "timeout", name, "timeout")
 
     def _call(
         self,

@@ -92,33 +92,35 @@ def refusals(read: Reader, source: str, target: str = "builder") -> tuple[Diagno
 
 # What is refused: its code, the source of the state and of the rest, what the line shows.
 REFUSED = {
-    "retry": ("LGC206", STATE, "n node, retry_policy=RetryPolicy()", "retry_policy=RetryPolicy()"),
-    "cache": ("LGC207", STATE, "n node, cache_policy=CachePolicy()", "cache_policy=CachePolicy()"),
+    "retry": (
+        "LGC206",
+        STATE,
+        "n node, retry_policy=RetryPolicy(max_interval=float('inf'))",
+        "retry_policy=RetryPolicy(",
+    ),
+    "cache": (
+        "LGC207",
+        STATE,
+        "n node, cache_policy=CachePolicy(ttl=float('inf'))",
+        "cache_policy=CachePolicy(",
+    ),
     "timeout": ("LGC208", STATE, "n anode, timeout=3", "timeout=3"),
-    "error handler": ("LGC209", STATE, "n node, error_handler=handler", "error_handler=handler"),
-    "metadata": ("LGC217", STATE, "n node, metadata={'a': 1}", "metadata={'a': 1}"),
     "default retry": (
         "LGC206",
         STATE,
-        NODE + "builder.set_node_defaults(retry_policy=RetryPolicy())\n",
-        "builder.set_node_defaults(retry_policy=RetryPolicy())",
+        NODE + "builder.set_node_defaults(retry_policy=RetryPolicy(max_interval=float('inf')))\n",
+        "builder.set_node_defaults(retry_policy=RetryPolicy(",
     ),
     "default cache": (
         "LGC207",
         STATE,
-        NODE + "builder.set_node_defaults(cache_policy=CachePolicy())\n",
+        NODE + "builder.set_node_defaults(cache_policy=CachePolicy(ttl=float('inf')))\n",
         "builder.set_node_defaults(",
     ),
     "default timeout": (
         "LGC208",
         STATE,
         NODE + "builder.set_node_defaults(timeout=3)\n",
-        "builder.set_node_defaults(",
-    ),
-    "default handler": (
-        "LGC209",
-        STATE,
-        NODE + "builder.set_node_defaults(error_handler=handler)\n",
         "builder.set_node_defaults(",
     ),
     "key like an internal channel": (
@@ -188,12 +190,12 @@ def test_every_problem_is_reported(read: Reader) -> None:
         HEAD
         + STATE
         + BODY
-        + 'builder.add_node("n", anode, retry_policy=RetryPolicy(), metadata={"a": 1})\n'
-        + 'builder.add_node("m", node, cache_policy=CachePolicy())\n'
+        + 'builder.add_node("n", anode, retry_policy=RetryPolicy(max_interval=float("inf")))\n'
+        + 'builder.add_node("m", node, cache_policy=CachePolicy(ttl=float("inf")))\n'
     )
     diagnostics = refusals(read, source)
     codes = sorted(d.code for d in diagnostics)
-    assert codes == ["LGC206", "LGC207", "LGC217"]
+    assert codes == ["LGC206", "LGC207"]
     assert all(d.span is not None for d in diagnostics)
 
 
