@@ -169,6 +169,8 @@ class FastPath(Run):
         self.emits_values: bool = False
         self._value: Any = value
         self._last_step: int = scope.last_ordinary_step()
+        # A run around this one has what stops both.
+        self._may_be_stopped: bool = scope.is_inside
         self._nodes: dict[str, Node] = scope.program.by_name
         self._apply: Any = scope.program.apply
         # Goes on with the run, once that has left the path for the first time.
@@ -386,7 +388,9 @@ class FastPath(Run):
     def _open(self, node: Node) -> Task | None:
         """The task of the next superstep, in which only `node` is due."""
         scope = self.scope
-        if (scope.step > self._last_step or scope.control is not None) and self._stops():
+        if (
+            scope.step > self._last_step or self._may_be_stopped or scope.own_control is not None
+        ) and (self._stops()):
             return None
         value: object
         if node.view.is_copied:
