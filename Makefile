@@ -9,14 +9,14 @@ PYTEST_ARGS ?= -n 2 --dist worksteal
 # The LangGraph whose own tests run; of the command line only, for the environment may have another.
 VERSION := $(shell sed -n 's/^NEWEST = "\(.*\)"/\1/p' tests/upstream/sdist.py)
 
-SOURCES := pyproject.toml setup.py $(wildcard __init__.py __main__.py backend.py cli.py savers.py serde.py templates/*.j2) \
+SOURCES := pyproject.toml setup.py $(wildcard __init__.py __main__.py backend.py caches.py cli.py savers.py serde.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
 # What the installed native package is held to; the rest of the tests looks at the compiler.
 NATIVE_TESTS := $(wildcard tests/parity tests/golden tests/crash)
 # What `make check` runs of the tests, with a twentieth of the seeds.
 CHECKED := tests/unit tests/upstream $(addprefix tests/parity/test_,graphs.py saved.py features.py \
 	traps.py sends.py contract.py messages.py channels.py)
-TYPED := -p lgc.compiler -p lgc.runtime $(addprefix -m lgc.,__main__ backend cli savers serde)
+TYPED := -p lgc.compiler -p lgc.runtime $(addprefix -m lgc.,__main__ backend caches cli savers serde)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
