@@ -231,3 +231,51 @@ def test_a_deferred_node_behind_children(made):
     result = graph.invoke({"x": []}, config)
     assert made.ran[-2:] == ["more", "last"]
     return comparable(result), list(graph.get_state_history(CONFIG))
+
+
+@scenario(False)
+def test_a_child_with_a_memory_that_is_called_twice(made):
+    """Each of the calls has a history of its own, which goes on in the next run."""
+    child = made.child(wire(State, {"a": made.notes("a")}, (START, "a")), checkpointer=True)
+
+    def calls(state: Any) -> Any:
+        return {"x": [str(len(child.invoke({"x": [f"to {n}"]})["x"])) for n in range(2)]}
+
+    graph = made.root(wire(State, {"sub": calls}, (START, "sub")))
+    results = [graph.invoke({"x": ["in"]}, CONFIG)["x"] for _ in range(2)]
+    assert results[1] == ["in", "2", "2", "in", "4", "4"]
+    spaces = sorted(space for space in graph.checkpointer.storage["t"] if space)
+    assert spaces == ["sub", "sub|1"]
+    states = []
+    for space in spaces:
+        config = {"configurable": {"thread_id": "t", "checkpoint_ns": space}}
+        states.append(graph.get_state(config))
+        states += graph.get_state_history(config)
+    return results, states
+
+
+@scenario(False)
+def test_a_command_for_the_parent_from_the_second_call(made):
+    """It leaves the node that made the calls, though its namespace has a number."""
+
+    def leaves(state: Any) -> Any:
+        made.ran.append(str(state["x"]))
+        if state["x"] == ["to 1"]:
+            return Command(graph=Command.PARENT, goto="left", update={"x": ["leaves"]})
+        return {"x": ["stays"]}
+
+    inner = made.child(wire(State, {"i": leaves}, (START, "i")), 2)
+
+    def calls(state: Any) -> Any:
+        return {"x": [inner.invoke({"x": [f"to {n}"]})["x"][-1] for n in range(3)]}
+
+    child = made.child(wire(State, {"calls": calls, "left": made.notes("left")}, (START, "calls")))
+
+    def outer(state: Any) -> Any:
+        return {"x": [each for n in range(2) for each in child.invoke({"x": [str(n)]})["x"]]}
+
+    graph = made.root(wire(State, {"sub": outer}, (START, "sub")))
+    result = graph.invoke({"x": ["in"]}, CONFIG)
+    assert made.ran == ["['to 0']", "['to 1']", "left"] * 2
+    assert result["x"] == ["in", "0", "leaves", "left", "1", "leaves", "left"]
+    return result

@@ -94,7 +94,7 @@ def _tree(
             if chance(draw, 12):
                 stops[which] = (draw(st.sampled_from(names)),)
     # Those that run at once would share a memory.
-    kinds = [None] * 6 + [True] * (0 if many else 3) + [False] + (["own"] if wood.saved else [])
+    kinds = [None] * 6 + [True] * (0 if many else 4) + [False] + (["own"] if wood.saved else [])
     return TreeSpec(
         name,
         tuple(nodes),
@@ -122,7 +122,7 @@ def _node(
         apart = not (wood.parallel and child.checkpointer in (True, "own"))
         # LangGraph's astream keeps the chunks of graphs inside the child from the root's consumer.
         deep = not (wood.is_async and child.depth > 1)
-        calls = tuple(_call(draw, apart, deep) for _ in range(draw(st.sampled_from((1, 1, 1, 2)))))
+        calls = tuple(_call(draw, apart, deep) for _ in range(draw(st.sampled_from((1, 1, 2)))))
     is_child = child is not None and not calls
     goto: str | None = None
     leaves = False
@@ -236,7 +236,7 @@ def _turn(draw: Any, names: list[str], durability: Any) -> Turn:
         return _run(
             draw, kind, _place(draw, 20, ("root", "child", "child past")), durability, names
         )
-    kinds = ("root", "child", "child", "child past", "namespace", "unknown")
+    kinds = ("root", "child", "child", "child past", "namespace", "namespace", "unknown")
     place = _place(draw, 65, kinds)
     if what == "get_state":
         return Turn(what, None, place, (("subgraphs", chance(draw, 70)),))
@@ -249,4 +249,4 @@ def _turn(draw: Any, names: list[str], durability: Any) -> Turn:
 def _place(draw: Any, percent: int, kinds: tuple[Any, ...]) -> Place:
     if not chance(draw, percent):
         return Place()
-    return Place(draw(st.sampled_from(kinds)), draw(st.integers(0, 2)), draw(st.integers(0, 4)))
+    return Place(draw(st.sampled_from(kinds)), draw(st.integers(0, 5)), draw(st.integers(0, 4)))
