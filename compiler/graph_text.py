@@ -13,19 +13,8 @@ from typing import Final
 
 from lgc.compiler.flow_text import FlowText, Function, cuts, shown
 from lgc.compiler.identifiers import LONGEST, identifier, identifier_part, unique
-from lgc.compiler.ir import (
-    BranchIR,
-    BuilderRef,
-    Call,
-    ChannelIR,
-    GraphIR,
-    JoinIR,
-    ManagedIR,
-    NodeIR,
-    Ref,
-    RetryIR,
-    SymbolRef,
-)
+from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, ManagedIR, NodeIR, RetryIR
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.layout import (
     Expr,
     Group,

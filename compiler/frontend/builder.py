@@ -25,18 +25,8 @@ from lgc.compiler.frontend.runnables import (
 from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
 from lgc.compiler.frontend.state_keys import channel_ir, managed_ir
 from lgc.compiler.frontend.validity import INTERNAL, Builder, reserved_names
-from lgc.compiler.ir import (
-    BranchIR,
-    BuilderRef,
-    Call,
-    ChildIR,
-    GraphIR,
-    GraphTypes,
-    JoinIR,
-    NodeIR,
-    Ref,
-    SymbolRef,
-)
+from lgc.compiler.ir import BranchIR, Call, ChildIR, GraphIR, GraphTypes, JoinIR, NodeIR
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 

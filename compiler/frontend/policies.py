@@ -12,7 +12,8 @@ from langgraph.pregel._call import identifier
 from langgraph.types import CachePolicy, RetryPolicy
 
 from lgc.compiler.frontend.validity import Builder
-from lgc.compiler.ir import BuilderRef, CacheIR, RetryIR
+from lgc.compiler.ir import CacheIR, RetryIR
+from lgc.compiler.ir_refs import BuilderRef
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 from lgc.runtime.builder_parts import DEFAULT_HANDLER

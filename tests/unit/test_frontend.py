@@ -19,7 +19,8 @@ from lgc.compiler import requirements, source_map
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.frontend import Analysis, analyse
 from lgc.compiler.frontend import analysis as entries
-from lgc.compiler.ir import BuilderRef, Call, ChannelIR, ManagedIR, SymbolRef
+from lgc.compiler.ir import Call, ChannelIR, ManagedIR
+from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.target import load, parse_target
 
 HEAD = """
