@@ -141,12 +141,12 @@ class RunScope:
     def namespace(self) -> str:
         """Where its checkpoints are, with a separator behind it; "" for the root's."""
         if self._namespace is None:
-            self.set_namespace(self.config[CONF].get("checkpoint_ns") or "")
+            self.set_namespace(self.config[CONF].get("checkpoint_ns"))
         assert self._namespace is not None
         return self._namespace
 
-    def set_namespace(self, namespace: str) -> None:
-        """Says where the checkpoints are."""
+    def set_namespace(self, namespace: Any) -> None:
+        """Says where the checkpoints are; a caller may say None, or anything that is false."""
         self._namespace = f"{namespace}{NS_SEP}" if namespace else ""
 
     def namespace_parts(self) -> tuple[str, ...]:
