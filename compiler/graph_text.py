@@ -25,6 +25,7 @@ from lgc.compiler.ir import (
     Ref,
     RetryIR,
     SymbolRef,
+    TimeoutIR,
 )
 from lgc.compiler.layout import (
     Expr,
@@ -331,6 +332,8 @@ class GraphText:
             if node.cache.ttl != "None":
                 kept.append(f"ttl={node.cache.ttl}")
             items.append(call("cache=abi.cached", *kept))
+        if node.timeout is not None:
+            items.append(_timeout(node.timeout))
         if node.error_handler:
             items.append(f"error_handler={quote(node.error_handler)}")
         if node.metadata:
@@ -389,6 +392,18 @@ def symbol_text(ref: SymbolRef, aliases: Mapping[tuple[str, str], str]) -> str:
         return ref.name
     first, *rest = ref.name.split(".")
     return ".".join([aliases[ref.module, first], *rest])
+
+
+def _timeout(policy: TimeoutIR) -> Expr:
+    """The argument `timeout` of a node's row."""
+    items = []
+    if policy.run != "None":
+        items.append(f"run={policy.run}")
+    if policy.idle != "None":
+        items.append(f"idle={policy.idle}")
+    if policy.refresh_on != "auto":
+        items.append(f"refresh_on={quote(policy.refresh_on)}")
+    return call("timeout=abi.timeout", *items)
 
 
 def _how(target: Call) -> list[str]:

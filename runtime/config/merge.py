@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import ambient
+from lgc.runtime.config.idle_progress import is_progress_handler
 from lgc.runtime.constants import CONF, CONF_RUNTIME
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.public.runtime import Runtime
@@ -181,7 +182,7 @@ def _refuse(merged: dict[str, Any]) -> None:
     callbacks = merged.get("callbacks")
     if callbacks and not (
         hasattr(callbacks, "handlers")
-        and not callbacks.handlers
-        and not callbacks.inheritable_handlers
+        and all(map(is_progress_handler, callbacks.handlers))
+        and all(map(is_progress_handler, callbacks.inheritable_handlers))
     ):
         raise Unsupported("callbacks", "config['callbacks']")

@@ -94,7 +94,7 @@ def refusals(read: Reader, source: str, target: str = "builder") -> tuple[Diagno
 REFUSED = {
     "retry": ("LGC206", STATE, "n node, retry_policy=RetryPolicy()", "retry_policy=RetryPolicy()"),
     "cache": ("LGC207", STATE, "n node, cache_policy=CachePolicy()", "cache_policy=CachePolicy()"),
-    "timeout": ("LGC208", STATE, "n anode, timeout=3", "timeout=3"),
+    "timeout": ("LGC111", STATE, "n node, timeout=3", "timeout=3"),
     "error handler": ("LGC209", STATE, "n node, error_handler=handler", "error_handler=handler"),
     "metadata": ("LGC217", STATE, "n node, metadata={'a': 1}", "metadata={'a': 1}"),
     "default retry": (
@@ -110,10 +110,10 @@ REFUSED = {
         "builder.set_node_defaults(",
     ),
     "default timeout": (
-        "LGC208",
+        "LGC111",
         STATE,
         NODE + "builder.set_node_defaults(timeout=3)\n",
-        "builder.set_node_defaults(",
+        'add_node("n", node)',
     ),
     "default handler": (
         "LGC209",
