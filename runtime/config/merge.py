@@ -180,9 +180,13 @@ def merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str,
 
 def _refuse(merged: dict[str, Any]) -> None:
     callbacks = merged.get("callbacks")
-    if callbacks and not (
-        hasattr(callbacks, "handlers")
-        and all(map(is_progress_handler, callbacks.handlers))
-        and all(map(is_progress_handler, callbacks.inheritable_handlers))
-    ):
+    if not callbacks:
+        return
+    handlers: Any = callbacks
+    if not isinstance(callbacks, list):
+        handlers = [
+            *getattr(callbacks, "handlers", [callbacks]),
+            *getattr(callbacks, "inheritable_handlers", ()),
+        ]
+    if not all(map(is_progress_handler, handlers)):
         raise Unsupported("callbacks", "config['callbacks']")

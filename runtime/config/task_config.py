@@ -233,10 +233,12 @@ def _pad(step: int, stop: int, answers: list[Any], answer: Any, count_graph: Any
 
 
 def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
-    """An empty manager, as LangGraph hands down when nobody listens; None without langchain."""
+    """A manager without handlers but those that tell an idle timeout of progress, as LangGraph
+    hands down when nobody listens; without langchain these alone, or None."""
+    handlers = progress_handlers(task.scope.config.get("callbacks"))
     module = sys.modules.get("langchain_core.callbacks.manager")
     if module is None:
-        return None
+        return handlers or None
     # langchain-core's own source of run ids; it is loaded with the manager.
     from langchain_core.utils.uuid import uuid7
 
@@ -245,7 +247,6 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
     if not task.is_update:
         inherited.setdefault("ls_integration", "langgraph")
     inherited.update(config["metadata"])
-    handlers = progress_handlers(task.scope.config.get("callbacks"))
     return module.CallbackManager(
         handlers=handlers,
         inheritable_handlers=list(handlers),

@@ -18,7 +18,7 @@ from contextvars import copy_context
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from lgc.runtime.config.idle_progress import progress_handler
+from lgc.runtime.config.idle_progress import watched_callbacks
 from lgc.runtime.constants import (
     CONF,
     CONF_CALL,
@@ -260,23 +260,15 @@ class TimedAttempt:
         if self._idle is not None:
             fields["heartbeat"] = self.touch
         conf[CONF_RUNTIME] = runtime.override(**fields)
-        guarded = {**config, CONF: conf}
-        if self._refreshes_itself:
-            guarded["callbacks"] = self.watched(config["callbacks"])
-        return guarded
+        return {**config, CONF: conf, "callbacks": self.watched(config["callbacks"])}
 
     def watched(self, callbacks: Any) -> Any:
-        """A callback manager that counts each of its events as progress, too.
+        """The callbacks of a config, of which each event counts as progress if it is to.
 
         Args:
-            callbacks: the manager of a config, or None.
+            callbacks: as of `watched_callbacks`.
         """
-        if callbacks is None or not self._refreshes_itself:
-            return callbacks
-        handler = progress_handler(self)
-        watched = callbacks.copy()
-        watched.add_handler(handler, inherit=True)
-        return watched
+        return watched_callbacks(callbacks, self) if self._refreshes_itself else callbacks
 
     def touch(self) -> None:
         """The node makes progress (`Runtime.heartbeat`); may be called on any thread."""

@@ -113,7 +113,7 @@ REFUSED = {
         "LGC111",
         STATE,
         NODE + "builder.set_node_defaults(timeout=3)\n",
-        'add_node("n", node)',
+        'builder.add_node("n", node)',
     ),
     "default handler": (
         "LGC209",
