@@ -174,27 +174,29 @@ class TimedAttempt:
             NodeTimeoutError: it took too long.
             BaseException: what it raised.
         """
-        running = calls.start(self._noted_call(calls), copy_context())
+        # Not at once: an observer is told of all tasks of a superstep before one of them runs.
+        running = calls.start_next_turn(self._noted_call(calls), copy_context())
         try:
+            error: BaseException | None = None
+            has_waited = False
             while not running.done():
                 deadline, kind = self._next_deadline()
+                if has_waited and deadline <= time.monotonic():
+                    error = self._timed_out(kind)
+                    self._abandon(running)
+                    # The node learns of it before its error handler begins.
+                    await asyncio.sleep(0)
+                    raise error
                 await asyncio.wait((running,), timeout=max(0.0, deadline - time.monotonic()))
-                if not running.done():
-                    deadline, kind = self._next_deadline()
-                    if deadline <= time.monotonic():
-                        raise self._timed_out(kind)
+                has_waited = True
             return running.result()
         except BaseException:
-            if not running.done():
-                self.close()
-                running.cancel()
-                running.add_done_callback(self._let_go)
-            elif not running.cancelled():
-                # The caller was cancelled in the same turn; asyncio would report it otherwise.
-                running.exception()
+            if self.is_open:
+                self._abandon(running)
             raise
         finally:
-            # It holds what it raised, whose traceback holds this frame.
+            # They hold what is raised, whose traceback holds this frame.
+            error = None
             del running
 
     async def _noted_call(self, calls: AsyncCalls) -> Any:
@@ -210,18 +212,29 @@ class TimedAttempt:
         return (idle, "idle") if idle <= run else (run, "run")
 
     def _timed_out(self, kind: str) -> BaseException:
-        """What the attempt fails with; nothing that its node has written is left."""
-        elapsed = time.monotonic() - self._started
-        # Before the writes go, because other threads may write.
-        self.close()
-        task = self._task
-        task.writes.clear()
+        """What the attempt fails with."""
         make: Any = error_class("NodeTimeoutError")
         error: BaseException = make(
-            task.node.name, elapsed, kind=kind, idle_timeout=self._idle, run_timeout=self._run
+            self._task.node.name,
+            time.monotonic() - self._started,
+            kind=kind,
+            idle_timeout=self._idle,
+            run_timeout=self._run,
         )
         error.__cause__ = error.__context__ = asyncio.TimeoutError()
         return error
+
+    def _abandon(self, running: asyncio.Task[Any]) -> None:
+        """Waits no longer for a call; unless it is done, nothing that the node wrote is left."""
+        if not running.done():
+            # Before the writes go, because other threads may write.
+            self.close()
+            self._task.writes.clear()
+            running.cancel()
+            running.add_done_callback(self._let_go)
+        elif not running.cancelled():
+            # asyncio would report that nobody has retrieved it.
+            running.exception()
 
     def _let_go(self, running: asyncio.Task[Any]) -> None:
         """A call that nobody waits for any more has ended."""

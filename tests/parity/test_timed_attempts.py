@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from typing import Any
 
@@ -27,6 +28,10 @@ from timed_case import (
 from virtual_time import run_in_virtual_time
 
 from lgc import compile_graph
+
+pytestmark = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="LangGraph makes no config ambient in async nodes then"
+)
 
 
 @pytest.mark.parametrize("retries", [False, True])
