@@ -395,3 +395,33 @@ def test_a_sync_node_is_refused_as_by_langgraph() -> None:
                 compiled(builder)
             texts.append(str(caught.value))
         assert texts[0] == texts[1]
+
+
+def test_no_router_runs_behind_an_attempt() -> None:
+    """LangGraph calls the router of a node that has swallowed its cancellation; lgc does not."""
+
+    def build(log: Log) -> Any:
+        async def node(state: Any) -> Any:
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError:
+                await asyncio.sleep(1)
+            return {"x": ["node"]}
+
+        def router(state: Any) -> str:
+            log.note("router", "runs", None)
+            return END
+
+        return chain((node, {"timeout": 2})).add_conditional_edges("node", router)
+
+    async def main(graph: Any, log: Log) -> Any:
+        with pytest.raises(NodeTimeoutError):
+            await graph.ainvoke({"x": []})
+        await asyncio.sleep(5)
+        return list(log)
+
+    seen = []
+    for compiled in (under_langgraph, compiled_by_lgc):
+        log = Log()
+        seen.append(run_in_virtual_time(main(compiled(build, log), log)))
+    assert seen == [[("router", "runs", None)], []]
