@@ -36,6 +36,7 @@ _PUBLIC = {
     "MessagesStreamPart": ("public.outputs", "langgraph.types"),
     "NodeCancelledError": ("public.errors", "langgraph.errors"),
     "NodeError": ("public.policies", "langgraph.errors"),
+    "NodeTimeoutError": ("public.errors", "langgraph.errors"),
     "Overwrite": ("public.commands", "langgraph.types"),
     "ParentCommand": ("public.errors", "langgraph.errors"),
     "RetryPolicy": ("public.policies", "langgraph.types"),

@@ -45,6 +45,7 @@ INTERPRETED = (
     "drivers/batch.py",
     "drivers/operations.py",
     "drivers/thread_pool.py",
+    "drivers/timed_attempt.py",
     "serde/allowlist.py",
     "serde/encrypted.py",
     "serde/ormsgpack_codec.py",

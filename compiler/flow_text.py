@@ -165,6 +165,8 @@ class FlowText:
             yield from _comment(f"{shown(branch.name)}? ", self._ends(branch.targets), ", ")
         if node.retries:
             yield "        # runs again when it fails, as `retry` of the node says"
+        if node.timeout is not None:
+            yield "        # cancelled when it takes too long, as `timeout` of the node says"
         if node.cache is not None:
             yield "        # not run where the graph's cache has its result"
         if node.error_handler:

@@ -13,7 +13,17 @@ from typing import Final
 
 from lgc.compiler.flow_text import FlowText, Function, cuts, shown
 from lgc.compiler.identifiers import LONGEST, identifier, identifier_part, unique
-from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, ManagedIR, NodeIR, RetryIR
+from lgc.compiler.ir import (
+    BranchIR,
+    Call,
+    ChannelIR,
+    GraphIR,
+    JoinIR,
+    ManagedIR,
+    NodeIR,
+    RetryIR,
+    TimeoutIR,
+)
 from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.layout import (
     Expr,
@@ -320,6 +330,8 @@ class GraphText:
             if node.cache.ttl != "None":
                 kept.append(f"ttl={node.cache.ttl}")
             items.append(call("cache=abi.cached", *kept))
+        if node.timeout is not None:
+            items.append(_timeout(node.timeout))
         if node.error_handler:
             items.append(f"error_handler={quote(node.error_handler)}")
         if node.metadata:
@@ -378,6 +390,18 @@ def symbol_text(ref: SymbolRef, aliases: Mapping[tuple[str, str], str]) -> str:
         return ref.name
     first, *rest = ref.name.split(".")
     return ".".join([aliases[ref.module, first], *rest])
+
+
+def _timeout(policy: TimeoutIR) -> Expr:
+    """The argument `timeout` of a node's row."""
+    items = []
+    if policy.run != "None":
+        items.append(f"run={policy.run}")
+    if policy.idle != "None":
+        items.append(f"idle={policy.idle}")
+    if policy.refresh_on != "auto":
+        items.append(f"refresh_on={quote(policy.refresh_on)}")
+    return call("timeout=abi.timeout", *items)
 
 
 def _how(target: Call) -> list[str]:

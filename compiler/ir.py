@@ -154,6 +154,21 @@ class CacheIR:
 
 
 @dataclass(frozen=True)
+class TimeoutIR:
+    """The timeout of a node.
+
+    Attributes:
+        run, idle: the seconds of an attempt, and those without progress, as Python source; "None"
+            for any.
+        refresh_on: "auto" or "heartbeat": what counts as progress.
+    """
+
+    run: str = "None"
+    idle: str = "None"
+    refresh_on: str = "auto"
+
+
+@dataclass(frozen=True)
 class NodeIR:
     """A node; `__start__` is one, without a call.
 
@@ -174,6 +189,7 @@ class NodeIR:
         retries: its retry policies; the first that matches counts.
         error_handler: the node that runs when it has failed for good; "" for none.
         cache: how its writes are kept, or None.
+        timeout: how long an attempt of it may take, or None.
         metadata: what the metadata of its tasks have besides, as Python source; "" for nothing.
         metadata_ref: where the module takes it from when it has no source.
         triggers: the channels that start it, sorted (set by the pass `triggers`).
@@ -194,6 +210,7 @@ class NodeIR:
     retries: tuple[RetryIR, ...] = ()
     error_handler: str = ""
     cache: CacheIR | None = None
+    timeout: TimeoutIR | None = None
     metadata: str = ""
     metadata_ref: Ref | None = None
     child: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lgc.compiler.ir import Call, ChannelIR, GraphIR, RetryIR
+from lgc.compiler.ir import Call, ChannelIR, GraphIR, RetryIR, TimeoutIR
 from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.superstep_text import superstep_lines
 
@@ -53,6 +53,8 @@ def _lines(ir: GraphIR) -> list[str]:
             if node.cache is not None:
                 key = node.cache.key_func or "the input"
                 lines.append(f"  cached    by {key}; ttl={node.cache.ttl}")
+            if node.timeout is not None:
+                lines.append(f"  timeout   {_timeout_text(node.timeout)}")
             if node.error_handler:
                 lines.append(f"  fails to  {node.error_handler}")
             if node.metadata or node.metadata_ref is not None:
@@ -143,3 +145,11 @@ def _retry_text(policy: RetryIR) -> str:
     if policy.retry_on is not None:
         fields.append(f"retry_on={', '.join(map(str, policy.retry_on)) or 'nothing'}")
     return "; ".join(fields) or "as by default"
+
+
+def _timeout_text(policy: TimeoutIR) -> str:
+    """A timeout on one line."""
+    parts = [f"{policy.run} s"] if policy.run != "None" else []
+    if policy.idle != "None":
+        parts.append(f"{policy.idle} s without progress ({policy.refresh_on})")
+    return "; ".join(parts)

@@ -119,6 +119,7 @@ __all__ = [
     "schema_of",
     "seed_of",
     "source_hash",
+    "timeout",
     "together",
     "topic",
     "untracked",
@@ -275,6 +276,23 @@ def retry(**fields: Any) -> Any:
 
     policy: Any = loaded("langgraph.types", "RetryPolicy") or RetryPolicy
     return policy(**fields)
+
+
+def timeout(
+    *, run: float | None = None, idle: float | None = None, refresh_on: str = "auto"
+) -> Any:
+    """A TimeoutPolicy, of LangGraph's class when that is loaded (spec §4.9).
+
+    Args:
+        run: the seconds that an attempt may take; None for any.
+        idle: those that it may take without progress; None for any.
+        refresh_on: "auto" or "heartbeat": what counts as progress.
+    """
+    # Imported when it is first used: most modules have none.
+    from lgc.runtime.public.policies import TimeoutPolicy
+
+    policy: Any = loaded("langgraph.types", "TimeoutPolicy") or TimeoutPolicy
+    return policy(run_timeout=run, idle_timeout=idle, refresh_on=refresh_on)
 
 
 def compiled(

@@ -49,6 +49,7 @@ CONF_CACHE: Final = "__pregel_cache"
 CONF_NODE_ERROR: Final = "__pregel_node_error"
 CONF_NODE_FINISHED: Final = "__pregel_node_finished"
 CONF_STRICT_RESUME: Final = "__pregel_strict_resume"
+CONF_TIMED_ATTEMPT_OBSERVER: Final = "__pregel_timed_attempt_observer"
 
 NULL_TASK_ID: Final = "00000000-0000-0000-0000-000000000000"
 """The task id of writes that no task made: those of a Command given as input."""

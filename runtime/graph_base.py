@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lgc.runtime.config.ambient import current, has_ambient
+from lgc.runtime.config.idle_progress import progress_handlers
 from lgc.runtime.config.langchain_import import watch
 from lgc.runtime.config.merge import (
     DEFAULT_RECURSION_LIMIT,
@@ -199,6 +200,8 @@ class GraphBase:
             or outer.outer_stream is not None
             or outer.forwarding is not None
             or outer.options.node_finished is not None
+            or outer.options.progress
+            or task.attempt is not None
             or outer.options.is_async != is_async
         ):
             return None
@@ -344,6 +347,7 @@ class GraphBase:
             options.lent_saver = conf.get(CONF_CHECKPOINTER)
             options.outer_stream = conf.get(CONF_STREAM)
             options.node_finished = conf.get(CONF_NODE_FINISHED)
+            options.progress = progress_handlers(merged.get("callbacks"))
             if self.checkpointer is True:
                 merged = with_one_history(merged)
             options.config = placed(merged)

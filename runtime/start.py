@@ -110,7 +110,7 @@ def fast_stream(program: Program, options: RunOptions, input: Any, modes: Any) -
     wanted = {modes} if isinstance(modes, str) else set(modes)
     if options.streams_from_subgraphs or options.step_timeout is not None or wanted - _FAST_MODES:
         return None
-    if needs_thread(options, input):
+    if needs_thread(options, input) or program.has_timeouts:
         return None
     refresh_langchain_var()
     scope = RunScope(program, ChannelValues(program, options.output), options)

@@ -15,7 +15,13 @@ from lgc.compiler.diagnostics import Span
 from lgc.compiler.frontend.collector import DiagnosticCollector
 from lgc.compiler.frontend.compiled import Settings, settings_of
 from lgc.compiler.frontend.injection import injection_plan
-from lgc.compiler.frontend.policies import cache_of, nodes_of, retries_of
+from lgc.compiler.frontend.policies import (
+    cache_of,
+    nodes_of,
+    retries_of,
+    timeout_of,
+    unsupported_timeouts,
+)
 from lgc.compiler.frontend.positions import Positions
 from lgc.compiler.frontend.runnables import (
     holds_graph,
@@ -71,6 +77,7 @@ class BuilderReader:
         """The builder's IR, as of a builder in this process that nothing is bound to."""
         builder, references = self.builder, self.references
         self._refuse_names()
+        self._refuse_sync_timeouts()
         nodes = tuple(map(self._node, ["__start__", *self.nodes]))
         context_schema = None
         if is_instantiated(builder.context_schema):
@@ -124,6 +131,15 @@ class BuilderReader:
                     self.positions.constructor(),
                 )
 
+    def _refuse_sync_timeouts(self) -> None:
+        for name, text in unsupported_timeouts(self.nodes):
+            self.collector.fail(
+                "LGC111",
+                text,
+                "make it async: LangGraph's own compile() refuses this graph too",
+                self.positions.node(name, "timeout"),
+            )
+
     def _keys(self, schema: Any) -> tuple[str, ...] | None:
         """The keys of a schema, managed ones last; None for the root value."""
         keys = tuple(self.builder.schemas[schema])
@@ -157,7 +173,6 @@ class BuilderReader:
         if name == "__start__":
             return NodeIR(name, None, None, edges=edges, branches=branches)
         spec = self.nodes[name]
-        self._refuse_node_features(name, spec)
         child = self._child(name, spec.runnable)
         call = None
         if not child:
@@ -183,6 +198,7 @@ class BuilderReader:
             child=child,
             retries=retries_of(name, spec, self.references, partial(self._refuse_retry, name)),
             cache=cache_of(name, spec, self.references, partial(self._refuse_cache, name)),
+            timeout=timeout_of(spec),
             error_handler=spec.error_handler_node or "",
             **self._metadata(name, spec),
         )
@@ -257,10 +273,6 @@ class BuilderReader:
     def _nodes_in(self, names: Set[str]) -> tuple[str, ...]:
         """Those of `names` that are nodes, or END, in the builder's order."""
         return tuple(sorted(names & self._order.keys(), key=self._order.__getitem__))
-
-    def _refuse_node_features(self, name: str, spec: StateNodeSpec[Any, Any]) -> None:
-        if spec.timeout is not None:
-            self._refuse_policy("LGC208", "timeout", name, "timeout")
 
     def _call(
         self,

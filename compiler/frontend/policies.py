@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from langgraph._internal._runnable import coerce_to_runnable
+from langgraph._internal._timeout import coerce_timeout_policy
 from langgraph.graph._node import StateNodeSpec
+from langgraph.graph.state import StateGraph
 from langgraph.pregel._call import identifier
+from langgraph.pregel._utils import validate_timeout_supported
 from langgraph.types import CachePolicy, RetryPolicy
 
-from lgc.compiler.frontend.validity import Builder
-from lgc.compiler.ir import CacheIR, RetryIR
+from lgc.compiler.ir import CacheIR, RetryIR, TimeoutIR
 from lgc.compiler.ir_refs import BuilderRef
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
@@ -24,7 +27,7 @@ _RETRY_DEFAULTS = RetryPolicy()
 _CACHE_DEFAULTS: Any = CachePolicy()
 
 
-def nodes_of(builder: Builder) -> dict[str, Spec]:
+def nodes_of(builder: StateGraph[Any, Any, Any, Any]) -> dict[str, Spec]:
     """The nodes with what `set_node_defaults` says of them, which leaves the builder as it is.
 
     A default error handler is one of them, as it is in a builder that was compiled before.
@@ -89,6 +92,30 @@ def cache_of(
     if policy.key_func is not _CACHE_DEFAULTS.key_func:
         key_func = references.of(policy.key_func, BuilderRef("key_func", name))
     return CacheIR(identifier(spec.runnable) or "__dynamic__", ttl, key_func)
+
+
+def timeout_of(spec: Spec) -> TimeoutIR | None:
+    """The timeout of a node."""
+    policy: Any = coerce_timeout_policy(spec.timeout)
+    if policy is None:
+        return None
+    return TimeoutIR(_seconds(policy.run_timeout), _seconds(policy.idle_timeout), policy.refresh_on)
+
+
+def _seconds(value: float | None) -> str:
+    """Seconds as Python source; an infinite number has none of its own."""
+    return repr(value) if value is None or math.isfinite(value) else f'float("{value}")'
+
+
+def unsupported_timeouts(nodes: dict[str, Spec]) -> Iterator[tuple[str, str]]:
+    """The nodes that have a timeout and are not async, with what LangGraph's `compile` says."""
+    for name, spec in nodes.items():
+        if spec.timeout is not None:
+            runnable: Any = spec.runnable
+            try:
+                validate_timeout_supported(runnable, name=name)
+            except ValueError as exc:
+                yield name, str(exc)
 
 
 def _retry(

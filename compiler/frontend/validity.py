@@ -11,6 +11,8 @@ from langgraph._internal._constants import PREVIOUS, RESERVED, RETURN, TASKS
 from langgraph.channels.topic import Topic
 from langgraph.graph.state import StateGraph
 
+from lgc.compiler.frontend.policies import nodes_of, unsupported_timeouts
+
 Builder = StateGraph[Any, Any, Any, Any]
 """A builder, whatever its types."""
 
@@ -43,6 +45,8 @@ def require_valid(builder: object) -> None:
     validate(builder)
     for reserved in reserved_names(builder):
         raise ValueError(reserved.text)
+    for _, text in unsupported_timeouts(nodes_of(builder)):
+        raise ValueError(text)
 
 
 def validate(builder: Builder) -> None:

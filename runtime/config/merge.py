@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lgc.runtime.config.ambient import ambient
+from lgc.runtime.config.idle_progress import is_progress_handler
 from lgc.runtime.constants import CONF, CONF_RUNTIME
 from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.public.runtime import Runtime
@@ -179,9 +180,13 @@ def merge_metadata(base: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str,
 
 def _refuse(merged: dict[str, Any]) -> None:
     callbacks = merged.get("callbacks")
-    if callbacks and not (
-        hasattr(callbacks, "handlers")
-        and not callbacks.handlers
-        and not callbacks.inheritable_handlers
-    ):
+    if not callbacks:
+        return
+    handlers: Any = callbacks
+    if not isinstance(callbacks, list):
+        handlers = [
+            *getattr(callbacks, "handlers", [callbacks]),
+            *getattr(callbacks, "inheritable_handlers", ()),
+        ]
+    if not all(map(is_progress_handler, handlers)):
         raise Unsupported("callbacks", "config['callbacks']")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
+from lgc.runtime.config.idle_progress import progress_handlers
 from lgc.runtime.config.local_read import edge_reader, reader
 from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, merge_metadata
 from lgc.runtime.config.scratchpad import Scratchpad
@@ -160,7 +161,9 @@ def router_config(task: Any, own_tags: list[str]) -> dict[str, Any]:
         own_tags: the tags that the callbacks do not hand down.
     """
     config = dict(task.config)
-    config["callbacks"] = _callbacks(task, config, [*own_tags, *config.get("tags", ())])
+    callbacks = _callbacks(task, config, [*own_tags, *config.get("tags", ())])
+    attempt = task.attempt
+    config["callbacks"] = callbacks if attempt is None else attempt.watched(callbacks)
     return config
 
 
@@ -230,10 +233,12 @@ def _pad(step: int, stop: int, answers: list[Any], answer: Any, count_graph: Any
 
 
 def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
-    """An empty manager, as LangGraph hands down when nobody listens; None without langchain."""
+    """A manager without handlers but those that tell an idle timeout of progress, as LangGraph
+    hands down when nobody listens; without langchain these alone, or None."""
+    handlers = progress_handlers(task.scope.config.get("callbacks"))
     module = sys.modules.get("langchain_core.callbacks.manager")
     if module is None:
-        return None
+        return handlers or None
     # langchain-core's own source of run ids; it is loaded with the manager.
     from langchain_core.utils.uuid import uuid7
 
@@ -243,8 +248,8 @@ def _callbacks(task: Any, config: dict[str, Any], tags: list[str]) -> Any:
         inherited.setdefault("ls_integration", "langgraph")
     inherited.update(config["metadata"])
     return module.CallbackManager(
-        handlers=[],
-        inheritable_handlers=[],
+        handlers=handlers,
+        inheritable_handlers=list(handlers),
         parent_run_id=uuid7(),
         tags=tags,
         inheritable_tags=list(config.get("tags", ())),

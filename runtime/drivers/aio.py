@@ -183,7 +183,13 @@ class AsyncDriver:
         """Runs a task to its end; its failure is in `task.error`."""
         try:
             task.begin()
-            await self._calls.make_calls(task)
+            if task.timeout is None:
+                await self._calls.make_calls(task)
+            else:
+                # Imported when it is first used: few nodes have one.
+                from lgc.runtime.drivers.timed_attempt import make_timed_calls
+
+                await make_timed_calls(self._calls, task)
         except BaseException as exc:
             # Raised beside the task's own calls: by a failure of its failure.
             task.error = exc

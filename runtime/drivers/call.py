@@ -19,11 +19,17 @@ from lgc.runtime.engine.program import (
 )
 from lgc.runtime.engine.retry import NEVER
 from lgc.runtime.engine.task import Task
+from lgc.runtime.engine.timeout import sync_timeout_unsupported
 from lgc.runtime.upstream import is_runnable, langchain_var
 
 
 def run_task(task: Task) -> None:
     """Runs a task to its end: its body, its writes, its routers. What it raises is in `error`."""
+    if task.timeout is not None:
+        # Nothing on a thread can be cancelled; and it is not tried again.
+        task.error = sync_timeout_unsupported(task.node.name)
+        task.end()
+        return
     task.begin()
     continue_task(task)
 
@@ -185,7 +191,7 @@ def _resolved(result: Any, argument: Any, current: Any) -> Any:
 def set_ambient(current: Any) -> None:
     """Sets the ambient config of a Task or Router; called inside a context of its own."""
     if _LANGCHAIN.set is None:
-        _SET_CURRENT(current)
+        _SET_CURRENT(current.runs_as())
     else:
         _LANGCHAIN.set(current.ambient())
 

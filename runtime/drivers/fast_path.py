@@ -81,6 +81,7 @@ def can_start(scope: RunScope) -> bool:
         scope.values.output.readable_at_end
         and scope.options.step_timeout is None
         and scope.cache is None
+        and not scope.program.has_timeouts
     )
 
 

@@ -42,6 +42,11 @@ class HandlerTask(Task):
         return (PUSH,)
 
     @property
+    def timeout(self) -> Any:
+        """None: upstream times no handler, whatever is said of its node."""
+        return None
+
+    @property
     def outer_namespace(self) -> str:
         return f"{self.failed.namespace}|"
 

@@ -12,7 +12,6 @@ from lgc.runtime.engine.channel_values import warn
 from lgc.runtime.engine.program import Node, View
 from lgc.runtime.engine.run import RunScope
 from lgc.runtime.engine.task import Task, add_note
-from lgc.runtime.public.errors import Unsupported
 from lgc.runtime.upstream import is_a
 
 
@@ -50,7 +49,6 @@ def prepare_tasks(scope: RunScope, positions: list[int]) -> list[Task]:
 
     Raises:
         Exception: a schema refused what its node is given.
-        Unsupported: a Send has a timeout.
     """
     tasks: list[Task] = []
     values = scope.values
@@ -91,10 +89,10 @@ def _add_sends(scope: RunScope, sends: Any, tasks: list[Task]) -> None:
             warn(f"Ignoring invalid packet type {type(packet)} in pending sends")
         elif packet.node not in by_name:
             warn(f"Ignoring unknown node name {format(packet.node)} in pending sends")
-        elif packet.timeout is not None:
-            raise Unsupported("Send(timeout=...)", f"node '{packet.node}'")
         else:
-            tasks.append(Task(scope, by_name[packet.node], packet.arg, position))
+            task = Task(scope, by_name[packet.node], packet.arg, position)
+            task.sent_timeout = packet.timeout
+            tasks.append(task)
 
 
 def node_input(scope: RunScope, node: Node) -> object:

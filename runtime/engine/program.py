@@ -154,6 +154,7 @@ class Node:
         retry: its RetryPolicies.
         error_handler: the node that runs when it has failed for good; "" for none.
         cache: how its results are kept, where the graph has a cache; None for not at all.
+        timeout: how long an attempt of it may take, a TimeoutPolicy; None for any time.
 
     Attributes:
         triggers: the channels that start it, sorted.
@@ -177,6 +178,7 @@ class Node:
         retry: tuple[Any, ...] = (),
         error_handler: str = "",
         cache: NodeCache | None = None,
+        timeout: Any = None,
     ) -> None:
         # In a builder of LangGraph's, a graph of lgc's is a Runnable.
         if call == INVOKE and hasattr(body, "invoke_inside"):
@@ -186,6 +188,7 @@ class Node:
         self.retry: tuple[Any, ...] = retry
         self.error_handler: str = error_handler
         self.cache: NodeCache | None = cache
+        self.timeout: Any = timeout
         self.subgraph: Any = body if call == GRAPH else subgraph
         self.body: Any = body
         self.is_start: bool = name == START
@@ -440,6 +443,7 @@ class Program:
         # The positions of the nodes in the builder's order.
         self.defined: list[int] = [places[node.name] for node in nodes]
         self.has_cached_nodes: bool = any(node.cache is not None for node in nodes)
+        self.has_timeouts: bool = any(node.timeout is not None for node in nodes)
         self.delta_keys: dict[str, bool] = delta_keys(keys)
         # The keys whose values are not stored.
         self.untracked: dict[str, bool] = {c.key: True for c in keys if is_untracked(c)}

@@ -42,6 +42,8 @@ class RunOptions:
         lent_saver: of a nested run, the saver of the run around it.
         outer_stream: of a nested run, what takes chunks for a consumer further out, or None.
         node_finished: called with the name of each node that has finished, or None.
+        progress: of a nested run, the callback handlers that are told of its tasks, because a node
+            further out may not be idle (config.idle_progress).
     """
 
     def __init__(self, config: dict[str, Any], output: Output) -> None:
@@ -68,6 +70,7 @@ class RunOptions:
         self.lent_saver: Any = None
         self.outer_stream: Any = None
         self.node_finished: Any = None
+        self.progress: list[Any] = []
 
 
 class RunScope:
@@ -190,7 +193,11 @@ class RunScope:
     def is_observed(self) -> bool:
         """Whether others than the caller are told of it (streaming.observers.outer_observers)."""
         options = self.options
-        return options.outer_stream is not None or options.node_finished is not None
+        return (
+            options.outer_stream is not None
+            or options.node_finished is not None
+            or len(options.progress) > 0
+        )
 
     @property
     def ids(self) -> CheckpointIds:

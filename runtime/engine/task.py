@@ -66,6 +66,8 @@ class Task(TaskWrites):
         delay: the seconds to wait before the next call, which runs the node again; else NEVER.
         started: when its node was called, in seconds since the epoch.
         pad: its scratchpad, when it has something to resume.
+        sent_timeout: the TimeoutPolicy of the Send that started it, if that has one; else None.
+        attempt: what runs of it, while its node is timed (drivers.timed_attempt); else None.
         pending_output: a dict that its node has returned, and that is not in `writes` yet: it goes
             there when somebody looks at the task, which may be a thread that goes on behind it
             (fast path).
@@ -75,6 +77,8 @@ class Task(TaskWrites):
     started: float = 0.0
     error: BaseException | None = None
     pad: Any = None
+    sent_timeout: Any = None
+    attempt: Any = None
     pending_output: dict[Any, Any] | None = None
     is_over: bool = False
     is_cancelled: bool = False
@@ -183,14 +187,19 @@ class Task(TaskWrites):
     def raised(self, exc: BaseException) -> None:
         """What was to be called has raised: the task fails, or follows a Command for its graph."""
         self.materialize_writes()
+        attempt = self.attempt
         if self._redirect is not None:
             # It failed while the redirect was handled, and is raised as it is.
+            if attempt is not None:
+                attempt.finish(exc)
             set_first_context(exc, self._redirect)
             self.error = exc
             self.end()
             return
         command = self._command_for_this_graph(exc)
         if command is None:
+            if attempt is not None:
+                attempt.finish(exc)
             failure = self._failure(exc)
             if self.node.retry and failure is exc:
                 try:
@@ -203,6 +212,8 @@ class Task(TaskWrites):
             self.end()
             return
         # Routers run again.
+        if attempt is not None:
+            attempt.close()
         self._redirect = exc
         self.router = None
         self.returned_output(command)
@@ -235,6 +246,8 @@ class Task(TaskWrites):
     def cancelled(self, exc: BaseException) -> None:
         """What was to be called was cancelled from outside, or never started."""
         self.materialize_writes()
+        if self.attempt is not None:
+            self.attempt.finish(exc)
         self.is_cancelled = True
         self.error = exc
         self.end()
@@ -305,11 +318,24 @@ class Task(TaskWrites):
 
     @property
     def config(self) -> Any:
-        """The task's config; the same object wherever it is asked for."""
+        """The task's config; the same object wherever it is asked for, within a timed attempt."""
+        attempt = self.attempt
+        if attempt is not None and attempt.is_open:
+            return attempt.config
+        return self.untimed_config()
+
+    def untimed_config(self) -> dict[str, Any]:
+        """The task's config without what guards a timed attempt."""
         if self._config is None:
             self.materialize_writes()
             self._config = task_config(self)
-        return self._config
+        config: dict[str, Any] = self._config
+        return config
+
+    @property
+    def timeout(self) -> Any:
+        """How long an attempt of it may take, a TimeoutPolicy; None for any time."""
+        return self.node.timeout if self.sent_timeout is None else self.sent_timeout
 
     @property
     def is_update(self) -> bool:
@@ -368,13 +394,18 @@ class Task(TaskWrites):
 
     def ambient(self) -> Any:
         """The task's config, not filled in before somebody looks at it."""
-        is_lazy = self.node.call in (CALL, AWAIT, GRAPH)
+        # Code of a timed attempt may look at it behind the attempt.
+        is_lazy = self.node.call in (CALL, AWAIT, GRAPH) and self.attempt is None
         return _lazy_config(self) if is_lazy else self.config
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""
         content: dict[str, Any] = self.config
         return content
+
+    def runs_as(self) -> Any:
+        """What stands for it in its context: itself, or its timed attempt, of which it has more."""
+        return self if self.attempt is None else self.attempt
 
     def first_router_step(self) -> int:
         """The position of its first router in the sequence that upstream makes of a node.
@@ -539,7 +570,13 @@ class Router:
 
     def ambient(self) -> Any:
         """The ambient config, not filled in before somebody looks at it."""
-        return _lazy_config(self)
+        return _lazy_config(self) if self.task.attempt is None else self.ambient_content()
+
+    def runs_as(self) -> Any:
+        """What stands for it in its context: itself, whose config does not outlive its attempt."""
+        if self.task.attempt is not None:
+            self._config = self.config
+        return self
 
     def ambient_content(self) -> dict[str, Any]:
         """What `ambient` is filled with."""

@@ -102,6 +102,58 @@ class NodeCancelledError(Exception):
 
 
 @mirrors("langgraph.errors")
+class NodeTimeoutError(Exception):
+    """An attempt of a node took longer than its timeout allows; by default it is retried.
+
+    Args:
+        node: the name of the node.
+        elapsed: the seconds that the attempt has taken.
+        kind: "run" or "idle": which timeout it exceeded; its seconds are the attribute `timeout`.
+        idle_timeout, run_timeout: the seconds of the node's timeouts, or None.
+
+    Raises:
+        ValueError: `kind` is neither, or its timeout is None.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        elapsed: float,
+        *,
+        kind: str,
+        idle_timeout: float | None = None,
+        run_timeout: float | None = None,
+    ) -> None:
+        if kind not in ("idle", "run"):
+            raise ValueError("kind must be 'idle' or 'run'")
+        timeout = idle_timeout if kind == "idle" else run_timeout
+        if timeout is None:
+            raise ValueError(f"{kind}_timeout is required when kind='{kind}'")
+        without = " without making progress" if kind == "idle" else ""
+        # Not super(): in a class of both hierarchies that would be LangGraph's constructor.
+        Exception.__init__(
+            self,
+            f"Node '{node}' exceeded its {kind} timeout of {timeout:.3f}s{without} "
+            f"(elapsed: {elapsed:.3f}s).",
+        )
+        self.node = node
+        self.elapsed = elapsed
+        self.kind = kind
+        self.timeout = timeout
+        self.idle_timeout = idle_timeout
+        self.run_timeout = run_timeout
+
+    def __reduce__(self) -> Any:
+        make = partial(
+            type(self),
+            kind=self.kind,
+            idle_timeout=self.idle_timeout,
+            run_timeout=self.run_timeout,
+        )
+        return (make, (self.node, self.elapsed), self.__dict__)
+
+
+@mirrors("langgraph.errors")
 class UnknownInterruptError(Exception):
     """A resume names no pending interrupt, in a run that is strict about it (spec §4.2).
 

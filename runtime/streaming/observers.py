@@ -38,6 +38,8 @@ def outer_observers(scope: RunScope) -> list[Observer]:
     observers: list[Observer] = []
     if scope.options.node_finished is not None:
         observers.append(FinishedObserver(scope.options.node_finished))
+    if scope.options.progress:
+        observers.append(ProgressObserver(scope.options.progress))
     stream = scope.outer_stream
     if stream is not None:
         sink = OuterSink(stream, scope.namespace_parts())
@@ -57,3 +59,24 @@ class FinishedObserver(Observer):
 
     def on_output(self, task: Task) -> None:
         self._finished(task.node.name)
+
+
+class ProgressObserver(Observer):
+    """Tells the idle timeout of a node further out that the nodes of a nested run begin and end.
+
+    Args:
+        handlers: the callback handlers that langchain would tell (config.idle_progress).
+    """
+
+    def __init__(self, handlers: list[Any]) -> None:
+        self._handlers: list[Any] = handlers
+
+    def on_tasks(self, tasks: list[Task]) -> None:
+        self._touch(tasks)
+
+    def on_task_end(self, task: Task, writes: list[tuple[str, Any]]) -> None:
+        self._touch(task)
+
+    def _touch(self, subject: Any) -> None:
+        for handler in self._handlers:
+            handler.on_chain_start({}, subject, run_id=None)

@@ -24,10 +24,12 @@ SHARED = sorted(
 )
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "NodeCancelledError": ("node",),
+    "NodeTimeoutError": ("node", 1.25),
     "ParentCommand": ("command",),
     "GraphInterrupt": (["question"],),
 }
 KEYWORDS: dict[str, dict[str, Any]] = {
+    "NodeTimeoutError": {"kind": "idle", "idle_timeout": 1.0, "run_timeout": 2.5},
     "UnknownInterruptError": {
         "reason": "not_pending",
         "interrupt_ids": ["a"],
@@ -55,7 +57,7 @@ def make(cls: type[BaseException], name: str) -> BaseException:
 
 
 def test_all_have_langgraphs_name_and_bases() -> None:
-    assert len(SHARED) == 10
+    assert len(SHARED) == 11
     for name in SHARED:
         mine, theirs = getattr(errors, name), getattr(langgraph.errors, name)
         assert [base.__name__ for base in mine.__mro__] == [b.__name__ for b in theirs.__mro__]

@@ -105,7 +105,7 @@ REFUSED = {
         "n node, cache_policy=CachePolicy(ttl=float('inf'))",
         "cache_policy=CachePolicy(",
     ),
-    "timeout": ("LGC208", STATE, "n anode, timeout=3", "timeout=3"),
+    "timeout": ("LGC111", STATE, "n node, timeout=3", "timeout=3"),
     "default retry": (
         "LGC206",
         STATE,
@@ -119,10 +119,10 @@ REFUSED = {
         "builder.set_node_defaults(",
     ),
     "default timeout": (
-        "LGC208",
+        "LGC111",
         STATE,
         NODE + "builder.set_node_defaults(timeout=3)\n",
-        "builder.set_node_defaults(",
+        'builder.add_node("n", node)',
     ),
     "key like an internal channel": (
         "LGC218",

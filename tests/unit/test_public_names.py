@@ -49,6 +49,7 @@ FROM_LANGGRAPH = {
         "InvalidUpdateError",
         "NodeCancelledError",
         "NodeError",
+        "NodeTimeoutError",
         "ParentCommand",
         "UnknownInterruptError",
     ],
