@@ -166,6 +166,7 @@ _INPUTS: dict[str, Any] = {
     "messages": {"messages": [{"role": "user", "content": "6 * 7 * 10?", "id": "human"}]},
     "nested": {"topic": "owls"},
     "nested_agent": {"messages": [], "log": []},
+    "policies": {"order": -1},
     "private_schemas": {"question": "why?", "answer": "given", "draft": "given"},
     "production": {"tasks": ["read", "write", "test"], "log": []},
     "pydantic_state": {"price": "3"},
