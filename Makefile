@@ -9,18 +9,18 @@ PYTEST_ARGS ?= -n 2 --dist worksteal
 # The LangGraph whose own tests run; of the command line only, for the environment may have another.
 VERSION := $(shell sed -n 's/^NEWEST = "\(.*\)"/\1/p' tests/upstream/sdist.py)
 
-SOURCES := pyproject.toml setup.py $(wildcard __init__.py __main__.py backend.py cli.py savers.py serde.py templates/*.j2) \
+SOURCES := pyproject.toml setup.py $(wildcard __init__.py __main__.py backend.py caches.py cli.py savers.py serde.py templates/*.j2) \
 	$(shell find compiler runtime -name '*.py')
 # What the installed native package is held to; the rest of the tests looks at the compiler.
 NATIVE_TESTS := $(wildcard tests/parity tests/golden tests/crash)
 # What `make check` runs of the tests, with a twentieth of the seeds.
 CHECKED := tests/unit tests/upstream $(addprefix tests/parity/test_,graphs.py saved.py features.py \
 	traps.py sends.py contract.py messages.py channels.py)
-TYPED := -p lgc.compiler -p lgc.runtime $(addprefix -m lgc.,__main__ backend cli savers serde)
+TYPED := -p lgc.compiler -p lgc.runtime $(addprefix -m lgc.,__main__ backend caches cli savers serde)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: venv check test test-interpreted test-native test-postgres parity-full crash-full explore fuzz lint golden corpus upstream demo bench soak clean
+.PHONY: venv check test test-all test-interpreted test-native test-postgres parity-full crash-full explore fuzz lint golden corpus upstream demo bench soak clean
 .NOTPARALLEL:
 
 venv: .venv/.installed
@@ -42,18 +42,24 @@ venv: .venv/.installed
 check: lint
 	LGC_SCALE=0.05 LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS) -q $(CHECKED)
 
-test: lint test-interpreted
+# With a C compiler, each test of parity and crash runs in one of the two suites (tests/conftest.py),
+# and a part of the random ones in both: `make test-all` has the whole of both.
+test: lint
 	@if .venv/bin/python -c 'import sys; from lgc.compiler.native import find_compiler; \
 	sys.exit(find_compiler() is None)'; then \
-		$(MAKE) --no-print-directory test-native; \
+		LGC_SHARE=1/2 LGC_SCALE=$${LGC_SCALE:-0.4} $(MAKE) --no-print-directory test-interpreted && \
+		LGC_SHARE=2/2 LGC_SCALE=$${LGC_SCALE:-0.3} $(MAKE) --no-print-directory test-native; \
 	else \
+		$(MAKE) --no-print-directory test-interpreted && \
 		echo "make test: no C compiler with Python's headers; tested interpreted only"; \
 	fi
+
+test-all: lint test-interpreted test-native
 
 test-interpreted: venv
 	LGC_EXPECT=interpreted .venv/bin/pytest $(PYTEST_ARGS)
 
-# A third of what is drawn: the interpreted run has all of it.
+# A third of what is drawn: the interpreted run has more of it.
 test-native: .venv-native/.installed
 	LGC_SCALE=$${LGC_SCALE:-0.35} LGC_EXPECT=native .venv-native/bin/pytest $(PYTEST_ARGS) $(NATIVE_TESTS)
 

@@ -55,7 +55,7 @@ INTERPRETED = (
 ALSO_NATIVE = ("config/tracing.py", "public/messages.py", "public/wrapped_values.py")
 
 # The modules of the root directory that belong to the package; the rest are scripts like this one.
-ROOT_MODULES = {"__init__", "__main__", "backend", "cli", "savers", "serde"}
+ROOT_MODULES = {"__init__", "__main__", "backend", "caches", "cli", "savers", "serde"}
 
 # The commands that produce extension modules. An editable install is none of them: a compiled
 # module beside its source would hide every later edit. Neither is reading the metadata.

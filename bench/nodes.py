@@ -28,6 +28,12 @@ class State(TypedDict):
     log: Annotated[list[str], operator.add]
 
 
+class Log(TypedDict):
+    """The state of `fanout_to_subgraph`."""
+
+    log: Annotated[list[str], operator.add]
+
+
 class Messages(TypedDict):
     """The state of `react20`; the graph has `add_messages` for a reducer."""
 
@@ -258,6 +264,37 @@ def fanout_by_hand(value: dict[str, Any]) -> dict[str, Any]:
     return dict(state)
 
 
+def spread_to_graphs(state: State) -> list[Any]:
+    """The router on START of `fanout_to_subgraph`, after LangGraph's benchmark of that name."""
+    from lgc import Send
+
+    return [Send("inner", {"count": 0, "log": [f"{i}"]}) for i in range(10)]
+
+
+def until_ten(state: State) -> Literal["step", "__end__"]:
+    """Where the graph that is sent to goes on."""
+    return "step" if state["count"] < 10 else END
+
+
+def _steps_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    state: Any = {"count": value["count"], "log": [] + value["log"]}
+    goto = "step"
+    while goto != END:
+        update = step(state.copy())
+        state["count"] = update["count"]
+        state["log"] = state["log"] + update["log"]
+        goto = until_ten(state.copy())
+    return dict(state)
+
+
+def fanout_to_graphs_by_hand(value: dict[str, Any]) -> dict[str, Any]:
+    """Ten calls of the inner function on threads."""
+    state: Any = {"log": [] + value["log"]}
+    for update in POOL.map(_steps_by_hand, [send.arg for send in spread_to_graphs(state.copy())]):
+        state["log"] = state["log"] + update["log"]
+    return dict(state)
+
+
 def send_by_hand(value: dict[str, Any]) -> dict[str, Any]:
     """A hundred tasks on threads."""
     state: Any = {"count": value["count"], "log": [] + value["log"]}
@@ -324,6 +361,9 @@ WORKLOADS = {
     "calls": Workload("calls_chain3", calls_by_hand, called="chain3"),
     "fanout10": Workload("fanout10", fanout_by_hand),
     "send100": Workload("send100", send_by_hand),
+    "fanout_to_subgraph": Workload(
+        "fanout_to_subgraph", fanout_to_graphs_by_hand, lambda: {"log": []}
+    ),
     "react20": Workload("react20", react_by_hand, question, needs_langchain=True),
     "chain10, stream updates": _streamed("updates"),
     "chain10, stream values": _streamed("values"),

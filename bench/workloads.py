@@ -23,6 +23,7 @@ from nodes import (
     CHAIN10,
     CHAIN100,
     NEST3,
+    Log,
     State,
     Wide,
     again,
@@ -35,8 +36,10 @@ from nodes import (
     review,
     second_branch,
     spread,
+    spread_to_graphs,
     step,
     tools,
+    until_ten,
     wants_tools,
     wide_step,
     work,
@@ -98,6 +101,17 @@ def _send() -> StateGraph[Any]:
     return builder
 
 
+def _fanout_to_subgraph() -> StateGraph[Any]:
+    inner: StateGraph[Any] = StateGraph(State, output_schema=Log)
+    inner.add_node("step", step)
+    inner.add_edge(START, "step")
+    inner.add_conditional_edges("step", until_ten)
+    builder: StateGraph[Any] = StateGraph(Log)
+    builder.add_node("inner", inner.compile())
+    builder.add_conditional_edges(START, spread_to_graphs, ["inner"])
+    return builder
+
+
 class Conversation(TypedDict):
     """The messages of an agent."""
 
@@ -131,6 +145,7 @@ nest3 = _nested(NEST3)
 calls_chain3 = _chain((draft, calls, review))
 fanout10 = _fanout()
 send100 = _send()
+fanout_to_subgraph = _fanout_to_subgraph()
 react20 = _react()
 one = _one()
 async_chain10 = _chain(ASYNC_CHAIN10)

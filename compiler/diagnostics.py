@@ -38,8 +38,6 @@ CODES: dict[str, str] = {
     "LGC116": "environment not read",
     "LGC206": "retry policy not supported",
     "LGC207": "cache policy not supported",
-    "LGC209": "error handler not supported",
-    "LGC217": "node metadata not supported",
     "LGC218": "state key named like an internal channel not supported",
     "LGC219": "bound value not supported",
     "LGC221": "graph changed after compile",

@@ -16,11 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lgc.compiler.graph_text import GraphText, Names, Section, symbol_text
-from lgc.compiler.ir import (
-    GraphIR,
-    Import,
-    SymbolRef,
-)
+from lgc.compiler.ir import GraphIR, Import
+from lgc.compiler.ir_refs import SymbolRef
 from lgc.compiler.layout import (
     WIDTH,
     Group,

@@ -15,18 +15,16 @@ from lgc.compiler.flow_text import FlowText, Function, cuts, shown
 from lgc.compiler.identifiers import LONGEST, identifier, identifier_part, unique
 from lgc.compiler.ir import (
     BranchIR,
-    BuilderRef,
     Call,
     ChannelIR,
     GraphIR,
     JoinIR,
     ManagedIR,
     NodeIR,
-    Ref,
     RetryIR,
-    SymbolRef,
     TimeoutIR,
 )
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.layout import (
     Expr,
     Group,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lgc.compiler.ir import BuilderRef, Call, ChannelIR, GraphIR, RetryIR, SymbolRef, TimeoutIR
+from lgc.compiler.ir import Call, ChannelIR, GraphIR, RetryIR, TimeoutIR
+from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.superstep_text import superstep_lines
 
 

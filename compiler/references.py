@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from types import MethodType, ModuleType
 
-from lgc.compiler.ir import BuilderRef, Ref, SymbolRef
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 
 # C modules whose contents are public under another name.
 _PUBLIC = {"_operator": "operator", "_functools": "functools", "_collections": "collections"}

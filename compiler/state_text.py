@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from lgc.compiler.flow_text import Function
-from lgc.compiler.ir import ChannelIR, GraphIR, SymbolRef
+from lgc.compiler.ir import ChannelIR, GraphIR
+from lgc.compiler.ir_refs import SymbolRef
 from lgc.compiler.layout import Expr, Group, call, equals, lay_out, quote
 
 _PLAIN: Final = {"int", "list", "str"}

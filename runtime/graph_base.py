@@ -162,11 +162,18 @@ class GraphBase:
         Raises:
             Unsupported: the run would be traced.
         """
-        if not self._is_bare():
-            return None
         if has_ambient():
             return self._scope_inside(current(), False)
-        if self.checkpointer is not None:
+        # As `_is_bare`: one call more is felt.
+        if (
+            self.checkpointer is not None
+            or self.config is not None
+            or self.debug
+            or self.interrupt_before_nodes
+            or self.interrupt_after_nodes
+            or self.step_timeout is not None
+            or self.cache is not None
+        ):
             return None
         refuse_tracing()
         return bare_scope(self.program, self.store)

@@ -4,6 +4,9 @@
 of the checkout: without that, a run that was meant for one could quietly test the other.
 
 Tests run cheap ones first, have the same ids in every process, and draw the same random cases.
+
+``LGC_SHARE=1/2`` and ``2/2`` part the tests of `golden`, `parity` and `crash` that are no random
+ones: each runs in one of the two, interpreted or natively, in half the time.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -51,8 +55,12 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"LGC_EXPECT={expected}, but lgc.runtime comes from {_WITNESS}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests; raises UsageError for an id that differs from process to process."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Orders the tests, and leaves those to another run that are not of this one's share.
+
+    Raises:
+        UsageError: an id differs from process to process.
+    """
     here = Path(__file__).parent
 
     def position(item: pytest.Item) -> int:
@@ -63,6 +71,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     unstable = [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]
     if unstable:
         raise pytest.UsageError(f"ids with a memory address, give them by `ids`: {unstable}")
+    share, _, shares = os.environ.get("LGC_SHARE", "").partition("/")
+    if share:
+        others = [item for item in items if _is_left_to_others(item, int(share), int(shares))]
+        config.hook.pytest_deselected(items=others)
+        left = set(others)
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_left_to_others(item: pytest.Item, share: int, shares: int) -> bool:
+    """Whether a test belongs to another share of so many, counted from 1."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    # LGC_SCALE says how many of the random ones run.
+    if folder not in ("golden", "parity", "crash") or "seed" in getattr(item, "fixturenames", ()):
+        return False
+    return crc32(item.nodeid.encode()) % shares + 1 != share
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -24,6 +24,7 @@ from lgc.compiler.references import References
 from lgc.compiler.requirements import untested_langgraph, wrong_langgraph
 from lgc.compiler.source_map import SourceMap
 from lgc.compiler.target import Loaded, Target
+from lgc.runtime.graph import CompiledGraph
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,13 @@ def _left_out(settings: Settings, target: Target) -> Iterator[Diagnostic]:
 
 def _not_a_graph(loaded: Loaded, obj: object, span: Span | None) -> Diagnostic:
     subject = f"{loaded.target} " + ("returned" if loaded.called else "is")
+    if isinstance(obj, CompiledGraph):
+        return error(
+            "LGC103",
+            f"{subject} a graph that lgc has compiled",
+            help="name the builder that it was compiled from",
+            span=span,
+        )
     if not isinstance(obj, Pregel):
         return error(
             "LGC103",

@@ -31,18 +31,8 @@ from lgc.compiler.frontend.runnables import (
 from lgc.compiler.frontend.schema_allowlist import allowlist, is_instantiated
 from lgc.compiler.frontend.state_keys import channel_ir, managed_ir
 from lgc.compiler.frontend.validity import INTERNAL, Builder, reserved_names
-from lgc.compiler.ir import (
-    BranchIR,
-    BuilderRef,
-    Call,
-    ChildIR,
-    GraphIR,
-    GraphTypes,
-    JoinIR,
-    NodeIR,
-    Ref,
-    SymbolRef,
-)
+from lgc.compiler.ir import BranchIR, Call, ChildIR, GraphIR, GraphTypes, JoinIR, NodeIR
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 
@@ -62,6 +52,7 @@ class BuilderReader:
         self.positions = positions
         self.collector = collector
         self.nodes = nodes_of(builder)
+        self._refused_defaults: set[str] = set()
         # By the first of their nodes, the graphs that are nodes, and who reads them.
         self._children: dict[str, ChildIR] = {}
         self._readers: dict[str, BuilderReader] = {}
@@ -213,12 +204,21 @@ class BuilderReader:
         )
 
     def _refuse_retry(self, name: str, what: str) -> None:
-        span = self.positions.node(name, "retry_policy")
-        self.collector.unsupported("LGC206", f"{what}, of node `{name}`", span)
+        self._refuse_policy("LGC206", "retry_policy", name, what)
 
     def _refuse_cache(self, name: str, what: str) -> None:
-        span = self.positions.node(name, "cache_policy")
-        self.collector.unsupported("LGC207", f"{what}, of node `{name}`", span)
+        self._refuse_policy("LGC207", "cache_policy", name, what)
+
+    def _refuse_policy(self, code: str, keyword: str, name: str, what: str) -> None:
+        own = self.builder.nodes.get(name)
+        if own is not None and getattr(own, keyword) is not None:
+            span = self.positions.node(name, keyword)
+            self.collector.unsupported(code, f"{what} of node `{name}`", span)
+        elif keyword not in self._refused_defaults:
+            # Once, although every node has it.
+            self._refused_defaults.add(keyword)
+            span = self.positions.call("set_node_defaults") or self.positions.constructor()
+            self.collector.unsupported(code, f"{what} of set_node_defaults", span)
 
     def _metadata(self, name: str, spec: StateNodeSpec[Any, Any]) -> dict[str, Any]:
         if not spec.metadata:

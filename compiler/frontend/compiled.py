@@ -12,6 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from lgc.compiler.frontend.validity import Builder
 from lgc.compiler.literals import NotLiteral, source_of
+from lgc.runtime.graph import CompiledGraph
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,11 @@ class Settings:
 
 
 def is_compiled(target: object) -> bool:
-    """Whether `target` is a compiled StateGraph, bound to something or not."""
+    """Whether `target` is a compiled StateGraph of LangGraph's, bound to something or not."""
     while isinstance(target, RunnableBinding):
         target = target.bound
-    return isinstance(target, CompiledStateGraph)
+    # One of lgc's passes for LangGraph's.
+    return isinstance(target, CompiledStateGraph) and not isinstance(target, CompiledGraph)
 
 
 def settings_of(target: Any, refuse: Callable[[str, str], None]) -> Settings:

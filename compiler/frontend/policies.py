@@ -15,7 +15,8 @@ from langgraph.pregel._call import identifier
 from langgraph.pregel._utils import validate_timeout_supported
 from langgraph.types import CachePolicy, RetryPolicy
 
-from lgc.compiler.ir import BuilderRef, CacheIR, RetryIR, TimeoutIR
+from lgc.compiler.ir import CacheIR, RetryIR, TimeoutIR
+from lgc.compiler.ir_refs import BuilderRef
 from lgc.compiler.literals import NotLiteral, source_of
 from lgc.compiler.references import References
 from lgc.runtime.builder_parts import DEFAULT_HANDLER
@@ -86,7 +87,7 @@ def cache_of(
     try:
         ttl = source_of(policy.ttl)
     except NotLiteral as exc:
-        refuse(f"ttl of a cache policy: {exc}")
+        refuse(f"cache policy (its ttl {exc})")
     key_func = None
     if policy.key_func is not _CACHE_DEFAULTS.key_func:
         key_func = references.of(policy.key_func, BuilderRef("key_func", name))
@@ -128,7 +129,7 @@ def _retry(
         try:
             fields.append((field, source_of(value)))
         except NotLiteral as exc:
-            refuse(f"{field} of a retry policy: {exc}")
+            refuse(f"retry policy (its {field} {exc})")
     retry_on = policy.retry_on
     if retry_on is _RETRY_DEFAULTS.retry_on:
         return RetryIR(tuple(fields))

@@ -16,15 +16,8 @@ from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.graph.message import _messages_delta_reducer, add_messages
 from langgraph.managed.is_last_step import IsLastStepManager, RemainingStepsManager
 
-from lgc.compiler.ir import (
-    BuilderRef,
-    ChannelIR,
-    ChannelKind,
-    ManagedIR,
-    ManagedKind,
-    Ref,
-    SymbolRef,
-)
+from lgc.compiler.ir import ChannelIR, ChannelKind, ManagedIR, ManagedKind
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.references import References
 from lgc.runtime.channels import whole_frequency
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from lgc.compiler.diagnostics import note
 from lgc.compiler.identifiers import unique
-from lgc.compiler.ir import BuilderRef, GraphIR, Import
+from lgc.compiler.ir import GraphIR, Import
+from lgc.compiler.ir_refs import BuilderRef
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 RESERVED: Final = frozenset(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from lgc.compiler.ir import ChannelIR, GraphIR, Ref, SymbolRef
+from lgc.compiler.ir import ChannelIR, GraphIR
+from lgc.compiler.ir_refs import Ref, SymbolRef
 from lgc.compiler.passes.node_diagnostic import NodeDiagnostic
 
 _OPERATORS: dict[Ref, str] = {

@@ -107,6 +107,8 @@ def _run_straight(path: FastPath) -> None:
             driver.close()
 
 
+_RAISED: Final[Any] = object()
+"""In place of what a call has returned: it has raised."""
 _SEND: Final = "|"
 """The label of a superstep whose only task a Send starts; of none that `supersteps` has."""
 
@@ -170,6 +172,8 @@ class FastPath(Run):
         self.emits_values: bool = False
         self._value: Any = value
         self._last_step: int = scope.last_ordinary_step()
+        # A run around this one has what stops both.
+        self._may_be_stopped: bool = scope.is_inside
         self._nodes: dict[str, Node] = scope.program.by_name
         self._apply: Any = scope.program.apply
         # Goes on with the run, once that has left the path for the first time.
@@ -214,7 +218,8 @@ class FastPath(Run):
         try:
             result: Any = _COPY_CONTEXT().run(_ENTER, task)
         except BaseException as exc:
-            return self._failed(task, exc)
+            task.raised(exc)
+            result = _RAISED
         values = self.scope.values
         if type(result) is dict and node.is_plain and task.is_unseen() and not values.unsettled:
             return then if self._apply_update(node, task, result, node.targets) else ""
@@ -240,14 +245,16 @@ class FastPath(Run):
             try:
                 result = call(task)
             except BaseException as exc:
-                return self._failed(task, exc)
+                task.raised(exc)
+                result = _RAISED
         if not node.has_plain_router or type(result) is not dict or not self._is_usual(task):
             return self._finished(task, result)
         try:
             self._begin_routing(task, result)
             target = call(task)
         except BaseException as exc:
-            return self._failed(task, exc)
+            task.raised(exc)
+            target = _RAISED
         successor = self._successor(task, target)
         if successor is None:
             return self._finished(task, target)
@@ -268,7 +275,8 @@ class FastPath(Run):
         try:
             result = call(task)
         except BaseException as exc:
-            return self._failed(task, exc)
+            task.raised(exc)
+            result = _RAISED
         return self._finished(task, result)
 
     # -- for whoever makes the calls ------------------------------------------------
@@ -387,7 +395,9 @@ class FastPath(Run):
     def _open(self, node: Node) -> Task | None:
         """The task of the next superstep, in which only `node` is due."""
         scope = self.scope
-        if (scope.step > self._last_step or scope.control is not None) and self._stops():
+        if (
+            scope.step > self._last_step or self._may_be_stopped or scope.own_control is not None
+        ) and (self._stops()):
             return None
         value: object
         if node.view.is_copied:
@@ -548,16 +558,14 @@ class FastPath(Run):
         return task if not task.is_over else self.go_on(self._over(task))
 
     def _finished(self, task: Task, result: Any) -> str:
-        """A call of a task has returned `result`: the task goes on as in any superstep."""
-        task.returned(result)
-        continue_task(task)
-        return self._over(task)
+        """A call of a task has returned `result`: the task goes on as in any superstep.
 
-    def _failed(self, task: Task, exc: BaseException) -> str:
-        """A call of a task has raised `exc`, which may be a Command for this graph."""
-        task.raised(exc)
-        # As in `raised`.
-        del exc
+        Args:
+            result: _RAISED, where the call has raised, which may be a Command for this graph; the
+                task knows what. It is not handled any more: what comes next has no context.
+        """
+        if result is not _RAISED:
+            task.returned(result)
         continue_task(task)
         return self._over(task)
 

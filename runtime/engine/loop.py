@@ -451,6 +451,8 @@ class Loop:
             self.thread.apply(None, tasks)
         for observer in self.superstep.observers:
             observer.on_superstep(self.superstep.tasks)
+        if self.superstep.has_handlers:
+            self.superstep.forget_handled()
 
     def _stop_after(self) -> None:
         """Stops behind the superstep's tasks where a breakpoint says so."""

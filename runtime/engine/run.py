@@ -90,9 +90,9 @@ class RunScope:
         ids: the ids of the run's checkpoints, where no saver asks for them in their turn.
         checkpoint_id: the id of the newest checkpoint; "" when `ids` has it.
         is_v1_checkpoint: the run goes on from a checkpoint of version 1 (ids.task_id).
-        is_nested, lent_saver, outer_stream: those of the options.
-        cache: that of the options, if a node wants one.
-        is_observed: others than the caller are told of it (streaming.observers.outer_observers).
+        own_control: what may ask the run to stop; None until a task asks for it, and where it is
+            that of a run around this one (`control`).
+        is_inside: the run has its config from the task that called it.
         write_custom: takes the chunks that nodes write, on any thread; None: nobody reads them.
         forwarding: takes the chunks of the graphs that nodes call, or None.
     """
@@ -104,23 +104,15 @@ class RunScope:
         self.context: Any = options.context
         self.store: Any = options.store
         self.saver: Any = options.saver
-        self._control: Any = options.control
+        self.own_control: Any = options.control
         self._caller: Any = options.caller
+        self.is_inside: bool = options.caller is not None
         # Of the runs that `_caller` leads to, the one that has a `control` of its own.
         self._outermost: RunScope | None = None
         if options.caller is not None:
             outer: RunScope = options.caller.scope
             self._outermost = outer if outer._outermost is None else outer._outermost
         self._config: dict[str, Any] | None = options.config if options.caller is None else None
-        self.is_nested: bool = options.is_nested
-        self.lent_saver: Any = options.lent_saver
-        self.outer_stream: Any = options.outer_stream
-        self.cache: Any = options.cache if program.has_cached_nodes else None
-        self.is_observed: bool = (
-            options.outer_stream is not None
-            or options.node_finished is not None
-            or len(options.progress) > 0
-        )
         self.step: int = -1
         self.stop: Any = 0
         # A native int, when the limit is an ordinary one, for the comparison in every superstep.
@@ -152,12 +144,12 @@ class RunScope:
     def namespace(self) -> str:
         """Where its checkpoints are, with a separator behind it; "" for the root's."""
         if self._namespace is None:
-            self.set_namespace(self.config[CONF].get("checkpoint_ns") or "")
+            self.set_namespace(self.config[CONF].get("checkpoint_ns"))
         assert self._namespace is not None
         return self._namespace
 
-    def set_namespace(self, namespace: str) -> None:
-        """Says where the checkpoints are."""
+    def set_namespace(self, namespace: Any) -> None:
+        """Says where the checkpoints are; a caller may say None, or anything that is false."""
         self._namespace = f"{namespace}{NS_SEP}" if namespace else ""
 
     def namespace_parts(self) -> tuple[str, ...]:
@@ -168,14 +160,44 @@ class RunScope:
     @property
     def control(self) -> Any:
         """What may ask the run to stop; made when a task first asks for it, None until then."""
-        return self._control if self._outermost is None else self._outermost.control
+        return self.own_control if self._outermost is None else self._outermost.control
 
     @control.setter
     def control(self, control: Any) -> None:
         if self._outermost is None:
-            self._control = control
+            self.own_control = control
         else:
             self._outermost.control = control
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether a task of another run called it."""
+        return self.options.is_nested
+
+    @property
+    def lent_saver(self) -> Any:
+        """Of a nested run, the saver of the run around it."""
+        return self.options.lent_saver
+
+    @property
+    def outer_stream(self) -> Any:
+        """Of a nested run, what takes chunks for a consumer further out, or None."""
+        return self.options.outer_stream
+
+    @property
+    def cache(self) -> Any:
+        """What keeps the writes of nodes, if one of them wants that."""
+        return self.options.cache if self.program.has_cached_nodes else None
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether others than the caller are told of it (streaming.observers.outer_observers)."""
+        options = self.options
+        return (
+            options.outer_stream is not None
+            or options.node_finished is not None
+            or len(options.progress) > 0
+        )
 
     @property
     def ids(self) -> CheckpointIds:

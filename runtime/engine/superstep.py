@@ -156,6 +156,15 @@ class Superstep:
             self.running -= 1
             self._inline_task = None
 
+    def forget_handled(self) -> None:
+        """The superstep is applied: failures that were handled hold frames, which hold the run."""
+        for task in self.tasks:
+            if task.error is not None:
+                task.forget_failure()
+            elif isinstance(task, HandlerTask):
+                task.forget_failure()
+                task.failure = None
+
     def clear(self) -> None:
         """The run is over: its failures hold frames that hold the run, which would be a cycle."""
         for task in self.tasks:

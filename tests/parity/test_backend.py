@@ -183,12 +183,12 @@ def test_the_builder_may_go_on() -> None:
 @pytest.mark.usefixtures("installed")
 def test_unsupported_when_it_runs() -> None:
     """A graph that lgc cannot run can still be drawn; running it names the feature."""
-    graph = built(retry_policy=RetryPolicy()).compile()
+    graph = built(retry_policy=RetryPolicy(max_interval=float("inf"))).compile()
     assert "first" in graph.get_graph().draw_mermaid()
     with pytest.raises(lgc.Unsupported) as caught:
         graph.invoke({"log": []})
     assert caught.value.feature == "retry policy"
-    assert caught.value.where == "retry_policy of node `first`"
+    assert caught.value.where == "retry policy (its max_interval is inf) of node `first`"
 
 
 @pytest.mark.usefixtures("installed")

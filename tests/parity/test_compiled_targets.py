@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from inprocess import compile_in_process
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config
 from langgraph.graph import END, START, StateGraph
@@ -166,11 +167,12 @@ def test_a_bound_saver_and_store():
     assert live.invoke({"x": []}, thread) == target.get_state(thread).values
 
 
-def test_a_bound_cache_is_refused():
-    """In this process, by name."""
-    target = builder(Log()).compile(cache=object())
-    with pytest.raises(lgc.Unsupported, match="a cache"):
-        lgc.compile_graph(target)
+def test_a_bound_cache_is_kept():
+    """In this process; another one that is passed takes its place."""
+    target = builder(Log()).compile(cache=InMemoryCache())
+    assert lgc.compile_graph(target).cache is target.cache
+    other = InMemoryCache()
+    assert lgc.compile_graph(target, cache=other).cache is other
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -26,6 +26,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import CachePolicy, Command
 class State(TypedDict):
     x: Annotated[list[str], operator.add]
+FOREVER = float("inf")
 def work(state): return {"x": ["work"]}
 def other(state): return {"x": ["other"]}
 def one(name, node, **kwargs):

@@ -37,6 +37,8 @@ _TYPES: dict[str, Any] = {
     "count": Annotated[int, operator.add],
 }
 _BOUNDED = Annotated[list[str], bounded]
+_LEVELS = 4
+"""How many Sends a task remembers: one for each level, and one of an earlier run."""
 _SEEN = ("checkpoint_ns", "checkpoint_id", "checkpoint_map", "thread_id")
 
 
@@ -59,7 +61,14 @@ class Forest:
     visits: Counter[str] = field(default_factory=Counter)
     savers: list[Any] = field(default_factory=list)
 
-    def compiled(self, tree: TreeSpec, saver: Any, level: int = 0, bound: bool = False) -> Any:
+    def compiled(
+        self,
+        tree: TreeSpec,
+        saver: Any,
+        level: int = 0,
+        bound: bool = False,
+        is_async: bool | None = None,
+    ) -> Any:
         """The graph of `tree`.
 
         Args:
@@ -67,11 +76,14 @@ class Forest:
             saver: the checkpointer that it is compiled with.
             level: of the graph in the tree.
             bound: whether it is bound to a config.
+            is_async: whether it is called by its async methods; by default as the forest says.
         """
+        if is_async is None:
+            is_async = self.is_async
         if saver == "own":
             saver = InMemorySaver()
             self.savers.append(saver)
-        builder = self.builder(tree, level)
+        builder = self._builder(tree, level, is_async)
         options: dict[str, Any] = {"checkpointer": saver}
         for which in ("interrupt_before", "interrupt_after"):
             if stops := getattr(tree, which):
@@ -84,7 +96,9 @@ class Forest:
             return graph
         return compile_in_process(graph, tree.name).compile(**options)
 
-    def builder(self, tree: TreeSpec, level: int) -> StateGraph[Any, Any, Any, Any]:
+    def _builder(
+        self, tree: TreeSpec, level: int, is_async: bool
+    ) -> StateGraph[Any, Any, Any, Any]:
         """A new builder of `tree`, whose children are compiled."""
         own = f"own_{tree.name}"
         types = {key: _TYPES[key] for key in tree.keys}
@@ -98,18 +112,21 @@ class Forest:
             output_schema=TypedDict(f"Output_{tree.name}", outputs) if outputs else None,  # type: ignore[operator]
         )
         for node in tree.nodes:
-            builder.add_node(node.name, self._node(tree, node, level), **_ends(tree, node))
+            builder.add_node(
+                node.name, self._node(tree, node, level, is_async), **_ends(tree, node)
+            )
         _wire(builder, tree)
         return builder
 
-    def _node(self, tree: TreeSpec, spec: NodeSpec, level: int) -> Any:
-        child = None
-        if spec.child is not None:
-            child = self.compiled(spec.child, spec.child.checkpointer, level + 1, spec.bound)
-            if spec.is_child:
-                return child
-        visit = _Visit(self, tree, spec)
-        return visit.function(child)
+    def _node(self, tree: TreeSpec, spec: NodeSpec, level: int, is_async: bool) -> Any:
+        if spec.child is None:
+            return _Visit(self, tree, spec).function(None, is_async and spec.is_async)
+        if not spec.is_child:
+            # Threads of a sync child are at no gate.
+            is_async = is_async and (spec.is_async or spec.child.is_parallel)
+        saver = spec.child.checkpointer
+        child = self.compiled(spec.child, saver, level + 1, spec.bound, is_async)
+        return child if spec.is_child else _Visit(self, tree, spec).function(child, is_async)
 
 
 def _ends(tree: TreeSpec, node: NodeSpec) -> dict[str, Any]:
@@ -136,7 +153,7 @@ def _wire(builder: StateGraph[Any, Any, Any, Any], tree: TreeSpec) -> None:
         rest = [first, *others]
     elif tree.shape == "sends":
         first = names[0]
-        builder.add_conditional_edges(START, partial(_sends, first), [first])
+        builder.add_conditional_edges(START, partial(_sends, tree.name, first), [first])
     elif tree.shape == "routed":
         builder.add_conditional_edges(START, partial(_routed, names), names)
     else:
@@ -155,8 +172,12 @@ def _again(rounds: int, begin: str, state: dict[str, Any]) -> str:
     return begin if state["count"] < rounds else END
 
 
-def _sends(name: str, state: Any) -> list[Send]:
-    return [Send(name, {"log": [f"sent {n}"], "last": "sent", "count": n}) for n in range(2)]
+def _sends(tree: str, name: str, state: Any) -> list[Send]:
+    ways = [" ".join([*_way(state), f"{tree}{n}"][-_LEVELS:]) for n in range(2)]
+    return [
+        Send(name, {"log": [f"sent {way}"], "last": "sent", "count": n})
+        for n, way in enumerate(ways)
+    ]
 
 
 def _routed(names: list[str], state: dict[str, Any]) -> str:
@@ -170,7 +191,7 @@ class _Visit:
         self.forest, self.tree, self.spec = forest, tree, spec
         self.who = f"{tree.name}.{spec.name}"
 
-    def function(self, child: Any) -> Any:
+    def function(self, child: Any, is_async: bool) -> Any:
         """The node; LangGraph finds the child in what the function refers to, or not."""
         box = (child,)
 
@@ -187,7 +208,7 @@ class _Visit:
             return await self.arun(state, config, box[0])
 
         hidden = self.spec.hidden or child is None
-        if self.forest.is_async and self.spec.is_async:
+        if is_async:
             return ahides if hidden else acalls
         return hides if hidden else calls
 
@@ -203,12 +224,12 @@ class _Visit:
             except StopIteration as stop:
                 gate.block(f"{who} ends")
                 return self.end(stop.value)
-            options = _config(call, config)
-            if call.streamed:
-                modes = {"stream_mode": call.modes, "subgraphs": call.subgraphs}
-                result = [comparable(c) for c in child.stream(input, options, **modes)]
-            else:
-                result = comparable(child.invoke(input, options))
+            try:
+                result = _called(child, call, input, _config(call, config))
+            except ValueError as exc:
+                if not self.spec.catches:
+                    raise
+                result = {"log": [str(exc)]}
 
     async def arun(self, state: Any, config: Any, child: Any) -> Any:
         """Does it on the event loop."""
@@ -222,13 +243,12 @@ class _Visit:
             except StopIteration as stop:
                 await gate.wait(f"{who} ends")
                 return self.end(stop.value)
-            options = _config(call, config)
-            if call.streamed:
-                modes = {"stream_mode": call.modes, "subgraphs": call.subgraphs}
-                stream = child.astream(input, options, **modes)
-                result = [comparable(chunk) async for chunk in stream]
-            else:
-                result = comparable(await child.ainvoke(input, options))
+            try:
+                result = await _acalled(child, call, input, _config(call, config))
+            except ValueError as exc:
+                if not self.spec.catches:
+                    raise
+                result = {"log": [str(exc)]}
 
     def steps(self, state: Any, config: Any) -> Generator[Any, Any, Any]:
         """What the node does before its end: yields each call, and is sent its result."""
@@ -240,8 +260,8 @@ class _Visit:
             get_stream_writer()({"from": who})
         seen = [self.ask(n, state) for n in range(spec.asks)]
         for n, call in enumerate(spec.calls):
-            sent = [each for each in state.get("log", ()) if each.startswith("sent")]
-            result = yield call, {"log": [f"to {n}", *sent[:1]], "last": f"to {n}", "count": 0}
+            log = [f"to {n}", "sent " + " ".join(_way(state))]
+            result = yield call, {"log": log, "last": f"to {n}", "count": 0}
             forest.log.note(who, "result", result)
             log = result.get("log", ()) if isinstance(result, dict) else result or ()
             # What a chunk or an interrupt shows has ids.
@@ -263,7 +283,10 @@ class _Visit:
             raise ValueError(f"{self.who} fails")
         values = {"log": [self.who, *seen], "last": self.who, "count": 1}
         if spec.leaves:
-            return Command(graph=Command.PARENT, update=values, goto=spec.goto or ())
+            goto: Any = spec.goto or ()
+            if spec.sends and spec.goto not in (None, END):
+                goto = [Send(spec.goto, {"log": ["in", f"sent {self.who}"], "count": 0})]
+            return Command(graph=Command.PARENT, update=values, goto=goto)
         update: dict[str, Any] = {key: values[key] for key in tree.keys if key != "last"}
         # Two tasks of a superstep may not both write it.
         if "last" in tree.keys and tree.shape not in ("pair", "sends"):
@@ -272,9 +295,29 @@ class _Visit:
         return update if spec.goto is None else Command(update=update, goto=spec.goto)
 
 
+def _called(child: Any, call: ChildCall, input: Any, config: Any) -> Any:
+    if not call.streamed:
+        return comparable(child.invoke(input, config))
+    modes = {"stream_mode": call.modes, "subgraphs": call.subgraphs}
+    return [comparable(chunk) for chunk in child.stream(input, config, **modes)]
+
+
+async def _acalled(child: Any, call: ChildCall, input: Any, config: Any) -> Any:
+    if not call.streamed:
+        return comparable(await child.ainvoke(input, config))
+    modes = {"stream_mode": call.modes, "subgraphs": call.subgraphs}
+    return [comparable(chunk) async for chunk in child.astream(input, config, **modes)]
+
+
 def _at_gate(who: str, state: Any) -> str:
     """The name of a task: those of two Sends differ in what they were sent."""
-    return f"{who} {[each for each in state.get('log', ()) if each.startswith('sent')][:1]}"
+    return f"{who} {' '.join(_way(state))}"
+
+
+def _way(state: Any) -> list[str]:
+    """Which Sends have led to a task, as far as its state tells."""
+    sent = [each for each in state.get("log", ()) if each.startswith("sent")]
+    return sent[-1].split()[1:] if sent else []
 
 
 def _config(call: ChildCall, config: Any) -> Any:

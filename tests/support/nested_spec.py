@@ -13,6 +13,7 @@ LANGGRAPH, LGC = "langgraph", "lgc"
 Engines = tuple[str, str, str]
 """The engine of the root, of its children and of theirs."""
 ORACLE: Engines = (LANGGRAPH, LANGGRAPH, LANGGRAPH)
+ALONE: Engines = (LGC, LGC, LGC)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class NodeSpec:
         fails_at: which of its visits fails, counted from 1; 0 for none.
         goto: where its Command leads; None for a node that returns a dict.
         leaves: its Command is for the parent.
+        sends: where that leads, it leads by a Send.
+        catches: it goes on when a call of the child fails.
         writes: it writes to the stream.
         is_async: it is an async function where the graph is called so.
     """
@@ -60,6 +63,8 @@ class NodeSpec:
     fails_at: int = 0
     goto: str | None = None
     leaves: bool = False
+    sends: bool = False
+    catches: bool = False
     writes: bool = False
     is_async: bool = True
 
@@ -115,7 +120,9 @@ class TreeSpec:
 
     @property
     def is_parallel(self) -> bool:
-        """Whether tasks run at once on any level."""
+        """Whether tasks may run at once on any level."""
+        if any(node.leaves for node in self.all_nodes()):
+            return True
         return any(graph.shape in ("pair", "sends") for graph in self.graphs())
 
 
@@ -174,6 +181,7 @@ class NestedCase:
         saved: whether there is a saver.
         mixed: the engines that are compared besides lgc's on all levels.
         seed: draws the order in which nodes of async runs come to their ends.
+        own_saver: under lgc the saver is lgc's, too.
     """
 
     tree: TreeSpec
@@ -181,3 +189,4 @@ class NestedCase:
     saved: bool
     mixed: Engines
     seed: int = 0
+    own_saver: bool = False

@@ -47,6 +47,7 @@ class _Wood:
     Attributes:
         depth: the number of its levels.
         parallel, fails, asks: whether tasks run at once, nodes fail, and nodes ask.
+        is_async: the async methods are called.
         saved: whether the root has a saver.
         left: how many more graphs it may have.
     """
@@ -56,14 +57,21 @@ class _Wood:
     fails: bool
     asks: int
     saved: bool
+    is_async: bool
     left: int
 
 
-def _tree(draw: Any, wood: _Wood, name: str, level: int, parent: tuple[str, ...]) -> TreeSpec:
+def _tree(
+    draw: Any, wood: _Wood, name: str, level: int, parent: tuple[str, ...], many: bool = False
+) -> TreeSpec:
+    """A graph; `many` says that it may run several times at once."""
     names = tuple(f"n{i}" for i in range(draw(st.integers(1 + (level == 0), 4 - (level > 0)))))
-    shapes = ["line", "line", "line", "loop", "routed"]
+    shapes = ["line", "line", "line", "routed"]
     if wood.parallel:
+        # Without loops: which tasks run beside one that loops too often is chance.
         shapes += ["sends"] * 4 + (["pair"] * 4 if len(names) > 1 else [])
+    else:
+        shapes += ["loop", "loop"]
     shape = draw(st.sampled_from(shapes))
     at_once = shape in ("pair", "sends")
     keys = ("log", "count") if at_once else ("log", "last", "count")
@@ -76,16 +84,17 @@ def _tree(draw: Any, wood: _Wood, name: str, level: int, parent: tuple[str, ...]
         may_have = level + 1 < wood.depth and wood.left > 0
         if may_have and (number == first_child or chance(draw, 25)):
             wood.left -= 1
-            child = _tree(
-                draw, wood, f"{name}{'abcd'[number]}", level + 1, () if at_once else names
-            )
+            below = () if at_once else names
+            childs = f"{name}{'abcd'[number]}"
+            child = _tree(draw, wood, childs, level + 1, below, many or shape == "sends")
         nodes.append(_node(draw, wood, each, child, names[number + 1 :], parent, shape))
     stops: dict[str, Any] = {}
     if level:
         for which in ("interrupt_before", "interrupt_after"):
             if chance(draw, 12):
                 stops[which] = (draw(st.sampled_from(names)),)
-    kinds = [None] * 6 + [True] * 3 + [False] + (["own"] if wood.saved else [])
+    # Those that run at once would share a memory.
+    kinds = [None] * 6 + [True] * (0 if many else 4) + [False] + (["own"] if wood.saved else [])
     return TreeSpec(
         name,
         tuple(nodes),
@@ -109,7 +118,11 @@ def _node(
 ) -> NodeSpec:
     calls: tuple[ChildCall, ...] = ()
     if child is not None and chance(draw, 55):
-        calls = tuple(_call(draw) for _ in range(draw(st.sampled_from((1, 1, 1, 2)))))
+        # On a thread of its own a child with a memory fails, and one with a saver has a memory.
+        apart = not (wood.parallel and child.checkpointer in (True, "own"))
+        # LangGraph's astream keeps the chunks of graphs inside the child from the root's consumer.
+        deep = not (wood.is_async and child.depth > 1)
+        calls = tuple(_call(draw, apart, deep) for _ in range(draw(st.sampled_from((1, 1, 2)))))
     is_child = child is not None and not calls
     goto: str | None = None
     leaves = False
@@ -117,7 +130,8 @@ def _node(
         # In a pair the edges behind the first two join.
         if shape in ("line", "loop", "routed") and chance(draw, 12):
             goto = draw(st.sampled_from((*later, END)))
-        if parent and chance(draw, 10):
+        # Where it leads runs beside what follows the child.
+        if parent and not wood.fails and chance(draw, 10):
             leaves = True
             goto = draw(st.sampled_from((None, *parent, END)))
     asks = 0 if is_child or not chance(draw, wood.asks) else draw(st.sampled_from((1, 1, 2)))
@@ -132,23 +146,31 @@ def _node(
         fails_at=draw(st.integers(1, 2)) if wood.fails and chance(draw, 30) else 0,
         goto=goto,
         leaves=leaves,
+        sends=leaves and chance(draw, 30),
+        catches=bool(calls) and wood.fails and chance(draw, 50),
         writes=chance(draw, 40),
         is_async=chance(draw, 70),
     )
 
 
-def _call(draw: Any) -> ChildCall:
+def _call(draw: Any, apart: bool, deep: bool) -> ChildCall:
+    configs = ("ambient",) * 5 + ("passed",) * 4 + ("tags", "thread" if apart else "tags")
     return ChildCall(
         streamed=chance(draw, 35),
         modes=draw(st.sampled_from(_CALLED_MODES)),
-        subgraphs=chance(draw, 50),
-        config=draw(st.sampled_from(("ambient",) * 5 + ("passed",) * 4 + ("tags", "thread"))),
+        subgraphs=deep and chance(draw, 50),
+        config=draw(st.sampled_from(configs)),
     )
 
 
 @st.composite
-def nested_cases(draw: Any) -> NestedCase:
-    """Trees of two and three levels, and what is done with them."""
+def nested_cases(draw: Any, is_async: bool = False) -> NestedCase:
+    """Trees of two and three levels, and what is done with them.
+
+    Args:
+        draw: of hypothesis.
+        is_async: the async methods are to be called.
+    """
     saved = chance(draw, 88)
     parallel = chance(draw, 35)
     wood = _Wood(
@@ -158,19 +180,19 @@ def nested_cases(draw: Any) -> NestedCase:
         fails=not parallel and chance(draw, 25),
         asks=draw(st.sampled_from((0, 25, 25, 50))) if saved else 0,
         saved=saved,
+        is_async=is_async,
         left=3,
     )
     tree = _tree(draw, wood, "r", 0, ())
     durability = draw(st.sampled_from(_durabilities(tree))) if saved else None
-    turns = [_run(draw, "input", Place(), durability)]
     names = sorted({node.name for node in tree.nodes})
+    turns = [_run(draw, "input", Place(), durability, names if saved else None)]
     for _ in range(draw(st.integers(1, 5)) if saved else draw(st.integers(0, 1))):
         turns.append(
             _turn(draw, names, durability) if saved else _run(draw, "input", Place(), None)
         )
-    return NestedCase(
-        tree, tuple(turns), saved, draw(st.sampled_from(MIXES)), draw(st.integers(0, 99))
-    )
+    mixed, seed = draw(st.sampled_from(MIXES)), draw(st.integers(0, 99))
+    return NestedCase(tree, tuple(turns), saved, mixed, seed, chance(draw, 50))
 
 
 def _durabilities(tree: TreeSpec) -> tuple[str, ...]:
@@ -181,7 +203,9 @@ def _durabilities(tree: TreeSpec) -> tuple[str, ...]:
     return ("sync", "sync", "sync", "async", "exit")
 
 
-def _run(draw: Any, kind: str, place: Place, durability: str | None) -> Turn:
+def _run(
+    draw: Any, kind: str, place: Place, durability: str | None, names: list[str] | None = None
+) -> Turn:
     input: Any = None
     if kind == "input":
         input = {"log": ["in"], "last": "in", "count": 0}
@@ -192,6 +216,9 @@ def _run(draw: Any, kind: str, place: Place, durability: str | None) -> Turn:
         options.append(("durability", durability))
     if chance(draw, 10):
         options.append(("version", "v2"))
+    if names and chance(draw, 15):
+        which = draw(st.sampled_from(("interrupt_before", "interrupt_after")))
+        options.append((which, draw(st.sampled_from(([draw(st.sampled_from(names))], "*")))))
     if chance(draw, 35):
         return Turn("invoke", input, place, tuple(options))
     options.append(("stream_mode", draw(st.sampled_from(_MODES))))
@@ -203,8 +230,13 @@ def _turn(draw: Any, names: list[str], durability: Any) -> Turn:
     what = draw(st.sampled_from(("run",) * 7 + ("get_state", "get_state_history", "update_state")))
     if what == "run":
         kind = draw(st.sampled_from(("one", "one", "all", "all", "first", "none", "none", "input")))
-        return _run(draw, kind, _place(draw, 20, ("root", "child", "child past")), durability)
-    kinds = ("root", "child", "child", "child past", "namespace", "unknown")
+        if kind == "one" and durability == "exit":
+            # LangGraph stores an answer without an id, or not, by chance.
+            kind = "all"
+        return _run(
+            draw, kind, _place(draw, 20, ("root", "child", "child past")), durability, names
+        )
+    kinds = ("root", "child", "child", "child past", "namespace", "namespace", "unknown")
     place = _place(draw, 65, kinds)
     if what == "get_state":
         return Turn(what, None, place, (("subgraphs", chance(draw, 70)),))
@@ -217,4 +249,4 @@ def _turn(draw: Any, names: list[str], durability: Any) -> Turn:
 def _place(draw: Any, percent: int, kinds: tuple[Any, ...]) -> Place:
     if not chance(draw, percent):
         return Place()
-    return Place(draw(st.sampled_from(kinds)), draw(st.integers(0, 2)), draw(st.integers(0, 4)))
+    return Place(draw(st.sampled_from(kinds)), draw(st.integers(0, 5)), draw(st.integers(0, 4)))

@@ -15,23 +15,72 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from gates import Gate
+from gates import Gate, gated_loop
 from langgraph._internal._queue import SyncQueue
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel._executor import BackgroundExecutor
 from langgraph.types import Command
 from nested_graphs import Forest
-from nested_spec import LGC, ORACLE, Answer, Engines, NestedCase, Place, Turn
-from parity import COUNTS, Log, comparable, difference, logged
-from threads import THREAD, error_of, without_chance
+from nested_spec import ALONE, ORACLE, Answer, Engines, NestedCase, Place, Turn
+from parity import COUNTS, TRIES, Log, comparable, difference, logged
+from threads import THREAD, error_of, without_chance, without_ids
 
-_ID = re.compile(r"[0-9a-f-]{32,36}")
+from lgc.savers import MemorySaver
+
 CONFIG: dict[str, Any] = {
     "configurable": {"thread_id": THREAD},
     "recursion_limit": 12,
-    # Tasks of a superstep run one after the other, so nothing is left to chance.
-    "max_concurrency": 1,
 }
+
+
+class OnLoop:
+    """A graph whose async methods are called on an event loop with a gate.
+
+    Args:
+        graph: of either engine.
+        gate, seed: where nodes wait, and what draws the order in which they leave.
+    """
+
+    def __init__(self, graph: Any, gate: Gate, seed: int) -> None:
+        self._graph, self._gate, self._seed = graph, gate, seed
+        self.passed: list[Any] = []
+        self.left: list[str] = []
+
+    def invoke(self, input: Any, config: Any, **options: Any) -> Any:
+        return self._run(self._graph.ainvoke(input, config, **options))
+
+    def stream(self, input: Any, config: Any, **options: Any) -> Iterator[Any]:
+        chunks: list[Any] = []
+
+        async def consume() -> None:
+            async for chunk in self._graph.astream(input, config, **options):
+                chunks.append(comparable(chunk))
+
+        try:
+            self._run(consume())
+        finally:
+            yield from chunks
+
+    def get_state(self, config: Any, **options: Any) -> Any:
+        return self._run(self._graph.aget_state(config, **options))
+
+    def get_state_history(self, config: Any, **options: Any) -> Iterator[Any]:
+        async def states() -> list[Any]:
+            return [state async for state in self._graph.aget_state_history(config, **options)]
+
+        return iter(self._run(states()))
+
+    def update_state(self, config: Any, values: Any, **options: Any) -> Any:
+        return self._run(self._graph.aupdate_state(config, values, **options))
+
+    def _run(self, main: Any) -> Any:
+        self._seed += 1
+        try:
+            return gated_loop().run(self._seed, self._gate, main)
+        finally:
+            self.passed += self._gate.passed
+            self.left += [*gated_loop().left, *gated_loop().complaints]
+            gated_loop().complaints.clear()
 
 
 _WAITERS = 64
@@ -74,16 +123,26 @@ class NoPlace(Exception):
     """A call addresses what is not there."""
 
 
-def check(case: NestedCase) -> None:
-    """Wants lgc on every level, and mixed with LangGraph, to do what LangGraph does alone."""
-    expected = seen_under(case, ORACLE)
-    for engines in dict.fromkeys(((LGC, LGC, LGC), case.mixed[: case.tree.depth])):
-        engines = (*engines, *(LGC,) * (3 - len(engines)))
-        actual = seen_under(case, engines)
-        if expected != actual:
-            diff = readable_difference(expected, actual)
-            raise AssertionError(f"{engines}\n{diff}")
-        COUNTS["scripts of trees"] += 1
+def check(case: NestedCase, is_async: bool = False) -> None:
+    """Wants lgc on every level, and mixed with LangGraph, to do what LangGraph does alone.
+
+    Args:
+        case: the tree and the calls.
+        is_async: the async methods are called.
+    """
+    expected = seen_under(case, ORACLE, is_async)
+    for engines in (ALONE, case.mixed):
+        actual = seen_under(case, engines, is_async)
+        # Which tasks run beside one that fails is chance.
+        for _ in range(TRIES if case.tree.is_parallel else 0):
+            if expected == actual:
+                break
+            expected, actual = (
+                seen_under(case, ORACLE, is_async),
+                seen_under(case, engines, is_async),
+            )
+        assert expected == actual, f"{engines}\n{readable_difference(expected, actual)}"
+        COUNTS["async scripts of trees" if is_async else "scripts of trees"] += 1
         COUNTS["calls on trees"] += len(case.turns)
 
 
@@ -96,20 +155,41 @@ def readable_difference(expected: str, actual: str) -> str | None:
 _LITERAL_ENDS = re.compile(r"([,{[(] ?)(?=['\"{[(])")
 
 
-def seen_under(case: NestedCase, engines: Engines) -> Any:
+def seen_under(case: NestedCase, engines: Engines, is_async: bool = False) -> Any:
     """What is seen of every call, and what the savers hold at the end."""
-    forest = Forest(engines, Log(), Gate())
-    saver = InMemorySaver() if case.saved else None
+    forest = Forest(engines, Log(), Gate(), is_async)
+    saver: Any = None
+    if case.saved:
+        saver = MemorySaver() if case.own_saver and engines != ORACLE else InMemorySaver()
     graph = forest.compiled(case.tree, saver)
     with waiters_apart(), versions_in_order():
-        steps = [perform(graph, turn, saver, forest.log) for turn in case.turns]
+        if is_async:
+            graph = OnLoop(graph, forest.gate, case.seed)
+        steps: list[Any] = [perform(graph, turn, saver, forest.log) for turn in case.turns]
+    if is_async:
+        # How many turns of the loop a graph takes to begin is not told.
+        for step in steps if case.tree.is_parallel else ():
+            step["chunks"] = by_namespace(step["chunks"])
+        steps.append(graph.passed)
+        assert engines != ALONE or not graph.left, graph.left
     return comparable_run(steps, [saver, *forest.savers])
 
 
 def comparable_run(steps: list[Any], savers: list[Any]) -> Any:
     """What was seen and is stored, as data without chance that is compared."""
     rows = [list(rows_of(saver)) for saver in savers if saver is not None]
-    return without_chance(repr(in_order([steps, rows])))
+    return without_chance(repr([in_order(steps), rows]))
+
+
+def by_namespace(chunks: list[Any]) -> Any:
+    """The chunks of each graph, in order; as they come if they do not name it."""
+    groups: dict[Any, list[Any]] = {}
+    for chunk in chunks:
+        space = chunk.get("ns") if isinstance(chunk, dict) else chunk[0]
+        if not isinstance(space, tuple):
+            return chunks
+        groups.setdefault(space, []).append(chunk)
+    return sorted(groups.items(), key=_order)
 
 
 def in_order(value: Any) -> Any:
@@ -141,6 +221,9 @@ def perform(graph: Any, turn: Turn, saver: Any, log: Log) -> Any:
     with logged() as warnings:
         try:
             config = config_at(graph, turn.place, saver)
+            if not isinstance(graph, OnLoop):
+                # Tasks of a superstep run one after the other, so that nothing is chance.
+                config["max_concurrency"] = 1
             options = dict(turn.options)
             if turn.method == "invoke":
                 result = comparable(graph.invoke(input_of(graph, turn, config), config, **options))
@@ -236,41 +319,38 @@ def answers(answer: Answer, state: Any) -> Any:
 
 
 def rows_of(saver: Any) -> Iterator[Any]:
-    """Every row of an InMemorySaver, decoded, in an order that no id decides.
-
-    Namespaces that differ in ids alone come in the order of their first checkpoints.
-    """
-    loads = saver.serde.loads_typed
-
-    def named(space: tuple[str, str]) -> Any:
-        thread, namespace = space
-        first = min(saver.storage.get(thread, {}).get(namespace, {}), default="")
-        return thread, _ID.sub("", namespace), first, namespace
-
+    """Every row of an InMemorySaver, decoded, in an order that no id decides."""
     held = {(t, ns) for t, spaces in saver.storage.items() for ns, rows in spaces.items() if rows}
     spaces = {*held, *(key[:2] for key in saver.blobs), *(key[:2] for key in saver.writes)}
-    for space in sorted(spaces, key=named):
-        yield space
-        thread, namespace = space
-        checkpoints = saver.storage.get(thread, {}).get(namespace, {})
-        for name, (checkpoint, metadata, parent) in sorted(checkpoints.items()):
-            loaded = loads(checkpoint)
-            for key in ("channel_versions", "versions_seen", "channel_values"):
-                loaded[key] = dict(sorted(loaded.get(key, {}).items()))
-            yield name, comparable(loaded), comparable(loads(metadata)), parent
-        for key in sorted(key for key in saver.blobs if key[:2] == space):
-            kind, data = saver.blobs[key]
-            value = None if kind == "empty" else comparable(loads((kind, data)))
-            yield "blob", key[2:], kind, value
-        for key in sorted(key for key in saver.writes if key[:2] == space):
-            yield "writes", key[2]
-            yield sorted(_writes(saver.writes[key], loads), key=_without_ids)
+    groups = [(space, in_order(list(_rows_in(saver, space)))) for space in spaces]
+    # Those that hold the same are of several runs: the older ones first.
+    groups.sort(key=lambda group: repr(group[1]))
+    yield from sorted(groups, key=_order)
+
+
+def _order(group: tuple[Any, Any]) -> Any:
+    """Namespaces that differ in ids alone come in the order of what they hold."""
+    return without_ids(group[0]), without_ids(group[1])
+
+
+def _rows_in(saver: Any, space: tuple[str, str]) -> Iterator[Any]:
+    thread, namespace = space
+    loads = saver.serde.loads_typed
+    checkpoints = saver.storage.get(thread, {}).get(namespace, {})
+    for name, (checkpoint, metadata, parent) in sorted(checkpoints.items()):
+        loaded = loads(checkpoint)
+        for key in ("channel_versions", "versions_seen", "channel_values"):
+            loaded[key] = dict(sorted(loaded.get(key, {}).items()))
+        yield name, comparable(loaded), comparable(loads(metadata)), parent
+    for key in sorted(key for key in saver.blobs if key[:2] == space):
+        kind, data = saver.blobs[key]
+        value = None if kind == "empty" else comparable(loads((kind, data)))
+        yield "blob", key[2:], kind, value
+    for key in sorted(key for key in saver.writes if key[:2] == space):
+        yield "writes", key[2]
+        yield sorted(_writes(saver.writes[key], loads), key=without_ids)
 
 
 def _writes(writes: Any, loads: Any) -> Iterator[Any]:
     for (_, index), (task, channel, value, path) in writes.items():
         yield path, channel, index, value[0], comparable(loads(value)), task
-
-
-def _without_ids(row: Any) -> str:
-    return _ID.sub("", repr(row))

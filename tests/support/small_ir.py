@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, NodeIR, Ref, SymbolRef
+from lgc.compiler.ir import BranchIR, Call, ChannelIR, GraphIR, JoinIR, NodeIR
+from lgc.compiler.ir_refs import Ref, SymbolRef
 
 
 def node(

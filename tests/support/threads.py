@@ -541,7 +541,7 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
             ends = payload is None
         if ends:
             # Equal but for their ids are the tasks of one node.
-            chunks += [*sorted(group, key=lambda each: (_without_ids(each), repr(each))), chunk]
+            chunks += [*sorted(group, key=lambda each: (without_ids(each), repr(each))), chunk]
             group = []
         else:
             group.append(chunk)
@@ -551,8 +551,9 @@ def without_order(observed: dict[str, Any]) -> dict[str, Any]:
     return {**observed, "chunks": chunks, "result": result}
 
 
-def _without_ids(chunk: Any) -> str:
-    return _CHANCE.sub("", repr(chunk))
+def without_ids(value: Any) -> str:
+    """The text of a value without its ids, times and ends of versions."""
+    return _CHANCE.sub("", repr(value))
 
 
 def _has_interrupt(payload: Any) -> bool:

@@ -273,7 +273,7 @@ def test_a_refusal_says_which_node_and_shows_the_line_of_the_child(project: Comp
         project,
         app="""
         inner = StateGraph(State)
-        inner.add_node("n", work, cache_policy=CachePolicy())
+        inner.add_node("n", work, cache_policy=CachePolicy(ttl=FOREVER))
         inner.add_edge(START, "n")
         builder = StateGraph(State)
         builder.add_node("n", inner.compile())
@@ -281,20 +281,22 @@ def test_a_refusal_says_which_node_and_shows_the_line_of_the_child(project: Comp
         """,
     )
     assert diagnostic.code == "LGC207"
-    assert diagnostic.message.startswith("in node `n`: cache_policy of node `n`: not supported")
-    assert marked(diagnostic) == ("app.py", "cache_policy=CachePolicy()")
+    assert diagnostic.message.startswith(
+        "in node `n`: cache policy (its ttl is inf) of node `n`: not supported"
+    )
+    assert marked(diagnostic) == ("app.py", "cache_policy=CachePolicy(ttl=FOREVER)")
 
 
 @pytest.mark.parametrize(
     "parts",
     [
         # A builder with a name, a graph with one, and one made in a function.
-        'b = StateGraph(State)\nb.add_node("n", work, cache_policy=CachePolicy())\n'
+        'b = StateGraph(State)\nb.add_node("n", work, cache_policy=CachePolicy(ttl=FOREVER))\n'
         'b.add_edge(START, "n")\ninner = b.compile()\n',
-        'inner = StateGraph(State).add_node("n", work, cache_policy=CachePolicy())'
+        'inner = StateGraph(State).add_node("n", work, cache_policy=CachePolicy(ttl=FOREVER))'
         '.add_edge(START, "n").compile()\n',
         "def make():\n    b = StateGraph(State)\n"
-        '    b.add_node("n", work, cache_policy=CachePolicy())\n'
+        '    b.add_node("n", work, cache_policy=CachePolicy(ttl=FOREVER))\n'
         '    return b.add_edge(START, "n").compile()\ninner = make()\n',
     ],
 )
@@ -307,7 +309,7 @@ def test_a_child_of_another_module_is_shown_there(project: Compile, parts: str) 
         """
     (diagnostic,) = refused(project, app=app, parts=parts)
     assert diagnostic.code == "LGC207"
-    assert marked(diagnostic) == ("parts.py", "cache_policy=CachePolicy()")
+    assert marked(diagnostic) == ("parts.py", "cache_policy=CachePolicy(ttl=FOREVER)")
 
 
 def test_no_line_is_better_than_one_of_the_parent(project: Compile) -> None:
@@ -318,7 +320,7 @@ def test_no_line_is_better_than_one_of_the_parent(project: Compile) -> None:
         def make():
             b = StateGraph(State)
             for each in (work,):
-                b.add_node("n", RunnableLambda(each), cache_policy=CachePolicy())
+                b.add_node("n", RunnableLambda(each), cache_policy=CachePolicy(ttl=FOREVER))
             return b.add_edge(START, "n").compile()
         builder = StateGraph(State)
         builder.add_node("n", make())

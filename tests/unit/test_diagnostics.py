@@ -24,9 +24,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "diagnostics.md"
 def test_render_with_snippet_and_help(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     span = Span(str(tmp_path / "app" / "graph.py"), 12, 5, 13, "    add_node(f)")
-    text = render(error("LGC217", "node 'f' is a graph", help="take it apart", span=span))
+    text = render(error("LGC218", "node 'f' is a graph", help="take it apart", span=span))
     assert text == (
-        "app/graph.py:12:5: error LGC217: node 'f' is a graph\n"
+        "app/graph.py:12:5: error LGC218: node 'f' is a graph\n"
         "   |\n"
         "12 |     add_node(f)\n"
         "   |     ^^^^^^^^\n"
@@ -59,7 +59,7 @@ def test_continuation_lines_are_indented():
     ],
 )
 def test_carets_line_up(line, column, end, carets):
-    text = render(error("LGC217", "m", span=Span("/elsewhere/g.py", 3, column, end, line)))
+    text = render(error("LGC218", "m", span=Span("/elsewhere/g.py", 3, column, end, line)))
     assert text.splitlines()[0].startswith("/elsewhere/g.py:3:")
     assert text.splitlines()[3] == carets
 

@@ -19,7 +19,8 @@ from lgc.compiler import requirements, source_map
 from lgc.compiler.diagnostics import CompileError, Diagnostic
 from lgc.compiler.frontend import Analysis, analyse
 from lgc.compiler.frontend import analysis as entries
-from lgc.compiler.ir import BuilderRef, Call, ChannelIR, ManagedIR, SymbolRef
+from lgc.compiler.ir import Call, ChannelIR, ManagedIR
+from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.target import load, parse_target
 
 HEAD = """
@@ -92,21 +93,29 @@ def refusals(read: Reader, source: str, target: str = "builder") -> tuple[Diagno
 
 # What is refused: its code, the source of the state and of the rest, what the line shows.
 REFUSED = {
-    "retry": ("LGC206", STATE, "n node, retry_policy=RetryPolicy()", "retry_policy=RetryPolicy()"),
-    "cache": ("LGC207", STATE, "n node, cache_policy=CachePolicy()", "cache_policy=CachePolicy()"),
+    "retry": (
+        "LGC206",
+        STATE,
+        "n node, retry_policy=RetryPolicy(max_interval=float('inf'))",
+        "retry_policy=RetryPolicy(",
+    ),
+    "cache": (
+        "LGC207",
+        STATE,
+        "n node, cache_policy=CachePolicy(ttl=float('inf'))",
+        "cache_policy=CachePolicy(",
+    ),
     "timeout": ("LGC111", STATE, "n node, timeout=3", "timeout=3"),
-    "error handler": ("LGC209", STATE, "n node, error_handler=handler", "error_handler=handler"),
-    "metadata": ("LGC217", STATE, "n node, metadata={'a': 1}", "metadata={'a': 1}"),
     "default retry": (
         "LGC206",
         STATE,
-        NODE + "builder.set_node_defaults(retry_policy=RetryPolicy())\n",
-        "builder.set_node_defaults(retry_policy=RetryPolicy())",
+        NODE + "builder.set_node_defaults(retry_policy=RetryPolicy(max_interval=float('inf')))\n",
+        "builder.set_node_defaults(retry_policy=RetryPolicy(",
     ),
     "default cache": (
         "LGC207",
         STATE,
-        NODE + "builder.set_node_defaults(cache_policy=CachePolicy())\n",
+        NODE + "builder.set_node_defaults(cache_policy=CachePolicy(ttl=float('inf')))\n",
         "builder.set_node_defaults(",
     ),
     "default timeout": (
@@ -114,12 +123,6 @@ REFUSED = {
         STATE,
         NODE + "builder.set_node_defaults(timeout=3)\n",
         'builder.add_node("n", node)',
-    ),
-    "default handler": (
-        "LGC209",
-        STATE,
-        NODE + "builder.set_node_defaults(error_handler=handler)\n",
-        "builder.set_node_defaults(",
     ),
     "key like an internal channel": (
         "LGC218",
@@ -188,12 +191,12 @@ def test_every_problem_is_reported(read: Reader) -> None:
         HEAD
         + STATE
         + BODY
-        + 'builder.add_node("n", anode, retry_policy=RetryPolicy(), metadata={"a": 1})\n'
-        + 'builder.add_node("m", node, cache_policy=CachePolicy())\n'
+        + 'builder.add_node("n", anode, retry_policy=RetryPolicy(max_interval=float("inf")))\n'
+        + 'builder.add_node("m", node, cache_policy=CachePolicy(ttl=float("inf")))\n'
     )
     diagnostics = refusals(read, source)
     codes = sorted(d.code for d in diagnostics)
-    assert codes == ["LGC206", "LGC207", "LGC217"]
+    assert codes == ["LGC206", "LGC207"]
     assert all(d.span is not None for d in diagnostics)
 
 

@@ -14,6 +14,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
+from langgraph.types import RetryPolicy
 
 import lgc
 from lgc.compiler import inprocess
@@ -188,22 +189,16 @@ def test_wrong_arguments() -> None:
         assert said[0] == said[1]
 
 
-def test_refused_arguments() -> None:
-    """What compile cannot do yet is refused by name."""
-    with pytest.raises(lgc.Unsupported) as caught:
-        lgc.compile_graph(chain(lambda state: None), cache=object())
-    assert caught.value.feature == "a cache"
-
-
 def test_refused_nodes() -> None:
     """What a node uses is refused by name, with the node."""
     builder = chain(lambda state: None)
-    builder.add_node("kept", lambda state: None, metadata={"a": 1})
+    policy = RetryPolicy(max_interval=float("inf"))
+    builder.add_node("kept", lambda state: None, retry_policy=policy)
     with pytest.raises(lgc.Unsupported) as caught:
         lgc.compile_graph(builder)
     assert (caught.value.feature, caught.value.where) == (
-        "node metadata",
-        "metadata of node `kept`",
+        "retry policy",
+        "retry policy (its max_interval is inf) of node `kept`",
     )
 
 

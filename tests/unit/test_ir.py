@@ -14,16 +14,15 @@ import pytest
 
 from lgc.compiler.ir import (
     BranchIR,
-    BuilderRef,
     Call,
     ChannelIR,
     GraphIR,
     JoinIR,
     ManagedIR,
     NodeIR,
-    SymbolRef,
     with_node_changes,
 )
+from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.ir_text import to_text
 from lgc.compiler.passes import run_passes
 from lgc.runtime import abi

@@ -9,7 +9,6 @@ from small_ir import graph, node, router
 
 from lgc.compiler.identifiers import identifier
 from lgc.compiler.ir import (
-    BuilderRef,
     ChannelIR,
     GraphIR,
     Import,
@@ -17,9 +16,9 @@ from lgc.compiler.ir import (
     ManagedIR,
     NodeIR,
     Schedule,
-    SymbolRef,
     with_node_changes,
 )
+from lgc.compiler.ir_refs import BuilderRef, SymbolRef
 from lgc.compiler.passes import imports as imports_pass
 from lgc.compiler.passes import lint, order, reducers, run_passes, triggers
 from lgc.compiler.passes.check_ir import InvalidIR, check

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 from typing import TypedDict
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import Command, Send
+from langgraph.types import Command, RetryPolicy, Send
 State = TypedDict("State", {"x": int})
 Other = TypedDict("Other", {"x": int})
 async def waits(state): return {}
@@ -207,9 +207,14 @@ def test_advice_is_that_of_the_documentation(code: str) -> None:
 
 
 def test_a_refusal_says_what_to_do(project: Compile) -> None:
-    text = UNREACHED.replace('"n", node', '"n", node, metadata={"a": 1}')
-    assert refused(project, app=text).help == "remove it; only traces show it"
+    text = UNREACHED.replace(
+        '"n", node', '"n", node, retry_policy=RetryPolicy(max_interval=float("inf"))'
+    )
+    assert refused(project, app=text).help == "give policies to nodes, with finite numbers"
 
+
+REFUSED = '"n", node, retry_policy=RetryPolicy(max_interval=float("inf"))'
+"""The node with what lgc refuses."""
 
 UNREACHED = f"""
 def lost(state): return {{}}
@@ -270,18 +275,23 @@ def lgc(*arguments: str) -> Result:
 
 
 def test_explain_prints_a_refused_graph_and_then_its_errors(project: Compile) -> None:
-    refused(project, app=UNREACHED.replace('"n", node', '"n", node, metadata={"a": 1}'))
+    refused(
+        project,
+        app=UNREACHED.replace(
+            '"n", node', '"n", node, retry_policy=RetryPolicy(max_interval=float("inf"))'
+        ),
+    )
     result = lgc("explain", "app:builder")
     assert result.exit_code == 2
-    assert "\nnode lost\n" in result.stdout and "error LGC217" in result.stderr
+    assert "\nnode lost\n" in result.stdout and "error LGC206" in result.stderr
     assert "warning LGC401" in result.stderr
 
 
 def test_explain_prints_the_section_of_a_code() -> None:
-    result = lgc("explain", "LGC217", "LGC401")
+    result = lgc("explain", "LGC206", "LGC401")
     assert result.exit_code == 0
-    assert result.stdout == section("LGC217") + section("LGC401")
-    assert "**Do.** Remove it; only traces show it." in result.stdout
+    assert result.stdout == section("LGC206") + section("LGC401")
+    assert "**Do.** Give policies to nodes, with finite numbers." in result.stdout
 
 
 def test_explain_of_no_code() -> None:

@@ -48,6 +48,7 @@ FROM_LANGGRAPH = {
         "GraphRecursionError",
         "InvalidUpdateError",
         "NodeCancelledError",
+        "NodeError",
         "NodeTimeoutError",
         "ParentCommand",
         "UnknownInterruptError",

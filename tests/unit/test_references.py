@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lgc.compiler.ir import BuilderRef, Ref, SymbolRef
+from lgc.compiler.ir_refs import BuilderRef, Ref, SymbolRef
 from lgc.compiler.references import References
 
 SOURCE = """

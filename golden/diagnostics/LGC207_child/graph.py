@@ -1,5 +1,6 @@
 """A graph that is a node, with a node that lgc refuses."""
 
+import math
 from typing import TypedDict
 
 from langgraph.graph import START, StateGraph
@@ -15,7 +16,7 @@ def work(state: State) -> dict:
 
 
 inner = StateGraph(State)
-inner.add_node("work", work, cache_policy=CachePolicy())
+inner.add_node("work", work, cache_policy=CachePolicy(ttl=math.inf))
 inner.add_edge(START, "work")
 
 builder = StateGraph(State)
