@@ -47,8 +47,8 @@ check: lint
 test: lint
 	@if .venv/bin/python -c 'import sys; from lgc.compiler.native import find_compiler; \
 	sys.exit(find_compiler() is None)'; then \
-		LGC_SHARE=1/2 LGC_SCALE=$${LGC_SCALE:-0.4} $(MAKE) --no-print-directory test-interpreted && \
-		LGC_SHARE=2/2 LGC_SCALE=$${LGC_SCALE:-0.3} $(MAKE) --no-print-directory test-native; \
+		LGC_SHARE=1/2 LGC_SCALE=$${LGC_SCALE:-0.25} $(MAKE) --no-print-directory test-interpreted && \
+		LGC_SHARE=2/2 LGC_SCALE=$${LGC_SCALE:-0.2} $(MAKE) --no-print-directory test-native; \
 	else \
 		$(MAKE) --no-print-directory test-interpreted && \
 		echo "make test: no C compiler with Python's headers; tested interpreted only"; \
