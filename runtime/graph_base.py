@@ -29,7 +29,6 @@ from lgc.runtime.constants import (
 )
 from lgc.runtime.engine.program import Output, Program
 from lgc.runtime.engine.run import RunOptions, RunScope
-from lgc.runtime.engine.task import Task
 from lgc.runtime.graph_arguments import check_concurrency, coerced_context
 from lgc.runtime.serde.allowlist import is_strict
 from lgc.runtime.start import bare_scope, output_of, refuse_modes, scope_inside
@@ -145,17 +144,6 @@ class GraphBase:
             config = with_one_history(config)
         return bulk_update_state(self.program, self.config, writer, config, supersteps)
 
-    def _is_bare(self) -> bool:
-        """Whether a run of which the caller wants nothing but the result has its defaults."""
-        return (
-            self.config is None
-            and not self.debug
-            and not self.interrupt_before_nodes
-            and not self.interrupt_after_nodes
-            and self.step_timeout is None
-            and (self.cache is None or not self.program.has_cached_nodes)
-        )
-
     def _bare_scope(self) -> RunScope | None:
         """What a run starts with that was given nothing but a dict; None where that is more.
 
@@ -164,7 +152,6 @@ class GraphBase:
         """
         if has_ambient():
             return self._scope_inside(current(), False)
-        # As `_is_bare`: one call more is felt.
         if (
             self.checkpointer is not None
             or self.config is not None
@@ -181,9 +168,6 @@ class GraphBase:
     def _scope_inside(self, task: Any, is_async: bool) -> RunScope | None:
         """What a run starts with that a node has called with nothing but a dict; or None.
 
-        Nothing of the node's config is built for it. That takes a run around it that lends no
-        saver, and that nobody streams from.
-
         Args:
             task: the node's; anything else is none.
             is_async: an event loop drives the run.
@@ -191,21 +175,16 @@ class GraphBase:
         Raises:
             Unsupported: the run would be traced.
         """
-        if not isinstance(task, Task) or not self._is_bare() or self.checkpointer is True:
-            return None
-        outer = task.scope
         if (
-            outer.saver is not None
-            or outer.lent_saver is not None
-            or outer.outer_stream is not None
-            or outer.forwarding is not None
-            or outer.options.node_finished is not None
-            or outer.options.progress
-            or task.attempt is not None
-            or outer.options.is_async != is_async
+            self.config is not None
+            or self.checkpointer is True
+            or self.debug
+            or self.interrupt_before_nodes
+            or self.interrupt_after_nodes
+            or self.step_timeout is not None
+            or (self.cache is not None and self.program.has_cached_nodes)
         ):
             return None
-        refuse_tracing()
         return scope_inside(self.program, task, is_async)
 
     def _is_read_at_end(

@@ -9,6 +9,7 @@ from lgc.runtime.checkpointing.exit_durability import ExitRecorder
 from lgc.runtime.checkpointing.recorder import Recorder
 from lgc.runtime.checkpointing.thread_state import ThreadState
 from lgc.runtime.config.merge import DEFAULT_RECURSION_LIMIT, NO_CONFIG
+from lgc.runtime.config.tracing import refuse_tracing
 from lgc.runtime.drivers.call import refresh_langchain_var
 from lgc.runtime.drivers.fast_path import FastPath
 from lgc.runtime.engine.channel_values import ChannelValues
@@ -83,20 +84,41 @@ def bare_scope(program: Program, store: Any) -> RunScope:
     return RunScope(program, ChannelValues(program, options.output), options)
 
 
-def scope_inside(program: Program, task: Task, is_async: bool) -> RunScope:
-    """As `bare_scope`, of a run that a task of another run has called.
+def scope_inside(program: Program, task: Any, is_async: bool) -> RunScope | None:
+    """As `bare_scope`, of a run that a task of another run has called; None where that is more.
+
+    Nothing of the task's config is built for it. That takes a run around it that lends no saver,
+    and that nobody streams from.
 
     Args:
-        task: the task; the run counts as its next graph.
+        task: the task, of which the run counts as the next graph; anything else is none.
         is_async: an event loop drives the run.
+
+    Raises:
+        Unsupported: the run would be traced.
     """
+    if not isinstance(task, Task):
+        return None
     outer = task.scope
+    asked = outer.options
+    if (
+        outer.saver is not None
+        or asked.lent_saver is not None
+        or asked.outer_stream is not None
+        or outer.forwarding is not None
+        or asked.node_finished is not None
+        or len(asked.progress) > 0
+        or task.attempt is not None
+        or asked.is_async != is_async
+    ):
+        return None
+    refuse_tracing()
     options = RunOptions(NO_CONFIG, program.default_output)
     options.is_nested = True
     options.is_async = is_async
     options.caller = task
     options.call_number = task.count_graph()
-    options.limit = outer.options.limit
+    options.limit = asked.limit
     options.context = outer.context
     return RunScope(program, ChannelValues(program, options.output), options)
 
