@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 
 import pytest
@@ -50,6 +51,8 @@ def test_a_breakpoint() -> None:
 
 def test_a_failure_beside_another_node() -> None:
     def fail(state: Any) -> Any:
+        # The other one has ended by then: what is streamed of it before a failure is chance.
+        sleep(0.1)
         raise ValueError("no")
 
     builder = wire(Lists, {"a": fail, "b": writes(x=[1])}, (START, "a"), (START, "b"))
